@@ -1,0 +1,33 @@
+"""Task types, metric names and goals, and numbers from logits and labels.
+
+Importing this package is cheap: numpy, scipy and scikit-learn are imported when something is computed.
+"""
+
+from .compute import compute_metrics
+from .losses import Loss
+from .metric import Evaluation, Goal, Metric
+from .metric_names import metric_name_for_trainer
+from .names import did_you_mean, nearest
+from .objective import Objective, resolve_objective
+from .tasks import TASKS, Task, TaskType, get_task
+
+__all__ = [
+    # tasks
+    "TASKS",
+    "Task",
+    "TaskType",
+    "get_task",
+    "Loss",
+    "Metric",
+    "Evaluation",
+    # the objective
+    "Goal",
+    "Objective",
+    "resolve_objective",
+    "metric_name_for_trainer",
+    # numbers
+    "compute_metrics",
+    # names
+    "nearest",
+    "did_you_mean",
+]

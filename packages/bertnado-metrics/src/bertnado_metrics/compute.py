@@ -1,0 +1,85 @@
+"""From logits and labels to numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from .arrays import number_array
+from .class_weights import check_weights
+from .tasks import Task, get_task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .metric import FloatArray, NumberArray
+
+
+def compute_metrics(
+    task_type: str, logits: Any, labels: Any, *, class_weights: Sequence[float] | None = None
+) -> dict[str, float]:
+    """Compute every metric of a task.
+
+    Never warns. A metric that is not defined for the rows is NaN: ROC-AUC and average precision where only
+    one class occurs, a correlation where either side is constant, and every metric where there are no rows or
+    a logit is not finite.
+
+    Args:
+        task_type: The task's name.
+        logits: Shape (rows, logits), or (rows,) where there is one logit: lists, or arrays of any float type.
+        labels: Shape (rows,), or (rows, labels) for a multilabel task: what `Task.check_labels` accepts.
+        class_weights: One weight for each logit, as `Task.class_weights_from` gives them, for the loss alone.
+
+    Returns:
+        The numbers by their names without prefix, in the task's order.
+
+    Raises:
+        ValueError: The shapes do not fit each other or the task, or labels or weights are unusable.
+    """
+    import numpy as np
+
+    task = get_task(task_type)
+    scores = _logits(logits)
+    truth = _labels(task, labels, len(scores))
+    matched = task.reading.match(scores, truth)
+    weights = _weights(task, class_weights, scores.shape[1])
+    if not len(scores) or not np.isfinite(scores).all():
+        return dict.fromkeys(task.metrics, math.nan)
+    with np.errstate(all="ignore"):
+        losses = task.loss.elements(scores, matched, weights)
+        evaluation = task.reading.evaluate(scores, matched, losses)
+        return {name: metric.function(evaluation) for name, metric in task.metrics.items()}
+
+
+def _logits(values: Any) -> FloatArray:
+    """Make logits of the shape (rows, logits) in double precision."""
+    array = number_array(values)
+    if array is None:
+        raise ValueError("the logits are no array of numbers; give one row of equally many numbers for each row")
+    if array.ndim not in (1, 2):
+        raise ValueError(f"logits have the shape (rows,) or (rows, logits), got {array.shape}")
+    columns = array.shape[1] if array.ndim > 1 else 1
+    return array.astype("float64").reshape(len(array), columns)
+
+
+def _labels(task: Task, values: Any, rows: int) -> NumberArray:
+    array = number_array(values)
+    problems = task.check_labels(values) if rows or array is None or array.size else []
+    if array is None or problems:
+        raise ValueError(f"{task.name}: {'; '.join(problems)}")
+    if len(array) != rows:
+        raise ValueError(f"there are {rows} row(s) of logits and {len(array)} of labels")
+    return array
+
+
+def _weights(task: Task, weights: Sequence[float] | None, logits: int) -> tuple[float, ...] | None:
+    if weights is None:
+        return None
+    if task.loss.weight_argument is None:
+        raise ValueError(f"{task.name}: class weights are not used; leave them out")
+    numbers = tuple(float(weight) for weight in weights)
+    try:
+        check_weights(numbers, logits)
+    except ValueError as error:
+        raise ValueError(f"{task.name}: {error}") from None
+    return numbers

@@ -1,0 +1,74 @@
+"""The losses that training minimises, computed with numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from .metric import FloatArray
+
+ElementLosses: TypeAlias = "Callable[[FloatArray, NDArray[Any], Sequence[float] | None], FloatArray]"
+"""From logits (rows, logits), labels and weights to the weighted loss of each label element."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss under the name that PyTorch gives it.
+
+    Everywhere in BertNado a loss is the sum of the weighted losses of all label elements, divided by the
+    number of label elements. PyTorch divides a weighted `cross_entropy` by the sum of the weights, with which
+    the gradient depends on how a batch is split into micro-batches.
+    """
+
+    functional: Literal["binary_cross_entropy_with_logits", "cross_entropy", "mse_loss"]
+    """The function's name in `torch.nn.functional`."""
+    weight_argument: Literal["pos_weight", "weight"] | None
+    """The argument of that function that takes the class weights; `None` where the task uses none."""
+    elements: ElementLosses
+    """Computes the weighted loss of each label element."""
+
+
+def binary_cross_entropy(logits: FloatArray, labels: NDArray[Any], class_weights: Sequence[float] | None) -> FloatArray:
+    """Compute -log sigmoid(logit) where the label is 1, -log sigmoid(-logit) where it is 0.
+
+    Args:
+        logits: Shape (rows, columns).
+        labels: Shape (rows, columns), 0 or 1.
+        class_weights: One weight for each column, by which the losses of its ones are multiplied.
+
+    Returns:
+        Shape (rows, columns). log(1 + exp(x)) is computed without overflow.
+    """
+    import numpy as np
+
+    weights = np.ones(logits.shape[1]) if class_weights is None else np.asarray(class_weights, dtype=np.float64)
+    return np.where(labels == 1, weights * np.logaddexp(0.0, -logits), np.logaddexp(0.0, logits))
+
+
+def cross_entropy(logits: FloatArray, labels: NDArray[Any], class_weights: Sequence[float] | None) -> FloatArray:
+    """Compute -log softmax(logits) at the label.
+
+    Args:
+        logits: Shape (rows, classes).
+        labels: Shape (rows,), whole numbers from 0 to classes - 1.
+        class_weights: One weight for each class.
+
+    Returns:
+        Shape (rows,).
+    """
+    import numpy as np
+
+    rows = np.arange(len(labels))
+    losses = np.logaddexp.reduce(logits, axis=1) - logits[rows, labels]
+    return losses if class_weights is None else losses * np.asarray(class_weights, dtype=np.float64)[labels]
+
+
+def squared_error(logits: FloatArray, labels: NDArray[Any], class_weights: Sequence[float] | None) -> FloatArray:
+    """Compute (logit - label) squared: shapes (rows, columns). There are no weights."""
+    del class_weights
+    return (logits - labels) ** 2

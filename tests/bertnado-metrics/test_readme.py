@@ -1,0 +1,23 @@
+"""The README's example does what the README says."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+README = Path(__file__).parents[2] / "packages" / "bertnado-metrics" / "README.md"
+
+
+def test_the_example_prints_what_the_readme_shows():
+    example, shown = re.search(r"```python\n(.*?)```\n+```text\n(.*?)```", README.read_text(), re.DOTALL).groups()
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(example, str(README), "exec"), {})
+    assert printed.getvalue() == shown
+
+
+def test_the_readme_names_everything_that_the_package_exports():
+    import bertnado_metrics
+
+    text = README.read_text()
+    assert [name for name in bertnado_metrics.__all__ if f"`{name}" not in text] == []
