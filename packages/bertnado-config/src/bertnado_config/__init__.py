@@ -1,0 +1,88 @@
+"""Sweep files: reading, checking, parameter spaces and sampling."""
+
+from bertnado_metrics import nearest
+
+from .best_config import BestConfig, read_best_config, write_best_config
+from .errors import Problem, SweepConfigError
+from .fields import Method
+from .files import read_document, read_json, write_json
+from .nesting import ParameterPath, flatten_parameters, nest_parameters, parameter_label, parameter_place
+from .parameters import (
+    FORMS,
+    Beta,
+    Categorical,
+    CategoricalWithProbabilities,
+    Constant,
+    IntUniform,
+    InvLogUniform,
+    InvLogUniformValues,
+    LogNormal,
+    LogUniform,
+    LogUniformValues,
+    Normal,
+    Parameter,
+    QBeta,
+    QLogNormal,
+    QLogUniform,
+    QLogUniformValues,
+    QNormal,
+    QUniform,
+    Uniform,
+)
+from .sampling import grid_parameters, grid_point, grid_size, sample_parameters
+from .sections import Hyperband, Metric
+from .sweep_config import SweepConfig, load_sweep_config, parse_sweep_config
+from .trainer import Report, Session, Trainer, TrialError, TrialFunction, TrialResult
+
+__all__ = [
+    "load_sweep_config",
+    "parse_sweep_config",
+    "SweepConfig",
+    "Metric",
+    "Hyperband",
+    "Method",
+    "Problem",
+    "SweepConfigError",
+    "sample_parameters",
+    "grid_parameters",
+    "grid_point",
+    "grid_size",
+    "ParameterPath",
+    "parameter_label",
+    "parameter_place",
+    "nest_parameters",
+    "flatten_parameters",
+    "BestConfig",
+    "read_best_config",
+    "write_best_config",
+    "read_document",
+    "read_json",
+    "write_json",
+    "nearest",
+    "Parameter",
+    "FORMS",
+    "Constant",
+    "Categorical",
+    "CategoricalWithProbabilities",
+    "IntUniform",
+    "Uniform",
+    "QUniform",
+    "LogUniform",
+    "LogUniformValues",
+    "QLogUniform",
+    "QLogUniformValues",
+    "InvLogUniform",
+    "InvLogUniformValues",
+    "Normal",
+    "QNormal",
+    "LogNormal",
+    "QLogNormal",
+    "Beta",
+    "QBeta",
+    "Trainer",
+    "Session",
+    "Report",
+    "TrialResult",
+    "TrialError",
+    "TrialFunction",
+]

@@ -1,0 +1,64 @@
+"""What is wrong with a file, said all at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .sweep_config import SweepConfig
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, or worth knowing, and where it is.
+
+    `str(problem)` is `path: message`, or the message alone where `path` is empty.
+    """
+
+    path: str
+    """The place in the file, names joined by dots (`parameters.learning_rate.min`); empty for the whole file."""
+    message: str
+    """What is wrong, the rule and the cure, in one sentence or two."""
+    severity: Severity = "error"
+    """`error` keeps the file from being used; `warning` does not."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class SweepConfigError(ValueError):
+    """A file that cannot be used. It names every problem that was found, not the first alone.
+
+    Attributes:
+        problems: Every problem; those of the sections before those of single parameters.
+        source: The file, or `None` where the content came from elsewhere.
+        usable: The sweep that the rest of the file describes, where there is a rest; it cannot be run, but
+            whoever knows more of it can look for further problems.
+    """
+
+    def __init__(
+        self, problems: Iterable[Problem], *, source: str | None = None, usable: SweepConfig | None = None
+    ) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        self.source: str | None = source
+        self.usable: SweepConfig | None = usable
+        super().__init__(self.problems, source)
+
+    def __str__(self) -> str:
+        lines = [str(problem) for problem in self.problems]
+        if self.source is None:
+            return "\n".join(lines)
+        return "\n".join([f"{self.source} cannot be used:", *(f"  {line}" for line in lines)])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with both arguments, so that a worker process can hand the error on."""
+        return _rebuild, (self.problems, self.source)
+
+
+def _rebuild(problems: tuple[Problem, ...], source: str | None) -> SweepConfigError:
+    return SweepConfigError(problems, source=source)

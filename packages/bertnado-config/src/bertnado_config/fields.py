@@ -1,0 +1,101 @@
+"""The types of a sweep file's own fields: each reads a value or says, in a `ValueError`, what it has to be."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, cast, get_args
+
+from bertnado_metrics import Goal, Objective, nearest
+from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+
+from .literals import read_number, read_whole_number, show
+
+Method = Literal["grid", "random", "bayes"]
+"""How the next trial is chosen."""
+
+
+def one_of(choices: object) -> Callable[[object], object]:
+    """Make the reader of a `Literal`; its error names the choices and the nearest of them."""
+    names: tuple[str, ...] = get_args(choices)
+
+    def read(value: object) -> object:
+        if value in names:
+            return value
+        near = nearest(value, names) if isinstance(value, str) else None
+        hint = f"; did you mean {near!r}?" if near else ""
+        msg = f"must be {_listed(names)}, not {show(value)}{hint}"
+        raise ValueError(msg)
+
+    return read
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    *others, last = map(repr, names)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _read_method(value: object) -> object:
+    if value == "custom":
+        msg = "'custom' is for W&B's own schedulers, which are not supported here; use 'grid', 'random' or 'bayes'"
+        raise ValueError(msg)
+    return one_of(Method)(value)
+
+
+def _read_goal(value: Any) -> Goal:
+    return Objective("metric", value).goal
+
+
+def _read_text(value: object) -> str:
+    if not isinstance(value, str):
+        msg = f"must be a string, not {show(value)}"
+        raise ValueError(msg)
+    return value
+
+
+def _read_name(value: object) -> str:
+    name = _read_text(value)
+    if not name.strip():
+        msg = "is empty"
+        raise ValueError(msg)
+    return name
+
+
+def _read_count(value: object) -> int:
+    number = read_whole_number(value)
+    if number < 1:
+        msg = f"must be 1 or more, not {show(value)}"
+        raise ValueError(msg)
+    return number
+
+
+def _read_eta(value: object) -> float:
+    number = read_number(value)
+    if number <= 1:
+        msg = f"must be above 1, not {show(value)}"
+        raise ValueError(msg)
+    return number
+
+
+def _read_flag(value: object) -> bool:
+    words = {"true": True, "false": False}
+    flag = words.get(value.lower()) if isinstance(value, str) else value
+    if not isinstance(flag, bool):
+        msg = f"must be true or false, not {show(value)}"
+        raise ValueError(msg)
+    return flag
+
+
+def _read_command(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        msg = f"must be a list of words, not {show(value)}"
+        raise ValueError(msg)
+    return cast("list[Any]", value)
+
+
+Text = Annotated[str, PlainValidator(_read_text), WithJsonSchema({"type": "string"})]
+Name = Annotated[str, PlainValidator(_read_name), WithJsonSchema({"type": "string", "minLength": 1})]
+Finite = Annotated[float, PlainValidator(read_number), WithJsonSchema({"type": "number"})]
+Count = Annotated[int, PlainValidator(_read_count), WithJsonSchema({"type": "integer", "minimum": 1})]
+Eta = Annotated[float, PlainValidator(_read_eta), WithJsonSchema({"type": "number", "exclusiveMinimum": 1})]
+Flag = Annotated[bool, PlainValidator(_read_flag), WithJsonSchema({"type": "boolean"})]
+Command = Annotated[list[Any], PlainValidator(_read_command), WithJsonSchema({"type": "array"})]
+MethodField = Annotated[Method, BeforeValidator(_read_method)]
+GoalField = Annotated[Goal, BeforeValidator(_read_goal)]

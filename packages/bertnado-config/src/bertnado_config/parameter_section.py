@@ -1,0 +1,190 @@
+"""The `parameters` section: from what a file declares to parameter forms, with every mistake by its path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, cast
+
+from bertnado_metrics import did_you_mean
+from pydantic import TypeAdapter, ValidationError
+
+from .errors import Problem
+from .inference import PARAMETER_KEYS, explain_missing_form, infer_distribution, owners_of
+from .literals import as_json, read_words, show
+from .nesting import ParameterPath, parameter_label
+from .parameters import FORMS, Parameter, identity, keys_of, repeated
+from .problems import Vocabulary, join_path, problems_of
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+"""What W&B takes as the name of a parameter."""
+
+EXPONENT_FORMS: Mapping[str, str] = {
+    "log_uniform": "log_uniform_values",
+    "inv_log_uniform": "inv_log_uniform_values",
+    "q_log_uniform": "q_log_uniform_values",
+}
+"""The forms whose bounds are base-e exponents, each with the one whose bounds are values."""
+
+
+class ParameterSection:
+    """A `parameters` section, read to its end whatever is wrong with it.
+
+    Attributes:
+        space: Every parameter that could be read, by path, in the order of the file.
+        document: The section as W&B takes it: numbers as numbers, every distribution named.
+        problems: Everything that is wrong or worth knowing.
+    """
+
+    def __init__(self, declared: Mapping[Any, Any], *, path: str = "parameters") -> None:
+        self.space: dict[ParameterPath, Parameter] = {}
+        self.problems: list[Problem] = []
+        self.document = self._read_section(declared, path, ())
+        self._refuse_collisions(path)
+
+    def _read_section(self, declared: Mapping[Any, Any], path: str, parents: ParameterPath) -> dict[str, Any]:
+        if not declared:
+            self._error(path, 'is empty; declare a parameter: {"learning_rate": {"min": ..., "max": ...}}')
+        document: dict[str, Any] = {}
+        for name, content in declared.items():
+            place = join_path(path, str(name))
+            if isinstance(name, str) and NAME.fullmatch(name):
+                document[name] = self._read_parameter(content, place, (*parents, name))
+            else:
+                rule = "starts with a letter or _ and goes on with letters, digits, _, - and ."
+                self._error(place, f"{show(name)} is no name of a parameter; one {rule}")
+        return document
+
+    def _read_parameter(self, content: Any, path: str, name: ParameterPath) -> dict[str, Any]:
+        if not isinstance(content, Mapping):
+            key, aim = (
+                ("values", "to choose one of these") if isinstance(content, list) else ("value", "for a constant")
+            )
+            self._error(path, f'a parameter is an object; {aim} write {{"{key}": {as_json(content)}}}')
+            return {}
+        declared = {str(key): value for key, value in cast("Mapping[Any, Any]", content).items()}
+        if "parameters" in declared:
+            return self._read_nested(declared, path, name)
+        if _looks_nested(declared):
+            names = ", ".join(f'"{inner}": ...' for inner in declared)
+            self._error(path, f'parameters inside a parameter go below "parameters": {{"parameters": {{{names}}}}}')
+            return {}
+        return self._read_form(declared, path, name)
+
+    def _read_nested(self, declared: Mapping[str, Any], path: str, name: ParameterPath) -> dict[str, Any]:
+        for key in declared:
+            if key != "parameters":
+                self._error(join_path(path, key), f'{key!r} has no place beside "parameters"; take it out')
+        inner = declared["parameters"]
+        place = join_path(path, "parameters")
+        if not isinstance(inner, Mapping):
+            self._error(place, f"must be an object of parameters, not {show(inner)}")
+            return {}
+        return {"parameters": self._read_section(cast("Mapping[Any, Any]", inner), place, name)}
+
+    def _read_form(self, declared: dict[str, Any], path: str, name: ParameterPath) -> dict[str, Any]:
+        distribution = self._distribution(declared, path)
+        if distribution is None:
+            return {}
+        declared.pop("distribution", None)
+        self._read_listed(declared, path)
+        try:
+            parameter = _adapter(distribution).validate_python(declared)
+        except ValidationError as error:
+            self.problems += problems_of(error, path=path, vocabulary=_vocabulary(distribution, declared))
+            return {}
+        self.space[name] = parameter
+        self._warn_of_exponents(parameter, path)
+        return {"distribution": distribution} | _as_written(parameter, declared)
+
+    def _distribution(self, declared: Mapping[str, Any], path: str) -> str | None:
+        """Find the form's name; `None`, with a problem, where there is none."""
+        distribution = declared.get("distribution")
+        if distribution is None:
+            inferred = infer_distribution(declared)
+            if inferred is None:
+                self._error(path, explain_missing_form(declared))
+            return inferred
+        if isinstance(distribution, str) and distribution in FORMS:
+            return distribution
+        place = join_path(path, "distribution")
+        self._error(place, f"{show(distribution)} is no distribution; {did_you_mean(str(distribution), FORMS)}")
+        return None
+
+    def _read_listed(self, declared: dict[str, Any], path: str) -> None:
+        """Read what the strings in `value` and `values` spell, and say what is odd about the two."""
+        for key in [key for key in ("value", "values") if key in declared]:
+            declared[key], remarks = read_words(declared[key])
+            for remark in remarks:
+                self._warn(join_path(path, key), remark)
+        value, values = declared.get("value"), declared.get("values")
+        if isinstance(value, list) and values is None:
+            whole = f"every trial gets the whole list {as_json(value)}"
+            self._warn(join_path(path, "value"), f'{whole}; to choose from it write "values"')
+        if isinstance(values, list) and "probabilities" not in declared:
+            declared["values"] = self._without_repeated(cast("list[Any]", values), join_path(path, "values"))
+
+    def _without_repeated(self, values: list[Any], path: str) -> list[Any]:
+        for value in repeated(values):
+            self._warn(path, f'{show(value)} is listed more than once and counts once; "probabilities" weighs values')
+        unique: dict[str, Any] = {}
+        for value in values:
+            unique.setdefault(identity(value), value)
+        return list(unique.values())
+
+    def _warn_of_exponents(self, parameter: Parameter, path: str) -> None:
+        instead = EXPONENT_FORMS.get(parameter.distribution)
+        if instead and parameter.bounds:
+            lowest, highest = parameter.bounds
+            self._warn(
+                path,
+                f"min and max of {parameter.distribution} are base-e exponents, so values run from {lowest:.6g} to "
+                f'{highest:.6g}; for bounds that are the values themselves write "distribution": "{instead}"',
+            )
+
+    def _refuse_collisions(self, path: str) -> None:
+        labels: set[str] = set()
+        for name in self.space:
+            label = parameter_label(name)
+            if label in labels:
+                self._error(join_path(path, label), "is declared twice, nested and with a dot in its name; keep one")
+            labels.add(label)
+
+    def _error(self, path: str, message: str) -> None:
+        self.problems.append(Problem(path, message))
+
+    def _warn(self, path: str, message: str) -> None:
+        self.problems.append(Problem(path, message, "warning"))
+
+
+@cache
+def _adapter(distribution: str) -> TypeAdapter[Parameter]:
+    return TypeAdapter(FORMS[distribution])
+
+
+def _vocabulary(distribution: str, declared: Mapping[str, Any]) -> Vocabulary:
+    keys = keys_of(FORMS[distribution])
+    misplaced = [key for key in declared if key in PARAMETER_KEYS and key not in keys]
+    rule = f"has no place in {distribution}, which has {' and '.join(keys)}"
+    owners = owners_of(declared)
+    hint = f"; these keys together belong to {', '.join(owners)}" if owners else ""
+    return Vocabulary(distribution, {"": keys}, {key: f"{key!r} {rule}{hint}" for key in misplaced})
+
+
+def _looks_nested(declared: Mapping[str, Any]) -> bool:
+    """Say whether this is an object of parameters rather than a parameter."""
+    usual_keys = {"value", "values", "min", "max", "distribution", "probabilities"}
+    return bool(declared) and all(
+        isinstance(content, Mapping) and key not in usual_keys for key, content in declared.items()
+    )
+
+
+def _as_written(parameter: Parameter, declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the keys that the file gives with the values that were read; `min` and `max` have one type."""
+    written = {key: getattr(parameter, key) for key in declared}
+    if any(isinstance(written.get(key), float) for key in ("min", "max")):
+        written |= {key: float(written[key]) for key in ("min", "max")}
+    return {
+        key: list(cast("Sequence[Any]", value)) if isinstance(value, tuple) else value for key, value in written.items()
+    }

@@ -1,0 +1,177 @@
+"""Forms that list their values."""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import Annotated, Any, ClassVar, cast
+
+from pydantic import PlainValidator, WithJsonSchema
+
+from bertnado_config.literals import as_json, read_number, show
+
+from .base import FORM_CONFIG, Distribution, Mistake, Parameter, check_unit
+from .equality import place_of, repeated
+
+SUM_TOLERANCE = 1e-5
+"""How far from 1 the sum of probabilities may be; three written as 0.33333 are a third each."""
+
+
+def _read_values(value: object) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        msg = f'must be a list, not {show(value)}; for a single value write {{"value": {as_json(value)}}}'
+        raise ValueError(msg)
+    return tuple(cast("Sequence[Any]", value))
+
+
+def _read_probabilities(value: object) -> tuple[float, ...]:
+    if not isinstance(value, list | tuple):
+        msg = f"must be a list of numbers, not {show(value)}"
+        raise ValueError(msg)
+    return tuple(read_number(number) for number in cast("Sequence[Any]", value))
+
+
+Values = Annotated[tuple[Any, ...], PlainValidator(_read_values), WithJsonSchema({"type": "array", "minItems": 1})]
+"""A list of values of any type."""
+
+Probabilities = Annotated[
+    tuple[float, ...],
+    PlainValidator(_read_probabilities),
+    WithJsonSchema({"type": "array", "minItems": 1, "items": {"type": "number", "minimum": 0}}),
+]
+"""A list of numbers."""
+
+
+@dataclass(frozen=True)
+class Constant(Parameter):
+    """One value, the same for every trial."""
+
+    __pydantic_config__ = FORM_CONFIG
+    distribution: ClassVar[Distribution] = "constant"
+
+    value: Any
+    """The value, of any type."""
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """The value alone."""
+        return (self.value,)
+
+    @property
+    def cardinality(self) -> int:
+        """1."""
+        return 1
+
+    def from_unit(self, u: float) -> Any:
+        """Give the value."""
+        check_unit(u)
+        return self.value
+
+    def to_unit(self, value: Any) -> float:
+        """Give the middle of [0, 1]."""
+        place_of(value, self.choices)
+        return 0.5
+
+
+class Choice(Parameter):
+    """What the categorical forms share.
+
+    The unit interval runs over the values in increasing order where all of them are numbers, else in the order
+    of the file; `choices` keeps the file's order, which is W&B's in a grid.
+    """
+
+    values: Values
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The probability of each of `values`."""
+        return (1 / len(self.values),) * len(self.values)
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        if not self.values:
+            yield Mistake("values", "is empty; list at least one value")
+        for value in repeated(self.values):
+            yield Mistake("values", f"{show(value)} is listed more than once")
+
+    @property
+    def _is_numeric(self) -> bool:
+        return all(isinstance(value, int | float) and not isinstance(value, bool) for value in self.values)
+
+    @cached_property
+    def _line(self) -> tuple[tuple[Any, ...], tuple[float, ...]]:
+        """The values as they lie on the unit interval, and the upper end of each one's share of it."""
+        pairs = [pair for pair in zip(self.values, self.weights, strict=True) if pair[1] > 0]
+        if self._is_numeric:
+            pairs.sort(key=lambda pair: pair[0])
+        sums = list(accumulate(weight for _, weight in pairs))
+        ends = [end / sums[-1] for end in sums]
+        return tuple(value for value, _ in pairs), (*ends[:-1], 1.0)
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The smallest and the largest value where all are numbers."""
+        values, _ = self._line
+        return (values[0], values[-1]) if self._is_numeric else None
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """The values that are not of probability 0, in the order of the file."""
+        return tuple(value for value, weight in zip(self.values, self.weights, strict=True) if weight > 0)
+
+    @property
+    def cardinality(self) -> int:
+        """How many choices there are."""
+        return len(self.choices)
+
+    def from_unit(self, u: float) -> Any:
+        """Give the value whose share of [0, 1] holds `u`; a share includes its upper end."""
+        values, ends = self._line
+        return values[bisect_left(ends, check_unit(u))]
+
+    def to_unit(self, value: Any) -> float:
+        """Give the middle of the share of `value`."""
+        values, ends = self._line
+        place = place_of(value, values)
+        return ((ends[place - 1] if place else 0.0) + ends[place]) / 2
+
+
+@dataclass(frozen=True)
+class Categorical(Choice):
+    """One of a list of values, all equally likely."""
+
+    __pydantic_config__ = FORM_CONFIG
+    distribution: ClassVar[Distribution] = "categorical"
+
+    values: Values
+    """The values, of any type, each listed once."""
+
+
+@dataclass(frozen=True)
+class CategoricalWithProbabilities(Choice):
+    """One of a list of values, each with its own probability."""
+
+    __pydantic_config__ = FORM_CONFIG
+    distribution: ClassVar[Distribution] = "categorical_w_probabilities"
+
+    values: Values
+    """The values, of any type, each listed once."""
+    probabilities: Probabilities
+    """The probability of each value, in the same order: not negative, with a sum of 1."""
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The probabilities."""
+        return self.probabilities
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        yield from super()._mistakes()
+        if len(self.probabilities) != len(self.values):
+            lengths = f"has {len(self.probabilities)} entries for {len(self.values)} values"
+            yield Mistake("probabilities", f"{lengths}; write one for each value")
+        for probability in self.probabilities:
+            if probability < 0:
+                yield Mistake("probabilities", f"{probability!r} is negative; a probability lies between 0 and 1")
+        total = sum(self.probabilities)
+        if abs(total - 1) > SUM_TOLERANCE:
+            yield Mistake("probabilities", f"the sum is {total:g}; it must be 1")

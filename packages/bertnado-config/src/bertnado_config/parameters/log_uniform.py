@@ -1,0 +1,163 @@
+"""Forms whose logarithm is uniform, for what is searched over orders of magnitude.
+
+Four spellings of one distribution, as W&B has them: bounds as values or as base-e exponents, and the
+logarithm of X or of 1/X. With log(1/X) uniform between log(1/max) and log(1/min), log(X) is uniform between
+log(min) and log(max), so the inverse forms differ from the others in how their bounds are written, no more.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .base import (
+    FORM_CONFIG,
+    Distribution,
+    Mistake,
+    Number,
+    Parameter,
+    check_inside,
+    check_unit,
+    clamp,
+    range_mistakes,
+)
+
+MAX_EXPONENT = 700.0
+"""The largest magnitude of a base-e exponent: beyond about 709, `exp` leaves the range of floats."""
+
+MIN_WIDTH = 1e-9
+"""The smallest difference between the logarithms of the bounds."""
+
+
+class LogScale(Parameter):
+    """What the four spellings share: a logarithm that is uniform between those of `bounds`."""
+
+    @property
+    @abstractmethod
+    def bounds(self) -> tuple[float, float]:
+        """The smallest and the largest value, both inclusive and above 0."""
+
+    def from_unit(self, u: float) -> float:
+        """Give the number whose logarithm lies at `u` of the way between those of the bounds."""
+        lowest, highest = map(math.log, self.bounds)
+        return clamp(math.exp(lowest + check_unit(u) * (highest - lowest)), self.bounds)
+
+    def to_unit(self, value: float) -> float:
+        """Give the part of the way between the logarithms of the bounds at which that of `value` lies."""
+        lowest, highest = map(math.log, self.bounds)
+        return (math.log(check_inside(value, self.bounds)) - lowest) / (highest - lowest)
+
+
+@dataclass(frozen=True)
+class LogUniformValues(LogScale):
+    """Real numbers from min to max whose logarithm is uniform: the usual choice for a learning rate."""
+
+    __pydantic_config__ = FORM_CONFIG
+    distribution: ClassVar[Distribution] = "log_uniform_values"
+
+    min: Number
+    """Smallest value, inclusive; above 0."""
+    max: Number
+    """Largest value, inclusive."""
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        yield from _value_mistakes(self.min, self.max)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """`min` and `max`."""
+        return float(self.min), float(self.max)
+
+
+@dataclass(frozen=True)
+class InvLogUniformValues(LogScale):
+    """Real numbers from min to max for which log(1/X) is uniform: the same as log_uniform_values."""
+
+    __pydantic_config__ = FORM_CONFIG
+    distribution: ClassVar[Distribution] = "inv_log_uniform_values"
+
+    min: Number
+    """Smallest value, inclusive; above 0."""
+    max: Number
+    """Largest value, inclusive."""
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        yield from _value_mistakes(self.min, self.max)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """`min` and `max`."""
+        return float(self.min), float(self.max)
+
+
+@dataclass(frozen=True)
+class LogUniform(LogScale):
+    """Real numbers from exp(min) to exp(max); prefer log_uniform_values, whose bounds are the values."""
+
+    __pydantic_config__ = FORM_CONFIG
+    distribution: ClassVar[Distribution] = "log_uniform"
+
+    min: Number
+    """Natural logarithm of the smallest value, inclusive."""
+    max: Number
+    """Natural logarithm of the largest value, inclusive."""
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        yield from _exponent_mistakes(self.min, self.max)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """exp(min) and exp(max)."""
+        return _power_of_e(self.min), _power_of_e(self.max)
+
+
+@dataclass(frozen=True)
+class InvLogUniform(LogScale):
+    """Real numbers from exp(-max) to exp(-min); prefer log_uniform_values, whose bounds are the values."""
+
+    __pydantic_config__ = FORM_CONFIG
+    distribution: ClassVar[Distribution] = "inv_log_uniform"
+
+    min: Number
+    """Natural logarithm of one over the largest value, inclusive."""
+    max: Number
+    """Natural logarithm of one over the smallest value, inclusive."""
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        yield from _exponent_mistakes(self.min, self.max)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """exp(-max) and exp(-min)."""
+        return _power_of_e(-self.max), _power_of_e(-self.min)
+
+
+def _power_of_e(exponent: float) -> float:
+    """Give exp(exponent) to 12 digits, so that the float nearest to the logarithm of 10 means 10."""
+    return float(f"{math.exp(exponent):.12g}")
+
+
+def _width_mistakes(width: float) -> Iterator[Mistake]:
+    if width < MIN_WIDTH:
+        yield Mistake("max", "is too near to min to be told apart from it on a log scale; widen the range")
+
+
+def _value_mistakes(lowest: float, highest: float) -> Iterator[Mistake]:
+    """Yield the broken rules of bounds that are values."""
+    if lowest <= 0:
+        yield Mistake("min", f"{lowest!r} has no logarithm; on a log scale min must be above 0")
+    yield from range_mistakes(lowest, highest)
+    if 0 < lowest < highest:
+        yield from _width_mistakes(math.log(highest) - math.log(lowest))
+
+
+def _exponent_mistakes(lowest: float, highest: float) -> Iterator[Mistake]:
+    """Yield the broken rules of bounds that are base-e exponents."""
+    yield from range_mistakes(lowest, highest)
+    if lowest < highest:
+        yield from _width_mistakes(highest - lowest)
+    for key, exponent in (("min", lowest), ("max", highest)):
+        if abs(exponent) > MAX_EXPONENT:
+            rule = f"is a base-e exponent here and must lie between -{MAX_EXPONENT:g} and {MAX_EXPONENT:g}"
+            yield Mistake(key, f"{exponent!r} {rule}; for bounds that are the values use log_uniform_values")

@@ -1,0 +1,52 @@
+"""Every form by its name in a sweep file."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING
+
+from .categorical import Categorical, CategoricalWithProbabilities, Constant
+from .log_uniform import InvLogUniform, InvLogUniformValues, LogUniform, LogUniformValues
+from .quantised import QBeta, QLogNormal, QLogUniform, QLogUniformValues, QNormal, QUniform
+from .tailed import Beta, LogNormal, Normal
+from .uniform import IntUniform, Uniform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .base import Parameter
+
+FORMS: Mapping[str, type[Parameter]] = {
+    form.distribution: form
+    for form in (
+        Constant,
+        Categorical,
+        CategoricalWithProbabilities,
+        IntUniform,
+        Uniform,
+        QUniform,
+        LogUniformValues,
+        LogUniform,
+        QLogUniformValues,
+        QLogUniform,
+        InvLogUniformValues,
+        InvLogUniform,
+        Normal,
+        QNormal,
+        LogNormal,
+        QLogNormal,
+        Beta,
+        QBeta,
+    )
+}
+"""The class of each distribution."""
+
+
+def keys_of(form: type[Parameter]) -> tuple[str, ...]:
+    """List the keys that a parameter of this form has in a file, `distribution` aside."""
+    return tuple(field.name for field in fields(form))
+
+
+def required_keys_of(form: type[Parameter]) -> tuple[str, ...]:
+    """List those of the form's keys that have no default."""
+    return tuple(field.name for field in fields(form) if field.default is MISSING)

@@ -1,0 +1,99 @@
+"""Forms in which every value of a range is equally likely."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bertnado_config.literals import read_whole_number
+
+from .base import (
+    FORM_CONFIG,
+    Distribution,
+    Mistake,
+    Number,
+    Parameter,
+    WholeNumber,
+    check_inside,
+    check_unit,
+    clamp,
+    range_mistakes,
+)
+
+MAX_INTEGERS = 2**50
+"""The longest integer range; in a longer one, neighbours share a place on the unit interval."""
+
+
+@dataclass(frozen=True)
+class Uniform(Parameter):
+    """Real numbers from min to max, all equally likely."""
+
+    __pydantic_config__ = FORM_CONFIG
+    distribution: ClassVar[Distribution] = "uniform"
+
+    min: Number
+    """Smallest value, inclusive."""
+    max: Number
+    """Largest value, inclusive."""
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        yield from range_mistakes(self.min, self.max)
+        if math.isinf(float(self.max) - float(self.min)):
+            yield Mistake("max", f"{self.max!r} is farther from min than a float can hold")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """`min` and `max`."""
+        return float(self.min), float(self.max)
+
+    def from_unit(self, u: float) -> float:
+        """Give the number that lies at `u` of the way from min to max."""
+        lowest, highest = self.bounds
+        return clamp(lowest + check_unit(u) * (highest - lowest), self.bounds)
+
+    def to_unit(self, value: float) -> float:
+        """Give the part of the way from min to max at which `value` lies."""
+        lowest, highest = self.bounds
+        return (check_inside(value, self.bounds) - lowest) / (highest - lowest)
+
+
+@dataclass(frozen=True)
+class IntUniform(Parameter):
+    """Integers from min to max, all equally likely."""
+
+    __pydantic_config__ = FORM_CONFIG
+    distribution: ClassVar[Distribution] = "int_uniform"
+
+    min: WholeNumber
+    """Smallest value, inclusive."""
+    max: WholeNumber
+    """Largest value, inclusive."""
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        yield from range_mistakes(self.min, self.max)
+        if self.max - self.min >= MAX_INTEGERS:
+            yield Mistake("max", f"{self.max} is too far from min {self.min}; at most 2**50 integers can be told apart")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """`min` and `max`."""
+        return self.min, self.max
+
+    @property
+    def choices(self) -> range:
+        """The integers from `min` to `max`."""
+        return range(self.min, self.max + 1)
+
+    @property
+    def cardinality(self) -> int:
+        """How many integers there are."""
+        return self.max + 1 - self.min
+
+    def from_unit(self, u: float) -> int:
+        """Give the integer whose share of [0, 1] holds `u`; a share includes its upper end."""
+        return self.min + max(math.ceil(check_unit(u) * self.cardinality) - 1, 0)
+
+    def to_unit(self, value: int) -> float:
+        """Give the middle of the share of `value`."""
+        index = read_whole_number(check_inside(value, self.bounds)) - self.min
+        return (index + 0.5) / self.cardinality

@@ -1,0 +1,77 @@
+"""Pydantic's errors in the words of this project: the value, the rule, the choices, the nearest, the cure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bertnado_metrics import did_you_mean, nearest
+
+from .errors import Problem
+from .literals import show
+from .parameters import InvalidParameterError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What may be said in a part of a file, for the messages about what may not."""
+
+    owner: str
+    """What the keys belong to: `a sweep file`, `q_uniform`."""
+    keys: Mapping[str, Sequence[str]]
+    """The keys that each place below the part has, by that place; the part itself is the empty one."""
+    cures: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What to say of a key that is missing, unknown or not an object, by its place."""
+
+
+def join_path(*parts: str | int) -> str:
+    """Join the parts that are not empty by dots."""
+    return ".".join(str(part) for part in parts if part != "")
+
+
+def problems_of(error: ValidationError, *, path: str, vocabulary: Vocabulary) -> list[Problem]:
+    """Name the mistakes behind pydantic's error.
+
+    Args:
+        error: What pydantic raised.
+        path: The place in the file of what was validated; empty for the whole file.
+        vocabulary: What may be said there.
+    """
+    found: list[Problem] = []
+    for details in error.errors(include_url=False):
+        place = join_path(path, *details["loc"])
+        cause = details.get("ctx", {}).get("error")
+        if isinstance(cause, InvalidParameterError):
+            found += [Problem(join_path(place, mistake.key), mistake.message) for mistake in cause.mistakes]
+        else:
+            found.append(Problem(place, _message(details, vocabulary)))
+    return found
+
+
+def _message(details: ErrorDetails, vocabulary: Vocabulary) -> str:
+    kind, place = details["type"], join_path(*details["loc"])
+    cure = vocabulary.cures.get(place)
+    if kind == "value_error":
+        return str(details.get("ctx", {})["error"])
+    if kind == "missing":
+        return f"is missing; {cure or f'{vocabulary.owner} needs it'}"
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        return cure or _unknown_key(details, vocabulary)
+    if kind == "invalid_key":
+        return "a key must be a string"
+    rule = f"must be an object, not {show(details['input'])}"
+    return f"{rule}; {cure}" if cure else rule
+
+
+def _unknown_key(details: ErrorDetails, vocabulary: Vocabulary) -> str:
+    *parents, name = map(str, details["loc"])
+    owner = parents[-1] if parents else vocabulary.owner
+    choices = vocabulary.keys.get(join_path(*parents), ())
+    if "parameters" in choices and isinstance(details["input"], Mapping) and not nearest(name, choices):
+        return f'{name!r} is no key of {owner}; a parameter is written below "parameters"'
+    return f"{name!r} is no key of {owner}; {did_you_mean(name, choices)}"

@@ -1,0 +1,82 @@
+"""Trials drawn from a sweep's space: at random, or point by point of a grid."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from .errors import Problem, SweepConfigError
+from .nesting import ParameterPath, nest_parameters, parameter_place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.random import Generator
+
+    from .parameters import Parameter
+    from .sweep_config import SweepConfig
+
+
+def sample_parameters(config: SweepConfig, rng: Generator) -> dict[str, Any]:
+    """Draw one trial's parameters, nested, each from its own distribution.
+
+    The draw depends on the parameters and the generator, not on the order in which the file lists them.
+    """
+    quantiles = {path: rng.random() for path in sorted(config.space)}
+    return nest_parameters({path: form.from_unit(quantiles[path]) for path, form in config.space.items()})
+
+
+def grid_size(config: SweepConfig) -> int:
+    """Count the grid's points.
+
+    Raises:
+        SweepConfigError: Some parameter cannot be enumerated; every such one is named.
+    """
+    return prod(_cardinalities(config.space).values())
+
+
+def grid_point(config: SweepConfig, index: int) -> dict[str, Any]:
+    """Give the parameters of one point of the grid, nested; `index` counts from 0, in `grid_parameters`' order.
+
+    Raises:
+        IndexError: The grid has no such point.
+        SweepConfigError: Some parameter cannot be enumerated; every such one is named.
+    """
+    size = grid_size(config)
+    if not 0 <= index < size:
+        msg = f"the grid has {size} points, counted from 0; there is no point {index}"
+        raise IndexError(msg)
+    places: dict[ParameterPath, int] = {}
+    for path, cardinality in reversed(_cardinalities(config.space).items()):
+        index, places[path] = divmod(index, cardinality)
+    choices = {path: form.choices or () for path, form in config.space.items()}
+    return nest_parameters({path: choices[path][places[path]] for path in config.space})
+
+
+def grid_parameters(config: SweepConfig) -> Iterator[dict[str, Any]]:
+    """Go through every combination once, nested, in W&B's order: names sorted on each level, the last one fastest.
+
+    Nothing is made before it is asked for, so a grid may be larger than memory.
+
+    Raises:
+        SweepConfigError: Some parameter cannot be enumerated; every such one is named.
+    """
+    size = grid_size(config)
+    return (grid_point(config, index) for index in range(size))
+
+
+def not_enumerable(path: ParameterPath, parameter: Parameter) -> Problem:
+    """Say that a grid cannot enumerate a parameter, and what it can."""
+    finite = '"values", "value", int_uniform, or with a step q q_uniform, q_log_uniform_values and q_beta'
+    message = (
+        f"a grid cannot enumerate {parameter.distribution}; use method random or bayes, or a finite form ({finite})"
+    )
+    return Problem(parameter_place(path), message)
+
+
+def _cardinalities(space: Mapping[ParameterPath, Parameter]) -> dict[ParameterPath, int]:
+    """Count the values of each parameter, in the grid's order."""
+    problems = [not_enumerable(path, form) for path, form in space.items() if form.cardinality is None]
+    if problems:
+        raise SweepConfigError(problems)
+    return {path: space[path].cardinality or 1 for path in sorted(space)}

@@ -1,0 +1,131 @@
+"""The best configuration: the sampled parameters, the metric, and no more."""
+
+import json
+
+import pytest
+from bertnado_config import BestConfig, SweepConfigError, read_best_config, write_best_config
+from bertnado_metrics import Objective
+
+
+@pytest.fixture
+def reading(tmp_path):
+    def read(content, name="best.json"):
+        path = tmp_path / name
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return read_best_config(path)
+
+    return read
+
+
+def problems_of(reading, content):
+    with pytest.raises(SweepConfigError) as caught:
+        reading(content)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_the_file_holds_the_parameters_and_the_metric(tmp_path):
+    path = tmp_path / "best_sweep_config.json"
+    write_best_config(path, {"learning_rate": 1e-5, "head": {"dropout": 0.1}}, Objective("eval/roc_auc", "maximize"))
+    assert json.loads(path.read_text()) == {
+        "learning_rate": 1e-5,
+        "head": {"dropout": 0.1},
+        "metric_for_best_model": "roc_auc",
+        "greater_is_better": True,
+        "optimization_metric": {"name": "eval/roc_auc", "goal": "maximize"},
+    }
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    path = tmp_path / "best_sweep_config.json"
+    parameters = {"learning_rate": 1e-5, "epochs": 3, "head": {"dropout": 0.1, "layers": [8, 8]}, "scheduler": None}
+    write_best_config(path, parameters, Objective("eval/loss", "minimize"))
+    assert read_best_config(path) == BestConfig(parameters, "eval/loss", "minimize")
+
+
+def test_a_parameter_named_like_the_metrics_keys_gives_way_to_the_objective(tmp_path):
+    path = tmp_path / "best.json"
+    write_best_config(path, {"metric_for_best_model": "loss", "x": 1}, Objective("eval/f1", "maximize"))
+    assert read_best_config(path) == BestConfig({"x": 1}, "eval/f1", "maximize")
+
+
+@pytest.mark.parametrize(
+    ("content", "config"),
+    [
+        ({}, BestConfig({}, None, None)),
+        ({"x": 1}, BestConfig({"x": 1}, None, None)),
+        ({"x": 1, "metric_for_best_model": "roc_auc"}, BestConfig({"x": 1}, "roc_auc", None)),
+        (
+            {"metric_for_best_model": "eval_loss", "greater_is_better": False},
+            BestConfig({}, "eval_loss", "minimize"),
+        ),
+        ({"greater_is_better": True}, BestConfig({}, None, "maximize")),
+        ({"optimization_metric": {"name": "eval/f1"}}, BestConfig({}, "eval/f1", None)),
+        (
+            {"optimization_metric": {"name": "eval/f1", "goal": "maximize"}, "metric_for_best_model": "eval_f1"},
+            BestConfig({}, "eval/f1", "maximize"),
+        ),
+        ({"metric_for_best_model": None, "x": None}, BestConfig({"x": None}, None, None)),
+        ({"lr": "1e-5", "batch": "16"}, BestConfig({"lr": 1e-5, "batch": 16}, None, None)),
+        ({"lr": {"value": 1e-5}, "epochs": {"value": 3}}, BestConfig({"lr": 1e-5, "epochs": 3}, None, None)),
+        ({"head": {"value": 3}, "epochs": 3}, BestConfig({"head": {"value": 3}, "epochs": 3}, None, None)),
+    ],
+    ids=str,
+)
+def test_a_hand_written_file_with_fewer_keys_is_read(reading, content, config):
+    assert reading(content) == config
+
+
+def test_a_hand_written_file_may_be_yaml(reading):
+    text = "learning_rate: 3e-5\nmetric_for_best_model: roc_auc\n"
+    assert reading(text, "best.yaml") == BestConfig({"learning_rate": 3e-5}, "roc_auc", None)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ([1], "must be an object, not [1]"),
+        (
+            {"metric_for_best_model": "loss", "optimization_metric": {"name": "eval/f1"}},
+            "metric_for_best_model: 'loss' contradicts optimization_metric.name 'eval/f1'",
+        ),
+        (
+            {"greater_is_better": False, "optimization_metric": {"name": "eval/f1", "goal": "maximize"}},
+            "greater_is_better: false means 'minimize', which contradicts optimization_metric.goal 'maximize'",
+        ),
+        ({"greater_is_better": "yes"}, "greater_is_better: must be true or false, not 'yes'"),
+        ({"metric_for_best_model": 3}, "metric_for_best_model: must be a string, not 3"),
+        (
+            {"optimization_metric": "eval/f1"},
+            (
+                "optimization_metric: must be an object, not 'eval/f1'; "
+                'write {"name": "eval/roc_auc", "goal": "maximize"}'
+            ),
+        ),
+        (
+            {"optimization_metric": {"name": "eval/f1", "gaol": "maximize"}},
+            "optimization_metric.gaol: 'gaol' is no key of optimization_metric; did you mean 'goal'? (name, goal)",
+        ),
+        (
+            {"optimization_metric": {"name": "eval/f1", "goal": "up"}},
+            "optimization_metric.goal: goal 'up' is neither 'maximize' nor 'minimize'; did you mean 'maximize'?",
+        ),
+        ('{"lr": NaN}', "lr: must be finite, not NaN"),
+        ('{"a": 1, "a": 2}', "a: is declared twice, first in line 1, column 2, then in line 1, column 10"),
+        (
+            {"method": "grid", "parameters": {"x": {"values": [1]}}},
+            "is a sweep file; a best configuration is the best_sweep_config.json that a sweep writes",
+        ),
+        (
+            {"_wandb": {"value": {}}, "lr": {"value": 1}},
+            "_wandb: this is the config of a whole W&B run; keep only the parameters that the sweep chose",
+        ),
+    ],
+    ids=str,
+)
+def test_a_file_that_contradicts_itself_or_is_something_else_is_refused(reading, content, problem):
+    assert problems_of(reading, content) == [problem]
+
+
+def test_a_file_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(SweepConfigError, match="there is no such file"):
+        read_best_config(tmp_path / "best_sweep_config.json")
