@@ -1,0 +1,20 @@
+"""One training run of a Hugging Face sequence classifier."""
+
+from .argument_names import override_arguments
+from .checks import SweepPlan
+from .final import FinalModel, train_model
+from .loop import DivergedError
+from .prepared import DatasetError
+from .trainer import HuggingFaceTrainer
+from .trial import train_trial
+
+__all__ = [
+    "train_trial",
+    "train_model",
+    "FinalModel",
+    "HuggingFaceTrainer",
+    "SweepPlan",
+    "override_arguments",
+    "DatasetError",
+    "DivergedError",
+]

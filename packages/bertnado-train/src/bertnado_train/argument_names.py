@@ -1,0 +1,280 @@
+"""Which parameter names mean which `TrainingArguments` field, and which values a field takes."""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any
+
+from bertnado_metrics import nearest
+from transformers import TrainingArguments
+
+OBJECT_NAME = "training_args"
+"""The parameter that holds further training arguments as an object, or prefixes their names."""
+
+MANAGED = frozenset(
+    {
+        # where things go and what tracks them
+        *("output_dir", "logging_dir", "overwrite_output_dir", "report_to", "run_name", "project", "disable_tqdm"),
+        # the best checkpoint
+        *("load_best_model_at_end", "metric_for_best_model", "greater_is_better"),
+        # how checkpoints reach the disk
+        *("save_strategy", "save_steps", "save_total_limit", "save_only_model", "save_safetensors"),
+        # the evaluation's own plumbing
+        *("prediction_loss_only", "batch_eval_metrics", "eval_do_concat_batches", "include_for_metrics"),
+        *("label_names", "remove_unused_columns", "do_train", "do_eval", "do_predict", "resume_from_checkpoint"),
+    }
+)
+"""Names that a sweep file may set and that are ignored: BertNado decides them itself."""
+
+FIELDS: Mapping[str, Any] = {field.name: field.type for field in fields(TrainingArguments) if field.init}
+"""The fields of the installed transformers' `TrainingArguments`, with their types."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A training argument under the name that a person gave it."""
+
+    name: str
+    field: str
+    translate: Callable[[Any], Any] | None = None
+
+    def convert(self, value: Any) -> Any:
+        """Give `value` the type and the meaning that the field has.
+
+        Raises:
+            ValueError: The field cannot hold `value`; the message says what it takes.
+        """
+        kind = FIELDS[self.field] if self.translate is None else _TRANSLATED_TYPES[self.name]
+        converted = _convert(kind, value)
+        _check_bounds(self.name if self.translate else self.field, converted)
+        return converted if self.translate is None else self.translate(converted)
+
+
+def argument_named(name: str) -> Argument:
+    """Find the training argument that `name` means.
+
+    Raises:
+        ValueError: No installed or older `TrainingArguments` has that name; the message has the nearest one.
+    """
+    if name in FIELDS:
+        return Argument(name, name)
+    if name in _RENAMED:
+        return Argument(name, _RENAMED[name])
+    if name in _TRANSLATED:
+        field, translate = _TRANSLATED[name]
+        return Argument(name, field, translate)
+    known = sorted({*FIELDS, *_RENAMED, *_TRANSLATED} - MANAGED)
+    suggestion = _COMMON_MISNOMERS.get(name) or nearest(name, known)
+    hint = f"did you mean {suggestion!r}?" if suggestion else "see the fields of transformers' TrainingArguments"
+    raise ValueError(f"{name!r} is not a training argument; {hint}")
+
+
+def given_arguments(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Walk through the training arguments in `parameters` as (where it stands, its name, its value).
+
+    The object `training_args`, and names that begin with `training_args.`, stand for the arguments inside.
+    """
+    for name, value in parameters.items():
+        if name == OBJECT_NAME and isinstance(value, Mapping):
+            for inner, inner_value in typing.cast("Mapping[str, Any]", value).items():
+                yield f"{OBJECT_NAME}.{inner}", inner, inner_value
+        else:
+            yield name, name.removeprefix(f"{OBJECT_NAME}."), value
+
+
+def override_arguments(parameters: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Join two sets of training arguments; one of `overrides` replaces its twin, whatever name that goes by."""
+    overridden = {_field_or_name(name) for _, name, _ in given_arguments(overrides)}
+    kept: dict[str, Any] = {}
+    for name, value in parameters.items():
+        if name == OBJECT_NAME and isinstance(value, Mapping):
+            inner = typing.cast("Mapping[str, Any]", value)
+            kept[name] = {key: item for key, item in inner.items() if _field_or_name(key) not in overridden}
+        elif _field_or_name(name.removeprefix(f"{OBJECT_NAME}.")) not in overridden:
+            kept[name] = value
+    return kept | dict(overrides)
+
+
+def _field_or_name(name: str) -> str:
+    try:
+        return argument_named(name).field
+    except ValueError:
+        return name
+
+
+def _convert(kind: Any, value: Any) -> Any:
+    """Convert `value` to one of the types in `kind`, which is a type or a union of types."""
+    union = isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union
+    kinds: tuple[Any, ...] = typing.get_args(kind) if union else (kind,)
+    if value is None:
+        if types.NoneType in kinds:
+            return None
+        raise ValueError("a value is needed, got None (null)")
+    if isinstance(value, Mapping | list):
+        origins = {typing.get_origin(candidate) or candidate for candidate in kinds}
+        if dict in origins or list in origins:
+            return typing.cast("Any", value)
+    for candidate in kinds:
+        if isinstance(candidate, type) and issubclass(candidate, Enum):
+            return _convert_choice(candidate, value)
+    for candidate, convert in _CONVERTERS.items():
+        if candidate in kinds:
+            return convert(value, str in kinds)
+    return value
+
+
+def _convert_choice(choices: type[Enum], value: Any) -> str:
+    names = [str(choice.value) for choice in choices]
+    given = value.value if isinstance(value, Enum) else value
+    if given in names:
+        return typing.cast("str", given)
+    suggestion = nearest(str(given), names)
+    hint = f"did you mean {suggestion!r}? " if suggestion else ""
+    raise ValueError(f"{given!r} is not one of the choices; {hint}({', '.join(names)})")
+
+
+def _convert_bool(value: Any, or_text: bool) -> Any:
+    if isinstance(value, bool):
+        return value
+    if value in (0, 1):
+        return bool(value)
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    if or_text and isinstance(value, str):
+        return value
+    raise ValueError(f"true or false is needed, got {value!r}")
+
+
+def _convert_int(value: Any, or_text: bool) -> Any:
+    number = _as_number(value)
+    if number is None:
+        if or_text and isinstance(value, str):
+            return value
+        raise ValueError(f"a whole number is needed, got {value!r}")
+    if not number.is_integer():
+        raise ValueError(f"a whole number is needed, got {value!r}")
+    return int(number)
+
+
+def _convert_float(value: Any, or_text: bool) -> Any:
+    number = _as_number(value)
+    if number is None:
+        if or_text and isinstance(value, str):
+            return value
+        raise ValueError(f"a number is needed, got {value!r}")
+    return number
+
+
+def _convert_text(value: Any, or_text: bool) -> str:
+    if isinstance(value, str) and or_text:
+        return value
+    raise ValueError(f"text is needed, got {value!r}")
+
+
+def _as_number(value: Any) -> float | None:
+    """Read a finite number out of a number or its text; a bool is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+_CONVERTERS: dict[Any, Callable[[Any, bool], Any]] = {
+    bool: _convert_bool,
+    int: _convert_int,
+    float: _convert_float,
+    str: _convert_text,
+}
+
+
+def _steps_for_ratio(ratio: float) -> float:
+    """Say a share of all steps as transformers 5 takes it: a `warmup_steps` below 1 is a ratio."""
+    return min(ratio, math.nextafter(1.0, 0.0))
+
+
+def _sampling_strategy(grouped: bool) -> str:
+    return "group_by_length" if grouped else "random"
+
+
+_RENAMED = {
+    "epochs": "num_train_epochs",
+    "evaluation_strategy": "eval_strategy",
+    "no_cuda": "use_cpu",
+}
+_TRANSLATED: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "warmup_ratio": ("warmup_steps", _steps_for_ratio),
+    "group_by_length": ("train_sampling_strategy", _sampling_strategy),
+}
+_TRANSLATED_TYPES: dict[str, Any] = {"warmup_ratio": float, "group_by_length": bool}
+_COMMON_MISNOMERS = {
+    "lr": "learning_rate",
+    "batch_size": "per_device_train_batch_size",
+    "train_batch_size": "per_device_train_batch_size",
+    "eval_batch_size": "per_device_eval_batch_size",
+    "num_epochs": "epochs",
+    "n_epochs": "epochs",
+    "scheduler": "lr_scheduler_type",
+    "lr_scheduler": "lr_scheduler_type",
+    "optimizer": "optim",
+    "warmup": "warmup_ratio",
+    "grad_accum": "gradient_accumulation_steps",
+    "accumulation_steps": "gradient_accumulation_steps",
+}
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """The values that a number may take."""
+
+    low: float
+    high: float = math.inf
+    low_included: bool = True
+    high_included: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = value >= self.low if self.low_included else value > self.low
+        below = value <= self.high if self.high_included else value < self.high
+        return above and below
+
+    def __str__(self) -> str:
+        low = f"{'at least' if self.low_included else 'above'} {self.low:g}"
+        if math.isinf(self.high):
+            return low
+        return f"{low} and {'at most' if self.high_included else 'below'} {self.high:g}"
+
+
+_POSITIVE, _NOT_NEGATIVE, _SHARE = _Bounds(0, low_included=False), _Bounds(0), _Bounds(0, 1)
+_BOUNDS = {
+    "per_device_train_batch_size": _Bounds(1),
+    "per_device_eval_batch_size": _Bounds(1),
+    "gradient_accumulation_steps": _Bounds(1),
+    "eval_accumulation_steps": _Bounds(1),
+    "num_train_epochs": _POSITIVE,
+    "eval_steps": _POSITIVE,
+    "logging_steps": _POSITIVE,
+    "learning_rate": _NOT_NEGATIVE,
+    "weight_decay": _NOT_NEGATIVE,
+    "max_grad_norm": _NOT_NEGATIVE,
+    "warmup_steps": _NOT_NEGATIVE,
+    "adam_beta1": _SHARE,
+    "adam_beta2": _SHARE,
+    "adam_epsilon": _NOT_NEGATIVE,
+    "label_smoothing_factor": _SHARE,
+    "warmup_ratio": _Bounds(0, 1, high_included=True),
+    "seed": _Bounds(0, 2**32),
+    "data_seed": _Bounds(0, 2**32),
+}
+
+
+def _check_bounds(name: str, value: Any) -> None:
+    bounds = _BOUNDS.get(name)
+    if bounds is not None and value is not None and value not in bounds:
+        raise ValueError(f"it has to be {bounds}, got {value!r}")

@@ -1,0 +1,150 @@
+"""From a trial's parameters to the `TrainingArguments` that it trains with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import TrainingArguments
+from transformers.trainer_utils import IntervalStrategy
+
+from .argument_names import MANAGED, argument_named, given_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from bertnado_metrics import Objective
+
+DEFAULT_EVALUATIONS = 20
+"""About how many evaluations a trial gets where the parameters set no interval."""
+
+_EVALUATION_BATCH = 4
+"""How many times the training batch an evaluation takes: it keeps no gradients."""
+
+_NOT_RECORDED = frozenset({"output_dir", "hub_token", "push_to_hub_token", "disable_tqdm", "report_to", "do_eval"})
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """What one trial will do."""
+
+    steps: int
+    """Optimiser steps."""
+    evaluations: int
+    """Evaluations, the one after the last step included."""
+
+
+def make_training_arguments(
+    parameters: Mapping[str, Any],
+    *,
+    output_dir: Path | str,
+    objective: Objective,
+    rows: int,
+    seed: int,
+) -> TrainingArguments:
+    """Make the arguments of one trial.
+
+    Args:
+        parameters: The trial's parameters, by any name that `argument_named` knows; managed names are ignored.
+        output_dir: Where the trial keeps its files.
+        objective: What the best checkpoint is chosen by.
+        rows: Rows of the training split, at least 1.
+        seed: The seed of a trial whose parameters hold none; at least 0 and below 2**32.
+
+    Raises:
+        ValueError: A name or a value that no training argument has; the message begins with its place.
+    """
+    settings = convert_arguments(parameters)
+    settings.setdefault("seed", seed)
+    interval = settings.get("eval_steps") or 1 / DEFAULT_EVALUATIONS
+    settings.setdefault("eval_strategy", "steps")
+    settings["eval_steps"] = interval
+    training_batch = settings.get("per_device_train_batch_size", TrainingArguments.per_device_train_batch_size)
+    settings.setdefault("per_device_eval_batch_size", _EVALUATION_BATCH * training_batch)
+    settings.setdefault("dataloader_pin_memory", torch.cuda.is_available())
+    arguments = TrainingArguments(
+        **settings,
+        output_dir=str(output_dir),
+        report_to="none",
+        disable_tqdm=True,
+        save_strategy="no",
+        metric_for_best_model=objective.trainer_name,
+        greater_is_better=objective.greater_is_better,
+        remove_unused_columns=False,
+    )
+    # One trial, one device: with more, a Trainer multiplies the batch that the sweep chose.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    arguments.eval_steps = _whole_steps(interval, training_steps(arguments, rows))
+    return arguments
+
+
+def convert_arguments(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Give each parameter the field and the type that `TrainingArguments` has for it.
+
+    Raises:
+        ValueError: A name or a value that no training argument has, or two names for one field.
+    """
+    settings: dict[str, Any] = {}
+    named: dict[str, str] = {}
+    for place, name, value in given_arguments(parameters):
+        if name in MANAGED:
+            continue
+        try:
+            argument = argument_named(name)
+            converted = argument.convert(value)
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from None
+        if argument.field in named:
+            raise ValueError(f"{place}: {named[argument.field]!r} sets the same training argument; keep one of them")
+        named[argument.field] = place
+        settings[argument.field] = converted
+    return settings
+
+
+def training_steps(arguments: TrainingArguments, rows: int) -> int:
+    """Count the optimiser steps of a trial over `rows` rows, as the `Trainer` counts them."""
+    if arguments.max_steps > 0:
+        return arguments.max_steps
+    return math.ceil(arguments.num_train_epochs * _steps_per_epoch(arguments, rows))
+
+
+def plan_steps(arguments: TrainingArguments, rows: int) -> StepPlan:
+    """Say how many optimiser steps and evaluations a trial over `rows` rows comes to."""
+    steps = training_steps(arguments, rows)
+    interval = {
+        IntervalStrategy.STEPS: int(arguments.eval_steps or 1),
+        IntervalStrategy.EPOCH: _steps_per_epoch(arguments, rows),
+    }.get(IntervalStrategy(arguments.eval_strategy), steps)
+    skipped = math.ceil(arguments.eval_delay * _delay_unit(arguments, rows) / interval) - 1
+    return StepPlan(steps, max(math.ceil(steps / interval) - max(skipped, 0), 1))
+
+
+def _steps_per_epoch(arguments: TrainingArguments, rows: int) -> int:
+    batch = arguments.per_device_train_batch_size
+    batches = rows // batch if arguments.dataloader_drop_last else math.ceil(rows / batch)
+    return max(math.ceil(batches / arguments.gradient_accumulation_steps), 1)
+
+
+def _delay_unit(arguments: TrainingArguments, rows: int) -> int:
+    """Optimiser steps in one unit of `eval_delay`, which counts epochs or steps."""
+    by_epoch = arguments.eval_strategy == IntervalStrategy.EPOCH
+    return _steps_per_epoch(arguments, rows) if by_epoch else 1
+
+
+def effective_arguments(arguments: TrainingArguments) -> dict[str, Any]:
+    """List every argument that a trial trained with, ready for JSON; paths and tokens are left out."""
+    return {name: value for name, value in arguments.to_dict().items() if name not in _NOT_RECORDED}
+
+
+def differences_from_defaults(effective: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep those of the effective arguments whose value is not the installed transformers' default."""
+    defaults = TrainingArguments(output_dir="unused").to_dict()
+    return {name: value for name, value in effective.items() if name in defaults and defaults[name] != value}
+
+
+def _whole_steps(interval: float, steps: int) -> int:
+    """Turn an interval below 1, a share of all steps, into steps; round up as the `Trainer` does."""
+    return max(math.ceil(steps * interval) if interval < 1 else int(interval), 1)

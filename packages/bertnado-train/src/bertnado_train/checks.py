@@ -1,0 +1,194 @@
+"""What can be known to be wrong with a sweep's parameters before the first trial, and what trials will do."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from bertnado_config import Problem, nest_parameters, sample_parameters
+
+from .argument_names import MANAGED, OBJECT_NAME, argument_named, given_arguments
+from .arguments import (
+    differences_from_defaults,
+    effective_arguments,
+    make_training_arguments,
+    plan_steps,
+)
+from .prepared import TRAIN
+
+if TYPE_CHECKING:
+    from bertnado_config import Parameter, SweepConfig
+    from bertnado_metrics import Objective, Task
+
+    from .prepared import PreparedDataset
+
+_SAMPLES = 64
+"""Combinations of parameters that are tried out."""
+_MANY = 12
+"""A parameter with more values than this is looked at in a few places only."""
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """What the trials of a sweep will do, as far as its parameters decide it."""
+
+    steps: tuple[int, int]
+    """Optimiser steps of a trial, the fewest and the most."""
+    evaluations: tuple[int, int]
+    """Evaluations of a trial, the fewest and the most."""
+    arguments: Mapping[str, Any]
+    """The effective arguments that every trial shares and that differ from the defaults of transformers."""
+    dataset: Mapping[str, Any]
+    """What is recorded of the dataset."""
+
+
+def check_parameters(config: SweepConfig, task: Task) -> list[Problem]:
+    """Name every parameter that is no training argument, and every value that its argument cannot hold."""
+    problems: list[Problem] = []
+    first_of_field: dict[str, str] = {}
+    ignored: list[str] = []
+    for path, parameter in config.space.items():
+        place = "parameters." + ".parameters.".join(path)
+        for name, value in _arguments_at(path, parameter):
+            problem = _problem_with(name, value, task)
+            if problem:
+                problems.append(Problem(place, problem))
+                break
+            if name in MANAGED:
+                ignored.append(name)
+                continue
+            field = argument_named(name).field
+            other = first_of_field.setdefault(field, place)
+            if other != place:
+                problems.append(Problem(place, f"{other} sets the same training argument {field!r}; keep one of them"))
+                break
+    if ignored:
+        names = ", ".join(sorted(set(ignored)))
+        problems.append(Problem("parameters", f"ignored, because BertNado decides it: {names}", "warning"))
+    return problems
+
+
+def try_arguments(
+    config: SweepConfig, objective: Objective, dataset: PreparedDataset
+) -> tuple[SweepPlan | None, list[Problem]]:
+    """Make the training arguments of many possible trials: what transformers refuses, and the plan.
+
+    Args:
+        config: A sweep file without problems of its own.
+        objective: What trials are judged by.
+        dataset: What they train on.
+    """
+    rows = len(dataset.splits[TRAIN])
+    refused: dict[str, None] = {}
+    plans, effective = [], []
+    for parameters in _possible_trials(config):
+        try:
+            arguments = make_training_arguments(parameters, output_dir="unused", objective=objective, rows=rows, seed=0)
+        except ValueError as error:
+            refused.setdefault(str(error))
+            continue
+        plans.append(plan_steps(arguments, rows))
+        effective.append(effective_arguments(arguments))
+    problems = [Problem("parameters", reason) for reason in refused]
+    if not plans:
+        return None, problems
+    shared = {name: value for name, value in effective[0].items() if all(e[name] == value for e in effective)}
+    steps, evaluations = [plan.steps for plan in plans], [plan.evaluations for plan in plans]
+    plan = SweepPlan(
+        steps=(min(steps), max(steps)),
+        evaluations=(min(evaluations), max(evaluations)),
+        arguments=differences_from_defaults(shared),
+        dataset=dataset.summary,
+    )
+    return plan, problems + _plan_warnings(config, plan)
+
+
+def _plan_warnings(config: SweepConfig, plan: SweepPlan) -> list[Problem]:
+    warnings: list[Problem] = []
+    few, many = plan.evaluations
+    if few == 1:
+        whose = "every trial" if many == 1 else "some trial"
+        warnings.append(
+            Problem(
+                "parameters.eval_steps",
+                f"{whose} has a single evaluation, so its best checkpoint is its last; "
+                f"evaluate more often (the shortest trial has {plan.steps[0]} steps)",
+                "warning",
+            )
+        )
+    first = config.early_terminate.min_iter if config.early_terminate else None
+    if first is not None and first > many:
+        warnings.append(
+            Problem(
+                "early_terminate.min_iter",
+                f"it is {first}, but no trial has more than {many} evaluations, so none is ever stopped early; "
+                f"lower it or evaluate more often",
+                "warning",
+            )
+        )
+    return warnings
+
+
+def _problem_with(name: str, value: Any, task: Task) -> str | None:
+    if name in MANAGED:
+        return None
+    try:
+        converted = argument_named(name).convert(value)
+    except ValueError as error:
+        return str(error)
+    if name == "label_smoothing_factor" and converted and task.problem_type == "regression":
+        return f"labels of a {task.name} task cannot be smoothed; leave it out"
+    return None
+
+
+def _arguments_at(path: Path, parameter: Parameter) -> Iterator[tuple[str, Any]]:
+    """Walk through the arguments that one parameter sets, with values that it can take."""
+    for value in _some_values(parameter):
+        for _, name, argument in given_arguments(nest_parameters({path: value})):
+            yield (name if path[0] == OBJECT_NAME or len(path) == 1 else ".".join(path)), argument
+
+
+def _some_values(parameter: Parameter) -> list[Any]:
+    """Return all values of a parameter that has few, otherwise some, the ends among them."""
+    if parameter.choices is not None and len(parameter.choices) <= _MANY:
+        return list(parameter.choices)
+    return [parameter.from_unit(u) for u in (0.0, 0.25, 0.5, 0.75, 1.0)]
+
+
+def _possible_trials(config: SweepConfig) -> Iterator[Mapping[str, Any]]:
+    """Sample trials, and go through what decides the number of steps in all combinations."""
+    rng = np.random.default_rng(0)
+    deciding = {path: _some_values(parameter) for path, parameter in config.space.items() if _decides_steps(path)}
+    combinations = list(itertools.islice(itertools.product(*deciding.values()), 4096))
+    for index in range(max(_SAMPLES, len(combinations))):
+        sampled = sample_parameters(config, rng)
+        chosen = dict(zip(deciding, combinations[index % len(combinations)], strict=True))
+        yield _merge(sampled, nest_parameters(chosen))
+
+
+_DECIDING = frozenset(
+    {"num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps"}
+    | {"eval_steps", "eval_strategy", "eval_delay", "dataloader_drop_last"}
+)
+
+
+def _decides_steps(path: Path) -> bool:
+    name = path[-1].removeprefix(f"{OBJECT_NAME}.")
+    try:
+        return name not in MANAGED and argument_named(name).field in _DECIDING
+    except ValueError:
+        return False
+
+
+def _merge(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in other.items():
+        inner = merged.get(name)
+        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        merged[name] = _merge(inner, value) if both else value  # pyright: ignore[reportArgumentType]
+    return merged

@@ -1,0 +1,103 @@
+"""Rows of token ids held flat in memory, without their padding, and batches cut to their longest row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+class Row(TypedDict):
+    """One example, without padding at its end."""
+
+    input_ids: NDArray[np.int32]
+    attention_mask: NDArray[np.uint8]
+    labels: NDArray[np.float32] | NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedSplit(Dataset[Row]):
+    """One split of a dataset as token ids.
+
+    Padding at the end of a row is dropped when the split is made: a row is as long as its last real token.
+    """
+
+    tokens: NDArray[np.int32]
+    """The rows' token ids, one row after the other: shape (tokens,)."""
+    mask: NDArray[np.uint8]
+    """1 where the model attends to the token: shape (tokens,)."""
+    starts: NDArray[np.int64]
+    """Where each row starts in `tokens`, and where the last one ends: shape (rows + 1,)."""
+    labels: NDArray[np.float32] | NDArray[np.int64]
+    """Shape (rows,), or (rows, labels) for a multilabel task."""
+
+    @classmethod
+    def from_padded(
+        cls,
+        tokens: NDArray[np.int32],
+        mask: NDArray[np.uint8],
+        lengths: NDArray[np.int64],
+        labels: NDArray[np.float32] | NDArray[np.int64],
+    ) -> EncodedSplit:
+        """Drop the padding at the end of each row.
+
+        Args:
+            tokens: The stored rows, one after the other: shape (stored tokens,).
+            mask: The stored attention mask: shape (stored tokens,).
+            lengths: The stored length of each row: shape (rows,).
+            labels: One label, or one row of labels, for each row.
+        """
+        row = np.repeat(np.arange(len(lengths)), lengths)
+        position = np.arange(len(tokens)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        real_lengths = np.zeros(len(lengths), dtype=np.int64)
+        real = mask.astype(bool)
+        np.maximum.at(real_lengths, row[real], position[real] + 1)
+        kept = position < real_lengths[row]
+        starts = np.concatenate([[0], np.cumsum(real_lengths)])
+        return cls(tokens=tokens[kept], mask=mask[kept], starts=starts, labels=labels)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, index: int) -> Row:
+        tokens = slice(self.starts[index], self.starts[index + 1])
+        return {
+            "input_ids": self.tokens[tokens],
+            "attention_mask": self.mask[tokens],
+            "labels": self.labels[index],
+        }
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens in each row, padding left out: shape (rows,)."""
+        return np.diff(self.starts)
+
+
+@dataclass(frozen=True)
+class CutToLongest:
+    """Collate rows into a batch that is as wide as its longest row."""
+
+    pad_token_id: int
+
+    def __call__(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
+        """Stack `rows` into `input_ids` and `attention_mask` (batch, tokens) and `labels` (batch, ...)."""
+        width = max(len(row["input_ids"]) for row in rows)
+        input_ids = np.full((len(rows), width), self.pad_token_id, dtype=np.int64)
+        attention_mask = np.zeros((len(rows), width), dtype=np.int64)
+        for index, row in enumerate(rows):
+            length = len(row["input_ids"])
+            input_ids[index, :length] = row["input_ids"]
+            attention_mask[index, :length] = row["attention_mask"]
+        return {
+            "input_ids": torch.from_numpy(input_ids),
+            "attention_mask": torch.from_numpy(attention_mask),
+            "labels": torch.from_numpy(np.stack([row["labels"] for row in rows])),
+        }

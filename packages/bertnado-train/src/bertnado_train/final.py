@@ -1,0 +1,97 @@
+"""The final model: one trial with the best configuration, saved whole and tested once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import TrialError, TrialResult, write_json
+
+from .loop import EVALUATION
+from .model import load_tokenizer
+from .prepared import TEST
+from .trial import SilentReport, open_setting, run_trial
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bertnado_config import Report
+    from bertnado_metrics import Objective
+
+MODEL = "model"
+METRICS = "metrics.json"
+
+
+@dataclass(frozen=True)
+class FinalModel:
+    """What training the final model came to."""
+
+    result: TrialResult
+    model_path: Path
+    """The model and its tokenizer, as `from_pretrained` reads them."""
+    metrics_path: Path
+    metrics: Mapping[str, Any]
+    """What `metrics.json` holds: `validation` at the best checkpoint, `test` where there is one, ..."""
+
+
+def train_model(
+    model_name: str,
+    dataset: Path | str,
+    task_type: str,
+    parameters: Mapping[str, Any],
+    objective: Objective,
+    output_dir: Path | str,
+    *,
+    seed: int = 42,
+    patience: int | None = None,
+    report: Report | None = None,
+    trust_remote_code: bool = False,
+) -> FinalModel:
+    """Train with `parameters`, keep the best checkpoint as `OUTPUT/model`, evaluate `test` once.
+
+    Args:
+        model_name: A directory with a model, or its name on the hub.
+        dataset: A `DatasetDict` on disk with `train`, `validation` and perhaps `test`.
+        task_type: One of `bertnado_metrics.TASKS`.
+        parameters: Training arguments by any name that the installed transformers, or an older one, has.
+        objective: What the best checkpoint is chosen by.
+        output_dir: Made if it is missing; receives `model` and `metrics.json`.
+        seed: The seed, at least 0 and below 2**32, unless `parameters` holds one.
+        patience: Stop after so many evaluations in a row without an improvement; `None` never does.
+        report: Told of every step and evaluation.
+        trust_remote_code: Whether code that comes with the model may run.
+
+    Raises:
+        ValueError: The model, the dataset or a parameter cannot be used.
+        DivergedError: The loss became NaN or infinite.
+        TrialError: No evaluation gave a number.
+    """
+    directory = Path(output_dir)
+    directory.mkdir(parents=True, exist_ok=True)
+    setting = open_setting(model_name, dataset, task_type, seed=seed, trust_remote_code=trust_remote_code)
+    report = report or SilentReport(directory, objective)
+    result, trainer = run_trial(setting, parameters, report, directory / MODEL, patience=patience)
+    if result.value is None:
+        raise TrialError(f"no evaluation gave a finite {objective.name}, so there is no best checkpoint to keep")
+    load_tokenizer(model_name, trust_remote_code=trust_remote_code).save_pretrained(directory / MODEL)
+    metrics: dict[str, Any] = {
+        "objective": {"name": objective.name, "goal": objective.goal, "value": result.value},
+        "best_step": result.step,
+        "validation": _numbers(next(row for row in result.history if row["step"] == result.step), EVALUATION),
+    }
+    test = setting.dataset.splits.get(TEST)
+    if test is not None:
+        predicted = trainer.predict(test, metric_key_prefix=TEST).metrics or {}
+        metrics["test"] = {
+            name.removeprefix(f"{TEST}_"): value
+            for name, value in predicted.items()
+            if name.removeprefix(f"{TEST}_") in metrics["validation"]
+        }
+    metrics |= {"seed": result.seed, "details": result.details, "timings": result.timings}
+    write_json(directory / METRICS, metrics)
+    return FinalModel(result, directory / MODEL, directory / METRICS, metrics)
+
+
+def _numbers(row: Mapping[str, Any], prefix: str) -> dict[str, float]:
+    return {name.removeprefix(f"{prefix}/"): value for name, value in row.items() if name.startswith(f"{prefix}/")}

@@ -1,0 +1,61 @@
+"""A task's loss as a function that the Hugging Face `Trainer` calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bertnado_metrics import Task
+
+
+class TaskLoss:
+    """The weighted loss of a task: its sum over the label elements, divided by their number.
+
+    Dividing by the number of label elements of the whole effective batch, and not by the sum of their weights,
+    makes the gradient independent of how the batch is split into micro-batches.
+    """
+
+    def __init__(self, task: Task, class_weights: Sequence[float] | None, smoothing: float = 0.0) -> None:
+        """Make the loss of `task`.
+
+        Args:
+            task: The task whose loss it is.
+            class_weights: One weight a class, or the weight of the positive class of a binary task.
+            smoothing: Label smoothing in [0, 1): the share of each target that is spread over all classes.
+        """
+        self._task = task
+        self._function = getattr(functional, task.loss.functional)
+        self._weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
+        self._smoothing = smoothing
+
+    def __call__(
+        self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
+        """Compute the loss of one micro-batch.
+
+        Args:
+            outputs: What the model returned; its logits have the shape (batch, logits).
+            labels: Shape (batch,), or (batch, labels) for a multilabel task.
+            num_items_in_batch: Label elements in the effective batch; by default those of `labels`.
+        """
+        logits = logits_of(outputs).float()
+        options: dict[str, Any] = {"reduction": "sum"}
+        if self._weights is not None and self._task.loss.weight_argument is not None:
+            options[self._task.loss.weight_argument] = self._weights.to(logits.device)
+        if labels.is_floating_point():
+            logits = logits.reshape(labels.shape)
+            labels = labels + self._smoothing * (0.5 - labels)
+        elif self._smoothing:
+            options["label_smoothing"] = self._smoothing
+        total = self._function(logits, labels, **options)
+        return total / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
+
+
+def logits_of(outputs: Any) -> torch.Tensor:
+    """Return the logits of a model's outputs; models with code of their own may return a plain tuple."""
+    return outputs["logits"] if isinstance(outputs, dict) else outputs[0]

@@ -1,0 +1,242 @@
+"""A prepared dataset on disk: found, read, measured and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+from bertnado_metrics import Task, nearest
+
+from .encoded import EncodedSplit
+from .tokenise import tokenise_split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from transformers import PreTrainedTokenizerBase
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+_OTHER_SPLIT_NAMES = {"val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION, "eval": VALIDATION}
+
+
+class DatasetError(ValueError):
+    """A dataset that cannot be used, with everything that is wrong with it."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A dataset as a trial needs it."""
+
+    path: Path
+    splits: Mapping[str, EncodedSplit]
+    """`train`, `validation` and, where there is one, `test`."""
+    logits: int
+    """How many outputs a model needs for these labels."""
+    class_weights: tuple[float, ...] | None
+    """From `class_weights.json`: one weight a class, or the weight of the positive class of a binary task."""
+    label2id: Mapping[str, int] | None
+    """From `label2id.json`."""
+    fingerprint: str
+    """A hash of the rows that are used, the same wherever the dataset lies."""
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What is worth recording of the dataset, ready for JSON."""
+        return {
+            "path": str(self.path),
+            "fingerprint": self.fingerprint,
+            "rows": {name: len(split) for name, split in self.splits.items()},
+            "median_tokens": int(np.median(self.splits[TRAIN].lengths)),
+            "class_weights": self.class_weights,
+        }
+
+
+def open_dataset(
+    path: Path | str,
+    task: Task,
+    load_tokenizer: Callable[[], PreTrainedTokenizerBase],
+    pad_token_id: int | None,
+) -> PreparedDataset:
+    """Read a Hugging Face `DatasetDict` from disk; sequences are tokenised once and cached.
+
+    Args:
+        path: Where `DatasetDict.save_to_disk` wrote it.
+        task: What its labels are for.
+        load_tokenizer: Called if a split holds `sequence` and no `input_ids`.
+        pad_token_id: What rows without an `attention_mask` are padded with, if they are.
+
+    Raises:
+        DatasetError: Everything that is wrong with it, each with its cure.
+    """
+    path = Path(path)
+    stored = _read_splits(path)
+    problems = [problem for name, split in stored.items() for problem in _column_problems(name, split)]
+    if problems:
+        raise DatasetError(problems)
+    labels = {name: _read_labels(split) for name, split in stored.items()}
+    problems = [f"{name}: {problem}" for name, read in labels.items() for problem in task.check_labels(read)]
+    if problems:
+        raise DatasetError(problems)
+    splits: dict[str, EncodedSplit] = {}
+    for name, split in stored.items():
+        encoded = split if "input_ids" in split.column_names else tokenise_split(split, load_tokenizer())
+        read = np.asarray(labels[name], dtype=task.label_dtype)
+        splits[name] = _encode(encoded, read, pad_token_id)
+        problems += _length_problems(name, splits[name])
+    logits = task.logit_count(np.concatenate([split.labels for split in splits.values()]))
+    label2id, label_problems = _read_label_names(path, logits)
+    class_weights, weight_problems = _read_class_weights(path, task, logits)
+    problems += label_problems + weight_problems
+    if problems:
+        raise DatasetError(problems)
+    return PreparedDataset(
+        path=path,
+        splits=splits,
+        logits=logits,
+        class_weights=class_weights,
+        label2id=label2id,
+        fingerprint=_fingerprint(splits),
+    )
+
+
+def _read_splits(path: Path) -> dict[str, datasets.Dataset]:
+    if not path.exists():
+        siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        suggestion = nearest(path.name, siblings)
+        hint = f"did you mean {str(path.parent / suggestion)!r}? " if suggestion else ""
+        raise DatasetError([f"{str(path)!r} does not exist; {hint}give the directory that save_to_disk wrote"])
+    if not (path / "dataset_dict.json").is_file():
+        what = "one split alone" if (path / "state.json").is_file() else "no dataset"
+        raise DatasetError(
+            [
+                (
+                    f"{str(path)!r} holds {what}; a DatasetDict is needed, as "
+                    f"datasets.DatasetDict({{'train': ..., 'validation': ...}}).save_to_disk(...) writes it"
+                )
+            ]
+        )
+    try:
+        stored = datasets.load_from_disk(str(path))
+    except Exception as error:
+        raise DatasetError([f"{str(path)!r} cannot be read: {error}; prepare it again"]) from error
+    assert isinstance(stored, datasets.DatasetDict)  # noqa: S101  (dataset_dict.json says so)
+    problems: list[str] = []
+    for needed in (TRAIN, VALIDATION):
+        if needed not in stored:
+            other = next((name for name in stored if _OTHER_SPLIT_NAMES.get(str(name)) == needed), None)
+            cure = f"rename {other!r}" if other else "split some rows off, for example with train_test_split"
+            problems.append(f"there is no {needed!r} split among {sorted(map(str, stored))}; {cure}")
+        elif len(stored[needed]) == 0:
+            problems.append(f"the {needed!r} split is empty")
+    if problems:
+        raise DatasetError(problems)
+    return {name: stored[name] for name in (TRAIN, VALIDATION, TEST) if name in stored and len(stored[name])}
+
+
+def _column_problems(name: str, split: datasets.Dataset) -> list[str]:
+    columns = split.column_names
+    problems: list[str] = []
+    if "labels" not in columns:
+        other = nearest("labels", columns)
+        cure = f"rename {other!r} with rename_column({other!r}, 'labels')" if other else "add one"
+        problems.append(f"{name}: there is no column 'labels' among {columns}; {cure}")
+    if "input_ids" not in columns and "sequence" not in columns:
+        other = nearest("sequence", columns)
+        hint = f"; did you mean {other!r}?" if other else ""
+        problems.append(f"{name}: a column 'input_ids' or 'sequence' is needed, there are {columns}{hint}")
+    used = [column for column in ("input_ids", "attention_mask", "sequence", "labels") if column in columns]
+    table: pa.Table = split.with_format("arrow")[:] if used else pa.table({})
+    problems += [
+        f"{name}: {table[column].null_count} rows have no value in the column {column!r}; drop them"
+        for column in used
+        if table[column].null_count
+    ]
+    return problems
+
+
+def _read_labels(split: datasets.Dataset) -> Any:
+    return split.with_format("arrow")[:]["labels"].to_pylist()
+
+
+def _encode(split: datasets.Dataset, labels: Any, pad_token_id: int | None) -> EncodedSplit:
+    table: pa.Table = split.with_format("arrow")[:]
+    tokens, lengths = _flat(table["input_ids"], pa.int32())
+    if "attention_mask" in table.column_names:
+        mask, mask_lengths = _flat(table["attention_mask"], pa.uint8())
+        if not np.array_equal(lengths, mask_lengths):
+            raise DatasetError(["the columns 'input_ids' and 'attention_mask' differ in length; prepare them again"])
+    else:
+        mask = (tokens != (-1 if pad_token_id is None else pad_token_id)).astype(np.uint8)
+    return EncodedSplit.from_padded(tokens, mask, lengths, labels)
+
+
+def _flat(column: pa.ChunkedArray, kind: pa.DataType) -> tuple[Any, Any]:
+    """Return the values of a column of lists, one after the other, and the length of each list."""
+    lists = column.cast(pa.large_list(kind)).combine_chunks()
+    lengths = lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
+    return lists.flatten().to_numpy(zero_copy_only=False), lengths
+
+
+def _length_problems(name: str, split: EncodedSplit) -> list[str]:
+    empty = np.flatnonzero(split.lengths == 0)
+    if len(empty) == 0:
+        return []
+    return [f"{name}: {len(empty)} rows have no tokens, the first is row {empty[0]}; drop them"]
+
+
+def _beside(path: Path, name: str) -> Path | None:
+    """Find a file in the dataset's directory, or else next to that directory."""
+    return next((file for file in (path / name, path.parent / name) if file.is_file()), None)
+
+
+def _read_mapping(file: Path) -> Mapping[str, Any]:
+    read = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(read, dict):
+        raise ValueError("an object is needed, {name: value, ...}")
+    return read
+
+
+def _read_class_weights(path: Path, task: Task, logits: int) -> tuple[tuple[float, ...] | None, list[str]]:
+    file = _beside(path, "class_weights.json")
+    if file is None:
+        return None, []
+    try:
+        weights = task.class_weights_from(_read_mapping(file))
+    except ValueError as error:
+        return None, [f"{file}: {error}"]
+    if len(weights) != logits:
+        return None, [f"{file}: {logits} weights are needed for these labels, it gives {len(weights)}"]
+    return weights, []
+
+
+def _read_label_names(path: Path, logits: int) -> tuple[Mapping[str, int] | None, list[str]]:
+    file = _beside(path, "label2id.json")
+    if file is None:
+        return None, []
+    try:
+        names = _read_mapping(file)
+    except ValueError as error:
+        return None, [f"{file}: {error}"]
+    classes = max(logits, 2)  # one logit tells two classes apart
+    if sorted(names.values(), key=str) != sorted(range(classes), key=str):
+        return None, [f"{file}: the names need the numbers 0 to {classes - 1}, each once; it has {names}"]
+    return names, []
+
+
+def _fingerprint(splits: Mapping[str, EncodedSplit]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name, split in splits.items():
+        digest.update(name.encode())
+        for array in (split.tokens, split.mask, split.starts, split.labels):
+            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return digest.hexdigest()

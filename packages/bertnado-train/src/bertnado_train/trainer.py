@@ -1,0 +1,167 @@
+"""The trainer that sweeps are handed: any Hugging Face sequence classifier on a prepared dataset."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from bertnado_config import Problem
+from bertnado_metrics import compute_metrics, get_task
+
+from .checks import SweepPlan, check_parameters, try_arguments
+from .model import load_config, load_model, position_limit
+from .prepared import VALIDATION, DatasetError, PreparedDataset, open_dataset
+from .trial import CHECKPOINT, Setting, open_setting, run_trial
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from bertnado_config import Report, SweepConfig, TrialResult
+    from bertnado_metrics import Objective, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class HuggingFaceTrainer:
+    """Trains trials of one model on one dataset; see `bertnado_config.Trainer`."""
+
+    model_name: str
+    """A directory with a model, or its name on the hub."""
+    dataset: str | Path
+    """A `DatasetDict` on disk with `train`, `validation` and perhaps `test`."""
+    task_type: str
+    """One of `bertnado_metrics.TASKS`."""
+    seed: int = 42
+    """The seed of a trial whose parameters hold none."""
+    trust_remote_code: bool = False
+    """Whether code that comes with the model may run."""
+
+    def check(self, config: SweepConfig, objective: Objective) -> Sequence[Problem]:
+        """Name everything that can be known to be wrong with model, dataset and parameters."""
+        return self.plan(config, objective)[1]
+
+    def plan(self, config: SweepConfig, objective: Objective) -> tuple[SweepPlan | None, list[Problem]]:
+        """Check everything, and say what the trials will do unless something is wrong."""
+        task = get_task(self.task_type)
+        problems = check_parameters(config, task)
+        setting, more = self._open(objective)
+        problems += more
+        if setting is None or any(problem.severity == "error" for problem in problems):
+            return None, problems
+        plan, more = try_arguments(config, objective, setting.dataset)
+        return plan, problems + more
+
+    def open(self) -> HuggingFaceSession:
+        """Read the dataset; it is shared by all trials of the session."""
+        return HuggingFaceSession(self._setting())
+
+    def _setting(self) -> Setting:
+        return open_setting(
+            self.model_name,
+            self.dataset,
+            self.task_type,
+            seed=self.seed,
+            trust_remote_code=self.trust_remote_code,
+        )
+
+    def _open(self, objective: Objective) -> tuple[Setting | None, list[Problem]]:
+        try:
+            setting = self._setting()
+        except DatasetError as error:
+            return None, [Problem("dataset", problem) for problem in error.problems]
+        except ValueError as error:
+            return None, [Problem("model_name", str(error)), *self._problems_without_model()]
+        problems = [
+            *_undefined_objective(objective, setting.dataset, setting.task),
+            *self._unreadable_rows(setting.dataset),
+        ]
+        if not problems:
+            problems += self._unloadable_model(setting)
+        return setting, problems
+
+    def _problems_without_model(self) -> list[Problem]:
+        """Find what is wrong with the dataset where there is no model to read it with."""
+
+        def no_tokenizer() -> NoReturn:
+            raise LookupError
+
+        try:
+            open_dataset(self.dataset, get_task(self.task_type), no_tokenizer, None)
+        except DatasetError as error:
+            return [Problem("dataset", problem) for problem in error.problems]
+        except LookupError:
+            return []
+        return []
+
+    def _unreadable_rows(self, dataset: PreparedDataset) -> list[Problem]:
+        """Find rows that the model has no vocabulary or no positions for."""
+        config = load_config(self.model_name, trust_remote_code=self.trust_remote_code)
+        vocabulary, positions = getattr(config, "vocab_size", None), position_limit(config)
+        problems: list[Problem] = []
+        for name, split in dataset.splits.items():
+            highest = int(split.tokens.max())
+            if vocabulary is not None and highest >= vocabulary:
+                message = (
+                    f"{name}: token id {highest} is beyond the model's vocabulary of {vocabulary}; "
+                    f"prepare the dataset with the tokenizer of {self.model_name!r}"
+                )
+                problems.append(Problem("dataset", message))
+            longest = int(split.lengths.max())
+            if positions is not None and longest > positions:
+                beyond = int((split.lengths > positions).sum())
+                message = (
+                    f"{name}: {beyond} of {len(split)} rows are longer than the model's {positions} positions, the "
+                    f"longest has {longest} tokens; cut the sequences, or tokenise with "
+                    f"truncation=True, max_length={positions}"
+                )
+                problems.append(Problem("dataset", message))
+        return problems
+
+    def _unloadable_model(self, setting: Setting) -> list[Problem]:
+        try:
+            load_model(
+                self.model_name,
+                setting.task,
+                setting.dataset.logits,
+                label2id=setting.dataset.label2id,
+                seed=self.seed,
+                trust_remote_code=self.trust_remote_code,
+            )
+        except ValueError as error:
+            return [Problem("model_name", str(error))]
+        return []
+
+
+class HuggingFaceSession:
+    """An open trainer: the dataset in memory, ready for one trial after the other."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+
+    def run(self, parameters: Mapping[str, Any], report: Report) -> TrialResult:
+        """Train one trial; its best checkpoint lies in `checkpoint` in the trial's directory.
+
+        Raises:
+            ValueError: A parameter that no training argument has.
+            DivergedError: The loss became NaN or infinite.
+        """
+        result, _ = run_trial(self._setting, parameters, report, report.directory / CHECKPOINT)
+        return result
+
+
+def _undefined_objective(objective: Objective, dataset: PreparedDataset, task: Task) -> list[Problem]:
+    """Find out, with made-up logits, whether the objective is defined on the validation labels."""
+    labels = dataset.splits[VALIDATION].labels
+    logits = np.random.default_rng(0).normal(size=(len(labels), dataset.logits))
+    value = compute_metrics(task.name, logits, labels)[objective.trainer_name]
+    if math.isfinite(value):
+        return []
+    kinds = np.unique(labels)
+    message = (
+        f"validation: {objective.name} is not defined for its {len(labels)} rows, whose labels are "
+        f"{'all ' + str(kinds[0]) if len(kinds) == 1 else 'too few'}; choose the split anew, stratified by label, "
+        f"or another metric"
+    )
+    return [Problem("dataset", message)]

@@ -1,0 +1,184 @@
+"""One trial: train with one set of parameters, keep the best checkpoint, say what came of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import TrialResult
+from bertnado_metrics import Objective, Task, get_task
+
+from .arguments import effective_arguments, make_training_arguments, training_steps
+from .loop import BestCheckpoint, TaskTrainer
+from .model import load_config, load_model, load_tokenizer, without_bars
+from .prepared import TRAIN, VALIDATION, PreparedDataset, open_dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bertnado_config import Report
+
+CHECKPOINT = "checkpoint"
+"""The directory of the best checkpoint, in the trial's directory."""
+
+
+class SilentReport:
+    """A report that nobody reads: for a trial that is trained on its own."""
+
+    def __init__(self, directory: Path, objective: Objective) -> None:
+        self.directory = directory
+        self.objective = objective
+
+    def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
+        """Say nothing."""
+
+    def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> None:
+        """Say nothing."""
+
+    def __call__(self, step: int, value: float, metrics: Mapping[str, float] | None = None) -> bool:
+        """Never stop the trial."""
+        return False
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all trials of a sweep share, read once."""
+
+    model_name: str
+    task: Task
+    dataset: PreparedDataset
+    seed: int
+    trust_remote_code: bool
+
+
+def open_setting(
+    model_name: str,
+    dataset: Path | str,
+    task_type: str,
+    *,
+    seed: int = 42,
+    trust_remote_code: bool = False,
+) -> Setting:
+    """Read what all trials share.
+
+    Args:
+        model_name: A directory with a model, or its name on the hub.
+        dataset: A `DatasetDict` on disk with `train` and `validation`.
+        task_type: One of `bertnado_metrics.TASKS`.
+        seed: The seed of a trial whose parameters hold none.
+        trust_remote_code: Whether code that comes with the model may run.
+
+    Raises:
+        DatasetError: The dataset cannot be used.
+        ValueError: The model cannot be found.
+    """
+    task = get_task(task_type)
+    config = load_config(model_name, trust_remote_code=trust_remote_code)
+    prepared = open_dataset(
+        dataset,
+        task,
+        lambda: load_tokenizer(model_name, trust_remote_code=trust_remote_code),
+        getattr(config, "pad_token_id", None),
+    )
+    return Setting(model_name, task, prepared, seed, trust_remote_code)
+
+
+def train_trial(
+    model_name: str,
+    dataset: Path | str,
+    task_type: str,
+    parameters: Mapping[str, Any],
+    objective: Objective,
+    output_dir: Path | str,
+    *,
+    seed: int = 42,
+    report: Report | None = None,
+    trust_remote_code: bool = False,
+) -> TrialResult:
+    """Train one trial and keep its best checkpoint.
+
+    Args:
+        model_name: A directory with a model, or its name on the hub.
+        dataset: A `DatasetDict` on disk with `train` and `validation`.
+        task_type: One of `bertnado_metrics.TASKS`.
+        parameters: Training arguments by any name that the installed transformers, or an older one, has.
+        objective: What the best checkpoint is chosen by.
+        output_dir: The trial's directory; the best checkpoint becomes its `checkpoint`.
+        seed: The seed, at least 0 and below 2**32, unless `parameters` holds one.
+        report: Told of every step and evaluation; its answer to an evaluation may stop the trial.
+        trust_remote_code: Whether code that comes with the model may run.
+
+    Raises:
+        ValueError: The model, the dataset or a parameter cannot be used.
+        DivergedError: The loss became NaN or infinite.
+    """
+    directory = Path(output_dir)
+    directory.mkdir(parents=True, exist_ok=True)
+    setting = open_setting(model_name, dataset, task_type, seed=seed, trust_remote_code=trust_remote_code)
+    report = report or SilentReport(directory, objective)
+    result, _ = run_trial(setting, parameters, report, directory / CHECKPOINT)
+    return result
+
+
+def run_trial(
+    setting: Setting,
+    parameters: Mapping[str, Any],
+    report: Report,
+    checkpoint: Path,
+    *,
+    patience: int | None = None,
+) -> tuple[TrialResult, TaskTrainer]:
+    """Train one trial in an open setting; the trainer that comes back holds the best weights.
+
+    Args:
+        setting: What all trials share.
+        parameters: The trial's training arguments.
+        report: Told of every step and evaluation.
+        checkpoint: Where the best checkpoint goes; left alone when no evaluation gave a number.
+        patience: Stop after so many evaluations in a row without an improvement; `None` never does.
+    """
+    begin = time.perf_counter()
+    train, validation = setting.dataset.splits[TRAIN], setting.dataset.splits[VALIDATION]
+    arguments = make_training_arguments(
+        parameters,
+        output_dir=report.directory,
+        objective=report.objective,
+        rows=len(train),
+        seed=setting.seed,
+    )
+    model = load_model(
+        setting.model_name,
+        setting.task,
+        setting.dataset.logits,
+        label2id=setting.dataset.label2id,
+        seed=arguments.seed,
+        trust_remote_code=setting.trust_remote_code,
+    )
+    details = {"arguments": effective_arguments(arguments), "dataset": setting.dataset.summary}
+    report.started(training_steps(arguments, len(train)), details)
+    best = BestCheckpoint(report, patience)
+    trainer = TaskTrainer(model, arguments, setting.task, setting.dataset.class_weights, train, validation)
+    trainer.add_callback(best)
+    timings = {"prepare": time.perf_counter() - begin}
+    trainer.train()
+    timings["evaluate"] = best.evaluation_seconds
+    timings["train"] = time.perf_counter() - begin - timings["prepare"] - timings["evaluate"]
+    if best.weights is not None:
+        begin = time.perf_counter()
+        model.load_state_dict(best.weights)
+        with without_bars():
+            model.save_pretrained(checkpoint)
+        timings["save"] = time.perf_counter() - begin
+    result = TrialResult(
+        value=best.value,
+        step=best.step,
+        history=best.history,
+        checkpoint=checkpoint if best.weights is not None else None,
+        stopped=best.stopped,
+        seed=arguments.seed,
+        details=details,
+        timings=timings,
+    )
+    return result, trainer

@@ -1,0 +1,98 @@
+"""Which names mean which training argument, and which values they take."""
+
+import pytest
+from bertnado_train.argument_names import argument_named, given_arguments, override_arguments
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "converted"),
+    [
+        ("learning_rate", "1e-5", "learning_rate", 1e-5),
+        ("learning_rate", 1, "learning_rate", 1.0),
+        ("per_device_train_batch_size", 8.0, "per_device_train_batch_size", 8),
+        ("per_device_train_batch_size", "16", "per_device_train_batch_size", 16),
+        ("epochs", 3, "num_train_epochs", 3.0),
+        ("bf16", "true", "bf16", True),
+        ("bf16", 0, "bf16", False),
+        ("tf32", None, "tf32", None),
+        ("lr_scheduler_type", "cosine", "lr_scheduler_type", "cosine"),
+        ("optim", "adamw_torch", "optim", "adamw_torch"),
+        ("lr_scheduler_kwargs", {"num_cycles": 2}, "lr_scheduler_kwargs", {"num_cycles": 2}),
+        ("evaluation_strategy", "epoch", "eval_strategy", "epoch"),
+        ("no_cuda", True, "use_cpu", True),
+        ("eval_steps", 0.1, "eval_steps", 0.1),
+    ],
+)
+def test_a_name_leads_to_its_field_and_a_value_gets_the_type_of_the_field(name, value, field, converted):
+    argument = argument_named(name)
+    assert argument.field == field
+    assert argument.convert(value) == converted
+    assert type(argument.convert(value)) is type(converted)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("learning_rate", "fast", "a number is needed, got 'fast'"),
+        ("learning_rate", float("nan"), "a number is needed, got nan"),
+        ("learning_rate", True, "a number is needed, got True"),
+        ("learning_rate", -1e-5, "it has to be at least 0, got -1e-05"),
+        ("per_device_train_batch_size", 7.5, "a whole number is needed, got 7.5"),
+        ("per_device_train_batch_size", 0, "it has to be at least 1, got 0"),
+        ("epochs", 0, "it has to be above 0, got 0.0"),
+        ("bf16", "maybe", "true or false is needed, got 'maybe'"),
+        ("lr_scheduler_type", "cosin", "'cosin' is not one of the choices; did you mean 'cosine'?"),
+        ("warmup_ratio", 1.5, "it has to be at least 0 and at most 1, got 1.5"),
+        ("num_train_epochs", None, "a value is needed, got None"),
+        ("seed", 2**32, "it has to be at least 0 and below"),
+    ],
+)
+def test_a_value_that_the_field_cannot_hold_is_refused_with_the_rule(name, value, message):
+    with pytest.raises(ValueError) as caught:
+        argument_named(name).convert(value)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("learning_rat", "learning_rate"),
+        ("lr", "learning_rate"),
+        ("batch_size", "per_device_train_batch_size"),
+        ("num_epochs", "epochs"),
+        ("wieght_decay", "weight_decay"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest_one(name, suggestion):
+    with pytest.raises(ValueError, match=f"{name!r} is not a training argument; did you mean {suggestion!r}"):
+        argument_named(name)
+
+
+def test_a_name_that_resembles_none_is_refused_with_where_to_look():
+    with pytest.raises(ValueError, match="see the fields of transformers' TrainingArguments"):
+        argument_named("zzzzzzzz")
+
+
+def test_the_training_args_object_and_its_dotted_spelling_stand_for_what_is_inside():
+    parameters = {
+        "epochs": 3,
+        "training_args": {"max_grad_norm": 0.5, "optim": "adamw_torch"},
+        "training_args.weight_decay": 0.1,
+    }
+    assert list(given_arguments(parameters)) == [
+        ("epochs", "epochs", 3),
+        ("training_args.max_grad_norm", "max_grad_norm", 0.5),
+        ("training_args.optim", "optim", "adamw_torch"),
+        ("training_args.weight_decay", "weight_decay", 0.1),
+    ]
+
+
+def test_an_override_replaces_its_twin_whatever_name_that_goes_by():
+    parameters = {"epochs": 3, "warmup_ratio": 0.1, "training_args": {"weight_decay": 0.1, "optim": "sgd"}}
+    overrides = {"num_train_epochs": 5, "weight_decay": 0.0}
+    assert override_arguments(parameters, overrides) == {
+        "warmup_ratio": 0.1,
+        "training_args": {"optim": "sgd"},
+        "num_train_epochs": 5,
+        "weight_decay": 0.0,
+    }

@@ -1,0 +1,46 @@
+"""Rows without padding, and batches cut to their longest row."""
+
+import numpy as np
+import torch
+from bertnado_train.encoded import CutToLongest, EncodedSplit
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 4)), min_size=1, max_size=8), st.randoms())
+def test_padding_at_the_end_is_dropped_and_nothing_else(rows, random):
+    real = [[random.randrange(1, 99) for _ in range(length)] for length, _ in rows]
+    padding = [padding for _, padding in rows]
+    split = EncodedSplit.from_padded(
+        tokens=np.array([t for r, p in zip(real, padding, strict=True) for t in r + [0] * p], dtype=np.int32),
+        mask=np.array([m for r, p in zip(real, padding, strict=True) for m in [1] * len(r) + [0] * p], dtype=np.uint8),
+        lengths=np.array([len(r) + p for r, p in zip(real, padding, strict=True)], dtype=np.int64),
+        labels=np.zeros(len(rows), dtype=np.float32),
+    )
+    assert [split[index]["input_ids"].tolist() for index in range(len(split))] == real
+    assert split.lengths.tolist() == [len(r) for r in real]
+
+
+def test_a_masked_token_between_real_ones_stays_masked():
+    split = EncodedSplit.from_padded(
+        tokens=np.array([5, 6, 7, 0], dtype=np.int32),
+        mask=np.array([1, 0, 1, 0], dtype=np.uint8),
+        lengths=np.array([4], dtype=np.int64),
+        labels=np.zeros(1, dtype=np.float32),
+    )
+    assert split[0]["input_ids"].tolist() == [5, 6, 7]
+    assert split[0]["attention_mask"].tolist() == [1, 0, 1]
+
+
+def test_a_batch_is_as_wide_as_its_longest_row():
+    split = EncodedSplit.from_padded(
+        tokens=np.array([5, 6, 7, 8, 9, 9], dtype=np.int32),
+        mask=np.array([1, 1, 1, 1, 0, 0], dtype=np.uint8),
+        lengths=np.array([3, 3], dtype=np.int64),
+        labels=np.array([0, 1], dtype=np.float32),
+    )
+    batch = CutToLongest(pad_token_id=3)([split[1], split[0]])
+    assert batch["input_ids"].tolist() == [[8, 3, 3], [5, 6, 7]]
+    assert batch["attention_mask"].tolist() == [[1, 0, 0], [1, 1, 1]]
+    assert batch["labels"].tolist() == [1.0, 0.0]
+    assert batch["input_ids"].dtype == torch.int64

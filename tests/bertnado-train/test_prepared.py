@@ -1,0 +1,155 @@
+"""Datasets on disk: what is read from them, and what is said of those that cannot be used."""
+
+import datasets
+import numpy as np
+import pytest
+from bertnado_metrics import get_task
+from bertnado_train.model import load_tokenizer
+from bertnado_train.prepared import DatasetError, open_dataset
+
+BINARY = get_task("binary_classification")
+GOOD = {"input_ids": [[5, 6], [7, 8, 9]], "attention_mask": [[1, 1], [1, 1, 1]], "labels": [0, 1]}
+
+
+def no_tokenizer():
+    raise AssertionError("token ids are there, so nothing has to be tokenised")
+
+
+def read(path, task=BINARY, pad_token_id=0):
+    return open_dataset(path, task, no_tokenizer, pad_token_id)
+
+
+def test_rows_are_read_without_their_padding(write_dataset):
+    padded = GOOD | {"input_ids": [[5, 6, 0, 0], [7, 8, 9, 0]], "attention_mask": [[1, 1, 0, 0], [1, 1, 1, 0]]}
+    opened = read(write_dataset(train=padded, validation=GOOD))
+    for split in opened.splits.values():
+        assert [split[index]["input_ids"].tolist() for index in range(2)] == [[5, 6], [7, 8, 9]]
+        assert [float(split[index]["labels"]) for index in range(2)] == [0.0, 1.0]
+
+
+def test_without_a_mask_trailing_pad_tokens_are_padding(write_dataset):
+    columns = {"input_ids": [[5, 0, 6, 0], [7, 8, 9, 3]], "labels": [0, 1]}
+    split = read(write_dataset(train=columns, validation=columns)).splits["train"]
+    assert split.lengths.tolist() == [3, 4]
+
+
+def test_sequences_are_tokenised_with_the_models_tokenizer_and_only_once(dataset_dir, model_dir, sequences):
+    tokenizer = load_tokenizer(str(model_dir), trust_remote_code=False)
+    opened = open_dataset(dataset_dir, BINARY, lambda: tokenizer, tokenizer.pad_token_id)
+    first = sequences["train"][0][0]
+    assert opened.splits["train"][0]["input_ids"].tolist() == tokenizer(first)["input_ids"]
+    cached = sorted(datasets.config.HF_DATASETS_CACHE.rglob("*.arrow"))
+    written = [file.stat().st_mtime_ns for file in cached]
+    again = open_dataset(dataset_dir, BINARY, lambda: tokenizer, tokenizer.pad_token_id)
+    assert again.fingerprint == opened.fingerprint
+    assert [file.stat().st_mtime_ns for file in sorted(datasets.config.HF_DATASETS_CACHE.rglob("*.arrow"))] == written
+
+
+def test_a_cache_that_cannot_be_written_costs_a_warning_only(dataset_dir, model_dir, monkeypatch, tmp_path, caplog):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "file")
+    tokenizer = load_tokenizer(str(model_dir), trust_remote_code=False)
+    opened = open_dataset(dataset_dir, BINARY, lambda: tokenizer, tokenizer.pad_token_id)
+    assert len(opened.splits["train"]) == 96
+    assert "the tokenised sequences are not kept" in caplog.text
+
+
+def test_the_fingerprint_tells_datasets_apart_and_not_where_they_lie(write_dataset, tmp_path):
+    one = write_dataset(train=GOOD, validation=GOOD)
+    moved = one.rename(tmp_path / "moved")
+    fingerprint = read(moved).fingerprint
+    assert read(write_dataset(train=GOOD, validation=GOOD)).fingerprint == fingerprint
+    other = GOOD | {"labels": [1, 0]}
+    assert read(write_dataset(train=GOOD, validation=other)).fingerprint != fingerprint
+
+
+def test_class_weights_of_a_binary_task_weigh_the_positive_class(write_dataset):
+    path = write_dataset({"class_weights.json": {"0": 30, "1": 10}}, train=GOOD, validation=GOOD)
+    assert read(path).class_weights == (3.0,)
+
+
+def test_class_weights_may_lie_next_to_the_datasets_directory(write_dataset):
+    path = write_dataset(train=GOOD, validation=GOOD)
+    (path.parent / "class_weights.json").write_text('{"0": 20, "1": 10}')
+    assert read(path).class_weights == (2.0,)
+
+
+def test_a_multiclass_task_takes_one_weight_a_class_and_names(write_dataset):
+    columns = GOOD | {"input_ids": [[1], [2], [3]], "attention_mask": [[1], [1], [1]], "labels": [0, 1, 2]}
+    files = {"class_weights.json": {"0": 1, "1": 2.5, "2": 1}, "label2id.json": {"tss": 0, "enhancer": 1, "other": 2}}
+    opened = read(write_dataset(files, train=columns, validation=columns), get_task("multiclass_classification"))
+    assert opened.class_weights == (1.0, 2.5, 1.0)
+    assert opened.label2id == {"tss": 0, "enhancer": 1, "other": 2}
+    assert opened.logits == 3
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"labels": None}, "train: there is no column 'labels' among ['input_ids', 'attention_mask']; add one"),
+        (
+            {"labels": None, "label": [0, 1]},
+            "rename 'label' with rename_column('label', 'labels')",
+        ),
+        ({"input_ids": None}, "train: a column 'input_ids' or 'sequence' is needed"),
+        ({"labels": [0, None]}, "train: 1 rows have no value in the column 'labels'; drop them"),
+        ({"labels": [0, 2]}, "train: "),
+        ({"labels": ["promoter", "other"]}, "train: "),
+        ({"attention_mask": [[1, 1], [0, 0, 0]]}, "train: 1 rows have no tokens, the first is row 1; drop them"),
+        ({"attention_mask": [[1], [1, 1]]}, "'input_ids' and 'attention_mask' differ in length"),
+    ],
+)
+def test_what_is_wrong_with_the_rows_is_said_with_its_cure(write_dataset, columns, message):
+    train = {name: values for name, values in (GOOD | columns).items() if values is not None}
+    with pytest.raises(DatasetError) as caught:
+        read(write_dataset(train=train, validation=GOOD))
+    assert message in str(caught.value)
+
+
+def test_a_path_that_does_not_exist_is_refused_with_the_nearest_one(write_dataset):
+    path = write_dataset(train=GOOD, validation=GOOD)
+    with pytest.raises(DatasetError, match=r"does not exist; did you mean '.*dataset'"):
+        read(path.with_name("datasett"))
+
+
+def test_a_split_alone_and_a_directory_without_a_dataset_are_refused(tmp_path):
+    datasets.Dataset.from_dict(GOOD).save_to_disk(str(tmp_path / "single"))
+    with pytest.raises(DatasetError, match="holds one split alone; a DatasetDict is needed"):
+        read(tmp_path / "single")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="holds no dataset; a DatasetDict is needed"):
+        read(tmp_path / "empty")
+
+
+def test_a_damaged_dataset_is_refused(write_dataset):
+    path = write_dataset(train=GOOD, validation=GOOD)
+    next((path / "train").glob("*.arrow")).write_bytes(b"no arrow file")
+    with pytest.raises(DatasetError, match=r"cannot be read: .*; prepare it again"):
+        read(path)
+
+
+def test_a_missing_validation_split_is_refused_with_the_one_to_rename(write_dataset):
+    with pytest.raises(DatasetError, match=r"there is no 'validation' split among .*; rename 'val'"):
+        read(write_dataset(train=GOOD, val=GOOD))
+    with pytest.raises(DatasetError, match="split some rows off"):
+        read(write_dataset(train=GOOD))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("class_weights.json", {"0": 1}, "class_weights.json: "),
+        ("class_weights.json", [1, 2], "class_weights.json: an object is needed"),
+        ("label2id.json", {"a": 0, "b": 5}, "label2id.json: the names need the numbers 0 to 1, each once"),
+    ],
+)
+def test_files_beside_the_dataset_are_checked(write_dataset, file, content, message):
+    with pytest.raises(DatasetError, match=message):
+        read(write_dataset({file: content}, train=GOOD, validation=GOOD))
+
+
+def test_a_multilabel_dataset_has_a_row_of_labels_each(write_dataset):
+    columns = GOOD | {"labels": [[0, 1, 1], [1, 0, 0]]}
+    opened = read(write_dataset(train=columns, validation=columns), get_task("multilabel_classification"))
+    assert opened.logits == 3
+    assert np.array_equal(opened.splits["train"].labels, [[0, 1, 1], [1, 0, 0]])

@@ -1,0 +1,199 @@
+"""What is checked before the first trial, and what is said of it."""
+
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+from bertnado_config import parse_sweep_config
+from bertnado_metrics import Objective
+from bertnado_train import HuggingFaceTrainer
+from bertnado_train.trial import SilentReport
+
+AUC = Objective("eval/roc_auc", "maximize")
+
+
+def sweep(early_terminate=None, **parameters):
+    content = {
+        "method": "random",
+        "parameters": {
+            name: value if isinstance(value, dict) else {"value": value} for name, value in parameters.items()
+        },
+    }
+    return parse_sweep_config(content | ({"early_terminate": early_terminate} if early_terminate else {}))
+
+
+@pytest.fixture
+def trainer(model_dir, dataset_dir):
+    """Make a trainer."""
+
+    def make(**options):
+        defaults = {"model_name": str(model_dir), "dataset": dataset_dir, "task_type": "binary_classification"}
+        return HuggingFaceTrainer(**(defaults | options))
+
+    return make
+
+
+def errors(trainer, config, objective=AUC):
+    return [str(problem) for problem in trainer.check(config, objective) if problem.severity == "error"]
+
+
+def warnings(trainer, config, objective=AUC):
+    return [str(problem) for problem in trainer.check(config, objective) if problem.severity == "warning"]
+
+
+GOOD = {"learning_rate": {"min": 1e-5, "max": 1e-3}, "per_device_train_batch_size": {"values": [16, 32]}, "epochs": 2}
+
+
+def test_nothing_is_said_of_a_sweep_that_is_fine(trainer):
+    assert trainer().check(sweep(**GOOD), AUC) == []
+
+
+def test_a_trainer_can_be_handed_to_another_process(trainer):
+    assert pickle.loads(pickle.dumps(trainer())) == trainer()
+
+
+def test_a_session_trains_in_the_directory_of_the_report(trainer, tmp_path):
+    session = trainer().open()
+    result = session.run({"max_steps": 2, "eval_steps": 1}, SilentReport(tmp_path, AUC))
+    assert result.checkpoint == tmp_path / "checkpoint"
+    assert [row["step"] for row in result.history] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"learning_rat": 1e-4}, "parameters.learning_rat: 'learning_rat' is not a training argument; did you mean"),
+        (
+            {"per_device_train_batch_size": {"min": 4.0, "max": 16.5}},
+            "parameters.per_device_train_batch_size: a whole number is needed, got",
+        ),
+        (
+            {"lr_scheduler_type": {"values": ["linear", "cosin"]}},
+            "parameters.lr_scheduler_type: 'cosin' is not one of the choices; did you mean 'cosine'?",
+        ),
+        ({"bf16": {"values": ["yes", "no"]}}, "parameters.bf16: true or false is needed, got 'yes'"),
+        ({"warmup_ratio": {"min": 0.0, "max": 1.5}}, "parameters.warmup_ratio: it has to be at least 0 and at most 1"),
+        (
+            {"epochs": 3, "num_train_epochs": 4},
+            "parameters.num_train_epochs: parameters.epochs sets the same training argument 'num_train_epochs'",
+        ),
+        (
+            {"training_args": {"max_grad_nor": 1.0}},
+            "parameters.training_args: 'max_grad_nor' is not a training argument; did you mean 'max_grad_norm'?",
+        ),
+        ({"optimizer": {"parameters": {"lr": {"value": 1}}}}, "'optimizer.lr' is not a training argument"),
+        ({"dataloader_prefetch_factor": 2}, "dataloader_prefetch_factor can only be set when data is loaded in a"),
+    ],
+)
+def test_a_parameter_that_cannot_be_trained_with_is_an_error(trainer, parameters, message):
+    if "training_args" in parameters:
+        parameters = {"training_args": {"value": parameters["training_args"]}}
+    found = errors(trainer(), sweep(**parameters))
+    assert len(found) == 1
+    assert message in found[0]
+
+
+def test_all_mistakes_are_found_at_once(trainer):
+    found = errors(trainer(dataset="nowhere"), sweep(learning_rat=1e-4, epochs=-1))
+    assert [problem.split(":")[0] for problem in found] == ["parameters.learning_rat", "parameters.epochs", "dataset"]
+
+
+def test_managed_names_are_a_single_warning(trainer):
+    found = warnings(trainer(), sweep(**GOOD, save_steps=100, output_dir="x", load_best_model_at_end=True))
+    assert found == ["parameters: ignored, because BertNado decides it: load_best_model_at_end, output_dir, save_steps"]
+
+
+def test_a_plan_with_a_single_evaluation_is_a_warning(trainer):
+    found = warnings(trainer(), sweep(**GOOD, eval_steps=100))
+    assert found == [
+        (
+            "parameters.eval_steps: every trial has a single evaluation, so its best checkpoint is its last; "
+            "evaluate more often (the shortest trial has 6 steps)"
+        )
+    ]
+
+
+def test_a_min_iter_that_is_never_reached_is_a_warning(trainer):
+    config = sweep({"type": "hyperband", "min_iter": 5}, **GOOD, eval_steps=3)
+    assert warnings(trainer(), config) == [
+        (
+            "early_terminate.min_iter: it is 5, but no trial has more than 4 evaluations, so none is ever stopped "
+            "early; lower it or evaluate more often"
+        )
+    ]
+
+
+def test_the_plan_says_what_the_trials_will_do(trainer):
+    plan, problems = trainer().plan(sweep(**GOOD, eval_steps=3), AUC)
+    assert problems == []
+    assert (plan.steps, plan.evaluations) == ((6, 12), (2, 4))
+    assert plan.arguments["num_train_epochs"] == 2.0
+    assert "learning_rate" not in plan.arguments
+
+
+def test_labels_of_a_regression_cannot_be_smoothed(trainer, write_dataset, sequences):
+    splits = {name: {"sequence": texts, "labels": np.arange(len(texts)) / 7} for name, (texts, _) in sequences.items()}
+    config = sweep(**GOOD, label_smoothing_factor=0.1)
+    found = errors(
+        trainer(dataset=write_dataset(**splits), task_type="regression"), config, Objective("eval/r2", "maximize")
+    )
+    assert found == ["parameters.label_smoothing_factor: labels of a regression task cannot be smoothed; leave it out"]
+
+
+def test_a_validation_split_without_both_classes_is_an_error(trainer, write_dataset, sequences):
+    splits = {name: {"sequence": texts, "labels": [1] * len(texts)} for name, (texts, _) in sequences.items()}
+    found = errors(trainer(dataset=write_dataset(**splits)), sweep(**GOOD))
+    assert found == [
+        (
+            "dataset: validation: eval/roc_auc is not defined for its 40 rows, whose labels are all 1.0; "
+            "choose the split anew, stratified by label, or another metric"
+        )
+    ]
+
+
+def test_token_ids_beyond_the_vocabulary_are_an_error(trainer, write_dataset):
+    columns = {"input_ids": [[5, 6], [7, 900]], "attention_mask": [[1, 1], [1, 1]], "labels": [0, 1]}
+    found = errors(trainer(dataset=write_dataset(train=columns, validation=columns)), sweep(**GOOD))
+    assert found[0].startswith("dataset: train: token id 900 is beyond the model's vocabulary of 160; prepare the")
+
+
+def test_rows_beyond_the_models_positions_are_an_error(trainer, write_dataset):
+    long = {"input_ids": [[5] * 300, [7]], "attention_mask": [[1] * 300, [1]], "labels": [0, 1]}
+    short = {"input_ids": [[5], [7]], "attention_mask": [[1], [1]], "labels": [0, 1]}
+    found = errors(trainer(dataset=write_dataset(train=long, validation=short)), sweep(**GOOD))
+    assert found == [
+        (
+            "dataset: train: 1 of 2 rows are longer than the model's 256 positions, the longest has 300 tokens; "
+            "cut the sequences, or tokenise with truncation=True, max_length=256"
+        )
+    ]
+
+
+def test_padding_beyond_the_models_positions_does_no_harm(trainer, write_dataset):
+    mask = [1] * 10 + [0] * 502
+    columns = {"input_ids": [[5] * 512, [7] * 512], "attention_mask": [mask, mask], "labels": [0, 1]}
+    assert errors(trainer(dataset=write_dataset(train=columns, validation=columns)), sweep(**GOOD)) == []
+
+
+def test_a_model_that_cannot_be_found_is_an_error_that_says_what_to_do(trainer):
+    (found,) = errors(trainer(model_name="nobody/nothing"), sweep(**GOOD))
+    assert found.startswith("model_name: the model 'nobody/nothing' cannot be loaded: ")
+    assert "hf download nobody/nothing" in found
+
+
+def test_a_model_directory_without_weights_is_an_error(trainer, model_dir, tmp_path):
+    shutil.copytree(model_dir, tmp_path / "model", ignore=shutil.ignore_patterns("*.safetensors"))
+    (found,) = errors(trainer(model_name=str(tmp_path / "model")), sweep(**GOOD))
+    assert found.startswith(f"model_name: the model '{tmp_path / 'model'}' cannot be loaded: ")
+
+
+def test_a_model_with_code_of_its_own_needs_leave(trainer, model_dir, tmp_path):
+    directory = shutil.copytree(model_dir, tmp_path / "model")
+    config = (directory / "config.json").read_text()
+    (directory / "config.json").write_text(
+        config.replace('"model_type": "bert"', '"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}')
+    )
+    (found,) = errors(trainer(model_name=str(directory)), sweep(**GOOD))
+    assert "comes with code of its own" in found
+    assert "--trust-remote-code" in found
