@@ -1,0 +1,77 @@
+"""The smallest trainer: a plain function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import TrialResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from bertnado_config import Problem, Report, SweepConfig, TrialFunction
+    from bertnado_metrics import Objective
+
+
+@dataclass(frozen=True)
+class FunctionTrainer:
+    """A trainer around `function(parameters, report)`, which returns the objective or a `TrialResult`.
+
+    It can be pickled where the function can.
+    """
+
+    function: TrialFunction
+
+    def check(self, config: SweepConfig, objective: Objective) -> Sequence[Problem]:
+        """Nothing is known of a function beforehand."""
+        return ()
+
+    def open(self) -> FunctionTrainer:
+        """A function has nothing to read."""
+        return self
+
+    def run(self, parameters: Mapping[str, Any], report: Report) -> TrialResult:
+        """Call the function; it counts as stopped early where a report told it to stop.
+
+        Raises:
+            TypeError: It returned neither a number nor a `TrialResult`.
+        """
+        listener = _Listener(report)
+        returned: object = self.function(parameters, listener)
+        if isinstance(returned, TrialResult):
+            return returned
+        try:
+            value = float(returned)  # pyright: ignore[reportArgumentType] (what is no number is refused)
+        except (TypeError, ValueError):
+            kind = type(returned).__name__
+            raise TypeError(f"a trial function returns the objective's value, not {kind}") from None
+        return TrialResult(value, stopped=listener.told_to_stop)
+
+
+class _Listener:
+    """Passes everything on, and remembers whether the trial was told to stop."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.told_to_stop = False
+
+    @property
+    def directory(self) -> Path:
+        return self._report.directory
+
+    @property
+    def objective(self) -> Objective:
+        return self._report.objective
+
+    def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
+        self._report.started(total_steps, details)
+
+    def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> None:
+        self._report.progress(step, metrics)
+
+    def __call__(self, step: int, value: float, metrics: Mapping[str, float] | None = None) -> bool:
+        answer = self._report(step, value, metrics)
+        self.told_to_stop |= answer
+        return answer

@@ -1,0 +1,32 @@
+"""What a sweep optimises, where its file alone says it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bertnado_metrics import TASKS, Goal, Objective, metric_name_for_trainer
+
+if TYPE_CHECKING:
+    from bertnado_config import SweepConfig
+
+
+def declared_objective(config: SweepConfig) -> Objective:
+    """The file's metric, under the name that it has there.
+
+    A goal that the file leaves out is the one of bertnado_metrics' metric of that name.
+
+    Raises:
+        ValueError: The file names no metric, or one whose goal nobody knows.
+    """
+    if config.metric is None:
+        raise ValueError('the file names no metric; write "metric": {"name": ..., "goal": "maximize" or "minimize"}')
+    goal = config.metric.goal or _known_goal(config.metric.name)
+    if goal is None:
+        raise ValueError(f"{config.metric.name!r} has no goal; write maximize or minimize as the metric's goal")
+    return Objective(config.metric.name, goal)
+
+
+def _known_goal(name: str) -> Goal | None:
+    bare = metric_name_for_trainer(name)
+    goals: set[Goal] = {task.metrics[bare].goal for task in TASKS.values() if bare in task.metrics}
+    return goals.pop() if len(goals) == 1 else None

@@ -1,0 +1,25 @@
+"""Keep Optuna's own messages to itself: a library prints nothing."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import optuna
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+@contextmanager
+def quiet_optuna() -> Generator[None]:
+    """Leave out Optuna's news of made studies, and its warnings that an argument is experimental."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)

@@ -1,0 +1,139 @@
+"""What is written down of a sweep: `sweep.json` in the output directory, a `trial.json` for each trial."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import Problem, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from .trial import Trial
+
+SWEEP_FILE = "sweep.json"
+TRIAL_FILE = "trial.json"
+ERROR_FILE = "error.txt"
+JOURNAL_FILE = "journal.log"
+
+_LIBRARIES = (
+    *("bertnado", "bertnado-config", "bertnado-metrics", "bertnado-sweep", "bertnado-train"),
+    *("datasets", "numpy", "optuna", "scikit-learn", "torch", "transformers", "wandb"),
+)
+
+
+def now() -> str:
+    """The present, ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def make_trial_directory(output_dir: Path, at: datetime | None = None) -> Path:
+    """Make a directory that no other trial has, named after the local time: `sweep_2026-11-23_18-30-00`.
+
+    Trials that start within one second get `_2`, `_3`, ... at the end, whatever process they run in.
+
+    Raises:
+        OSError: The directory cannot be made.
+    """
+    name = (at or datetime.now(UTC).astimezone()).strftime("sweep_%Y-%m-%d_%H-%M-%S")
+    attempt = 1
+    while True:
+        directory = output_dir / (name if attempt == 1 else f"{name}_{attempt}")
+        try:
+            directory.mkdir()
+        except FileExistsError:
+            attempt += 1
+        else:
+            return directory
+
+
+def write_trial(trial: Trial) -> dict[str, Any]:
+    """Replace the trial's `trial.json`, atomically; what comes back is its content as JSON has it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path = trial.directory / TRIAL_FILE
+    write_json(path, trial.to_record())
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of Python and of the main libraries that are installed here."""
+    versions = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def git_commit(directory: Path | None = None) -> str | None:
+    """The commit that `directory` (the working directory unless given) is at; `None` where there is none."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    command = [git, "rev-parse", "--verify", "--quiet", "HEAD"]
+    try:
+        answer = subprocess.run(  # noqa: S603 (a fixed command)
+            command, cwd=directory, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None
+
+
+def holds_record(directory: Path) -> bool:
+    """Whether a sweep was recorded in the directory; other files in it do not matter."""
+    return any((directory / name).exists() for name in (SWEEP_FILE, JOURNAL_FILE))
+
+
+def output_problems(output_dir: Path) -> list[Problem]:
+    """Why no sweep can be recorded in `output_dir`; empty where one can. Leaves nothing behind."""
+    if output_dir.exists() and not output_dir.is_dir():
+        return [_problem(f"{output_dir} is a file; name a directory with --output-dir")]
+    if holds_record(output_dir):
+        cure = f"--output-dir {_free_neighbour(output_dir)}"
+        return [_problem(f"{output_dir} holds the record of another sweep, which is kept; use {cure}")]
+    nearest = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        return [_problem(f"{nearest} is a file, so {output_dir} cannot be made; name another --output-dir")]
+    try:
+        with TemporaryFile(dir=nearest) as probe:
+            probe.write(b"writable?")
+    except OSError as error:
+        reason = error.strerror or error
+        return [_problem(f"{nearest} cannot be written ({reason}); name another --output-dir")]
+    return []
+
+
+def _problem(message: str) -> Problem:
+    return Problem("output_dir", message)
+
+
+def _free_neighbour(output_dir: Path) -> Path:
+    number = 2
+    while (neighbour := output_dir.with_name(f"{output_dir.name}_{number}")).exists():
+        number += 1
+    return neighbour
+
+
+def claim(output_dir: Path, record: Mapping[str, Any]) -> None:
+    """Make `output_dir` this sweep's and write its `sweep.json`.
+
+    Raises:
+        FileExistsError: Another sweep claimed it at the same time.
+        OSError: It cannot be written.
+    """
+    output_dir.mkdir(parents=True, exist_ok=True)
+    (output_dir / JOURNAL_FILE).touch(exist_ok=False)
+    write_json(output_dir / SWEEP_FILE, record)

@@ -1,0 +1,126 @@
+"""Run one trial and say what became of it. Backends share this; where trials come from is theirs."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+import traceback
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from .events import Observer, TrialEvaluated, TrialProgress
+from .record import ERROR_FILE, now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from bertnado_config import Report, TrialResult
+    from bertnado_metrics import Objective
+
+    from .tracking import Tracker
+    from .trial import Trial, TrialState
+
+
+@dataclass
+class TrialReport:
+    """What the session of one trial is handed: keeps the history, tells tracker, observer and judge."""
+
+    trial: Trial
+    objective: Objective
+    tracker: Tracker
+    observer: Observer
+    judge: Callable[[float], bool]
+    """Takes each evaluation's value and answers whether the trial has to stop."""
+    history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    total_steps: int | None = None
+
+    @property
+    def directory(self) -> Path:
+        """Where the trial keeps its files."""
+        return self.trial.directory
+
+    def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
+        """Remember and track what is run."""
+        self.total_steps, self.details = total_steps, details
+        self.tracker.describe(details)
+        self.observer(TrialProgress(self.trial.number, 0, total_steps))
+
+    def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> None:
+        """Track what training logged."""
+        if metrics:
+            self.tracker.log(metrics, step)
+        self.observer(TrialProgress(self.trial.number, step, self.total_steps))
+
+    def __call__(self, step: int, value: float, metrics: Mapping[str, float] | None = None) -> bool:
+        """Keep and track one evaluation, then ask the judge."""
+        reported = {**(metrics or {}), self.objective.name: value}
+        numbers = {name: float(number) for name, number in reported.items()}
+        self.history.append({"step": step, **numbers})
+        self.tracker.log(numbers, step)
+        self.observer(TrialEvaluated(self.trial.number, step, float(value), numbers))
+        return self.judge(float(value))
+
+    def finish_tracking(self, ended: Trial) -> None:
+        """End the tracked run; its summary of the objective becomes the trial's value."""
+        summary = {} if ended.value is None else {self.objective.name: ended.value}
+        self.tracker.finish(summary, failed=not ended.is_eligible)
+
+
+def run_trial(train: Callable[[Mapping[str, Any], Report], TrialResult], report: TrialReport) -> Trial:
+    """Train `report.trial` with a session's `run`; what comes back is the same trial, ended.
+
+    An exception makes it a failed trial, with the traceback in `error.txt` in its directory. What is no
+    `Exception`, `KeyboardInterrupt` above all, is let through.
+    """
+    begin = time.perf_counter()
+    try:
+        result = train(copy.deepcopy(dict(report.trial.parameters)), report)
+        ended = _with_result(report, result)
+    except Exception as error:  # noqa: BLE001 (whatever a trainer raises ends its trial, and no more)
+        (report.directory / ERROR_FILE).write_text(traceback.format_exc())
+        ended = end_trial(report, "failed", error=_one_line(error))
+    return replace(ended, timings={**ended.timings, "total": time.perf_counter() - begin})
+
+
+def end_trial(report: TrialReport, state: TrialState, *, error: str | None = None) -> Trial:
+    """The trial, ended in `state` without a value, with what it had reported until then."""
+    return replace(
+        report.trial,
+        state=state,
+        ended=now(),
+        history=tuple(report.history),
+        details=report.details,
+        error=error,
+    )
+
+
+def _with_result(report: TrialReport, result: TrialResult) -> Trial:
+    """Take over what the trainer returned."""
+    known = replace(
+        end_trial(report, "stopped" if result.stopped else "completed"),
+        step=result.step,
+        seed=result.seed if result.seed is not None else report.trial.seed,
+        timings=dict(result.timings),
+        checkpoint=result.checkpoint,
+    )
+    known = replace(
+        known,
+        history=tuple(dict(row) for row in result.history) or known.history,
+        details=dict(result.details) or known.details,
+    )
+    if result.value is not None and math.isfinite(result.value):
+        return replace(known, value=float(result.value))
+    count = len(known.history)
+    return replace(
+        known,
+        state="failed",
+        error=f"no finite value: {report.objective.name} was {result.value} after {count} evaluations",
+    )
+
+
+def _one_line(error: Exception) -> str:
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

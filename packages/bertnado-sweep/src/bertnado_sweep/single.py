@@ -1,0 +1,81 @@
+"""A training run of its own, tracked and watched as a trial is."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from .events import Event, Observer, RunStarted
+from .plan import new_sweep_id
+from .record import now
+from .runner import TrialReport
+from .tracking import Tracker
+from .trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
+
+    from bertnado_metrics import Objective
+
+
+@contextmanager
+def single_run(
+    *,
+    directory: Path,
+    objective: Objective,
+    parameters: Mapping[str, Any],
+    project: str | None = None,
+    group: str | None = None,
+    notes: tuple[str, ...] = (),
+    observer: Observer | None = None,
+) -> Generator[TrialReport]:
+    """Hand out the report of one run, job type `full_train`; end its tracking when the block ends.
+
+    Args:
+        directory: Where the run keeps its files; it exists.
+        objective: What the best checkpoint is chosen by.
+        parameters: What the run trains with.
+        project: The W&B project.
+        group: The W&B group: the task.
+        notes: What a person should know of it beforehand.
+        observer: Hears of everything that happens.
+    """
+    listen = observer or _nobody
+    run_id = new_sweep_id()
+    trial = Trial(number=0, id=run_id, state="running", parameters=parameters, directory=directory, started=now())
+    tracker = Tracker.offline(
+        directory=directory,
+        project=project,
+        group=group,
+        job_type="full_train",
+        run_id=run_id,
+        name=f"full_train-{run_id}",
+        config=parameters,
+    )
+    report = TrialReport(trial, objective, tracker, listen, judge=_never_stop)
+    listen(RunStarted(run_id, objective, parameters, directory, notes))
+    try:
+        yield report
+    except BaseException:
+        tracker.finish({}, failed=True)
+        raise
+    tracker.finish(_best_value(report))
+
+
+def _best_value(report: TrialReport) -> dict[str, float]:
+    """The objective at the best evaluation, by its name; empty where there is none."""
+    name, is_better = report.objective.name, report.objective.is_better
+    values: list[float] = [row[name] for row in report.history]
+    best = reduce(lambda best, value: value if is_better(value, best) else best, values, None)
+    return {} if best is None else {name: best}
+
+
+def _never_stop(value: float) -> bool:
+    """Nothing outranks a run that has no rivals."""
+    return False
+
+
+def _nobody(event: Event) -> None:
+    """Hears nothing."""

@@ -1,0 +1,64 @@
+"""Points of a search space: telling them apart, counting them, drawing them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from bertnado_config import grid_point, grid_size, nest_parameters, sample_parameters
+
+if TYPE_CHECKING:
+    from bertnado_config import Parameter, ParameterPath, SweepConfig
+
+
+def key_of(value: Any) -> str:
+    """A text that two values share if and only if a trial cannot tell them apart; 1 and 1.0 it cannot."""
+    return json.dumps(_canonical(value), sort_keys=True, default=str)
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        items = cast("Mapping[Any, Any]", value).items()
+        return {str(key): _canonical(item) for key, item in items}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in cast("Sequence[Any]", value)]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def varied(config: SweepConfig) -> list[tuple[ParameterPath, Parameter]]:
+    """The parameters that have more than one value, by name, so that the order of the file plays no role."""
+    return [(path, parameter) for path, parameter in sorted(config.space.items()) if parameter.cardinality != 1]
+
+
+def space_size(config: SweepConfig) -> int | None:
+    """How many different points there are; `None` where they cannot be counted."""
+    sizes = [parameter.cardinality for parameter in config.space.values()]
+    return None if None in sizes else math.prod(size for size in sizes if size is not None)
+
+
+def point(config: SweepConfig, units: Mapping[ParameterPath, float]) -> dict[str, Any]:
+    """The parameters at a quantile each, nested; those that are not named are constants."""
+    values = {path: parameter.from_unit(units.get(path, 0.5)) for path, parameter in config.space.items()}
+    return nest_parameters(values)
+
+
+def random_points(config: SweepConfig, seed: int, number: int) -> Iterator[dict[str, Any]]:
+    """Draw points without end, each parameter by its own distribution; another stream for each `number`."""
+    rng = np.random.default_rng([seed, number])
+    while True:
+        yield sample_parameters(config, rng)
+
+
+def grid_points(config: SweepConfig, first: int = 0) -> Iterator[dict[str, Any]]:
+    """Every point once, in the grid's order, beginning at index `first` and going round.
+
+    Raises:
+        SweepConfigError: A parameter cannot be enumerated.
+    """
+    size = grid_size(config)
+    return (grid_point(config, (first + offset) % size) for offset in range(size))

@@ -1,0 +1,145 @@
+"""A whole sweep, from a sweep file and a trainer to the best trial."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .best import BEST_CONFIG_FILE, NoEligibleTrialError, choose_best
+from .events import Event, Observer, SweepStarted
+from .plan import BackendName, Plan, plan_sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from bertnado_config import Problem, SweepConfig, Trainer, TrialFunction
+    from bertnado_metrics import Objective
+
+    from .backend import Backend
+    from .trial import Trial
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What a sweep came to."""
+
+    sweep_id: str
+    best: Trial
+    trials: tuple[Trial, ...]
+    """All of them, by number."""
+    objective: Objective
+    output_dir: Path
+    best_config_path: Path
+    """`best_sweep_config.json`: the best trial's parameters and the objective."""
+    warnings: tuple[Problem, ...] = ()
+    """What is worth knowing about the sweep file."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result in plain values; `best_config` is what `best_config_path` holds."""
+        return {
+            "sweep_id": self.sweep_id,
+            "best_run_id": self.best.id,
+            "metric_name": self.objective.name,
+            "metric_goal": self.objective.goal,
+            "metric_for_best_model": self.objective.trainer_name,
+            "metric_value": self.best.value,
+            "best_config": json.loads(self.best_config_path.read_text(encoding="utf-8")),
+            "best_config_path": str(self.best_config_path),
+        }
+
+
+def run_sweep(
+    trainer: Trainer | TrialFunction,
+    config: SweepConfig | Mapping[str, Any] | str | Path,
+    *,
+    output_dir: str | Path,
+    objective: Objective | Callable[[SweepConfig], Objective] | None = None,
+    sweep_count: int | None = None,
+    seed: int = 42,
+    backend: BackendName = "auto",
+    project_name: str | None = None,
+    group: str | None = None,
+    record: Mapping[str, Any] | None = None,
+    observer: Observer | None = None,
+) -> SweepResult:
+    """Run a sweep: propose, train, record, stop early, choose and export the best.
+
+    Args:
+        trainer: What trains a trial: a `Trainer`, or a function of the parameters and a report that returns
+            the objective's value.
+        config: The sweep file, read or not, or its content.
+        output_dir: Where everything is written; it must not hold another sweep's record.
+        objective: What is optimised, or how to tell from the sweep file; otherwise the file's metric.
+        sweep_count: The number of trials, at least 1. Without it a grid runs whole, the others `run_cap` or 10
+            trials; `run_cap` is kept to either way.
+        seed: Of the search, from 0 to 2**32 - 1.
+        backend: Where trials come from.
+        project_name: The W&B project; otherwise the file's.
+        group: The W&B group of the runs: the task.
+        record: What is to be written to `sweep.json` beside what the sweep itself knows. JSON-serialisable.
+        observer: Hears of everything that happens.
+
+    Raises:
+        SweepConfigError: Something is wrong; every problem is in it, and nothing was started.
+        NoEligibleTrialError: No trial came to a value.
+        KeyboardInterrupt: It was broken off; what was finished is recorded and the best so far exported.
+        OSError: The record cannot be written.
+    """
+    plan = plan_sweep(
+        trainer,
+        config,
+        output_dir=output_dir,
+        objective=objective,
+        sweep_count=sweep_count,
+        seed=seed,
+        backend=backend,
+        project_name=project_name,
+        group=group,
+        record=record,
+    )
+    return run_plan(plan, observer=observer)
+
+
+def run_plan(plan: Plan, *, observer: Observer | None = None) -> SweepResult:
+    """Run a sweep that `plan_sweep` has checked.
+
+    Raises:
+        NoEligibleTrialError: No trial came to a value.
+        KeyboardInterrupt: It was broken off; what was finished is recorded and the best so far exported.
+        OSError: The record cannot be written.
+    """
+    listen = observer or _log_warnings
+    backend = _create_backend(plan)
+    listen(SweepStarted(backend.sweep_id, plan.budget, plan.objective, plan.output_dir, plan.config, plan.warnings))
+    backend.work(listen)
+    trials = backend.trials()
+    best = choose_best(trials, plan.objective)
+    if best is None:
+        raise NoEligibleTrialError(trials)
+    return SweepResult(
+        sweep_id=backend.sweep_id,
+        best=best,
+        trials=trials,
+        objective=plan.objective,
+        output_dir=plan.output_dir,
+        best_config_path=plan.output_dir / BEST_CONFIG_FILE,
+        warnings=plan.warnings,
+    )
+
+
+def _create_backend(plan: Plan) -> Backend:
+    from .local import LocalBackend
+
+    return LocalBackend.create(plan)
+
+
+def _log_warnings(event: Event) -> None:
+    """Where nobody watches, keep the warnings at least."""
+    if isinstance(event, SweepStarted):
+        for warning in event.warnings:
+            _log.warning("%s", warning)

@@ -1,0 +1,136 @@
+"""One object for two places: a sweep of its own, or one trial of an agent of W&B."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bertnado_metrics import Objective, resolve_objective
+
+from .agent import run_agent_trial
+from .plan import BackendName, Plan, plan_sweep
+from .sweep import SweepResult, run_plan
+from .trainers import find_trainer
+
+if TYPE_CHECKING:
+    from bertnado_config import SweepConfig, Trainer
+    from bertnado_metrics import Goal
+
+    from .trial import Trial
+
+
+class Sweeper:
+    """Sweeps a model over a dataset.
+
+    Args:
+        config_path: The sweep file.
+        output_dir: Where everything is written.
+        model_name: A directory with a model, or its name on the Hugging Face hub.
+        dataset: The prepared dataset on disk.
+        task_type: One of `bertnado_metrics.TASKS`.
+        project_name: The W&B project.
+        metric_name: What is optimised; otherwise the file's metric, otherwise the task's.
+        metric_goal: Whether higher or lower values are better, where the metric does not say.
+        trainer: What trains a trial, in place of bertnado-train's.
+        seed: Of the search and of the training.
+        trust_remote_code: Whether code that comes with the model may run.
+
+    Raises:
+        ImportError: There is no trainer: bertnado-train is not installed.
+    """
+
+    def __init__(
+        self,
+        config_path: str | Path,
+        output_dir: str | Path,
+        model_name: str,
+        dataset: str | Path,
+        task_type: str,
+        project_name: str,
+        metric_name: str | None = None,
+        metric_goal: Goal | None = None,
+        *,
+        trainer: Trainer | None = None,
+        seed: int = 42,
+        trust_remote_code: bool = False,
+    ) -> None:
+        self.config_path = Path(config_path)
+        self.output_dir = Path(output_dir)
+        self.model_name = model_name
+        self.dataset = dataset
+        self.task_type = task_type
+        self.project_name = project_name
+        self.metric_name = metric_name
+        self.metric_goal = metric_goal
+        self.seed = seed
+        self.trust_remote_code = trust_remote_code
+        self.trainer = trainer or find_trainer(
+            model_name=model_name,
+            dataset=dataset,
+            task_type=task_type,
+            seed=seed,
+            trust_remote_code=trust_remote_code,
+        )
+
+    def run(self, sweep_count: int | None = None) -> SweepResult | Trial:
+        """Run a local sweep; inside an agent of W&B (`WANDB_SWEEP_ID` is set), the one trial that it asks for.
+
+        Args:
+            sweep_count: The number of trials; an agent's is always one.
+
+        Returns:
+            The sweep's result; inside an agent the trial, which may have failed.
+
+        Raises:
+            SweepConfigError: Something is wrong; every problem is in it, and nothing was started.
+            NoEligibleTrialError: No trial of the local sweep came to a value.
+        """
+        if os.environ.get("WANDB_SWEEP_ID"):
+            return run_agent_trial(
+                self.trainer,
+                self.config_path,
+                output_dir=self.output_dir,
+                objective=self._objective,
+                group=self.task_type,
+            )
+        return run_plan(self.plan(sweep_count))
+
+    def plan(self, sweep_count: int | None = None, *, backend: BackendName = "auto") -> Plan:
+        """Check everything that can be checked before the first trial, and start nothing.
+
+        Args:
+            sweep_count: The number of trials.
+            backend: Where trials come from.
+
+        Raises:
+            SweepConfigError: Something is wrong; every problem is in it.
+        """
+        return plan_sweep(
+            self.trainer,
+            self.config_path,
+            output_dir=self.output_dir,
+            objective=self._objective,
+            sweep_count=sweep_count,
+            seed=self.seed,
+            backend=backend,
+            project_name=self.project_name,
+            group=self.task_type,
+            record={
+                "model_name": self.model_name,
+                "dataset": str(self.dataset),
+                "task_type": self.task_type,
+                "trust_remote_code": self.trust_remote_code,
+            },
+        )
+
+    def _objective(self, config: SweepConfig) -> Objective:
+        """The objective from the arguments, the file and the task, in this order."""
+        declared = config.metric
+        return resolve_objective(
+            self.task_type,
+            self.metric_name,
+            self.metric_goal,
+            declared_name=declared.name if declared else None,
+            declared_goal=declared.goal if declared else None,
+        )

@@ -1,0 +1,105 @@
+"""Model-based proposals: Optuna's tree-structured Parzen estimator over the unit intervals of a space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+from bertnado_config import flatten_parameters, parameter_label
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.samplers import TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from .quiet import quiet_optuna
+from .space import key_of, point, varied
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from bertnado_config import Parameter, SweepConfig
+    from bertnado_metrics import Goal
+
+    from .trial import Trial
+
+_EDGE = 1e-9
+"""The model stays off 0 and 1, where a form without bounds is infinite."""
+
+
+def model_points(
+    config: SweepConfig, goal: Goal, trials: Sequence[Trial], number: int, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Ask the model without end, each time with another seed; the first answer is what it thinks best.
+
+    Args:
+        config: The space; at least one of its parameters varies.
+        goal: Whether higher or lower values are better.
+        trials: All trials so far; at least one is eligible.
+        number: The new trial's.
+        seed: The sweep's.
+    """
+    space = dict(varied(config))
+    dimensions = {parameter_label(path): _dimension(parameter) for path, parameter in space.items()}
+    past = [_to_optuna(trial, loss, config, dimensions) for trial, loss in _losses(trials, goal)]
+    attempt = 0
+    while True:
+        sampler_seed = int(np.random.SeedSequence([seed, number, attempt]).generate_state(1)[0])
+        chosen = _ask(past, dimensions, sampler_seed)
+        yield point(config, {path: _unit_of(p, chosen[parameter_label(path)]) for path, p in space.items()})
+        attempt += 1
+
+
+def _dimension(parameter: Parameter) -> BaseDistribution:
+    """What the model searches: the unit interval, or the indices of choices that have no order."""
+    if parameter.is_ordered or parameter.choices is None:
+        return FloatDistribution(_EDGE, 1 - _EDGE)
+    return CategoricalDistribution(range(len(parameter.choices)))
+
+
+def _unit_of(parameter: Parameter, chosen: float) -> float:
+    if parameter.is_ordered or parameter.choices is None:
+        return chosen
+    return parameter.to_unit(parameter.choices[int(chosen)])
+
+
+def _chosen_of(parameter: Parameter, value: Any) -> float:
+    if parameter.is_ordered or parameter.choices is None:
+        return min(max(parameter.to_unit(value), _EDGE), 1 - _EDGE)
+    return [key_of(choice) for choice in parameter.choices].index(key_of(value))
+
+
+def _losses(trials: Sequence[Trial], goal: Goal) -> list[tuple[Trial, float | None]]:
+    """Each trial that has parameters, by number, with what it is to be judged by: lower is better.
+
+    A trial that failed or has no value is as bad as the worst that has one. `None` is for a trial whose
+    value is still to come (an interrupted one is tried again): the model keeps away from it.
+    """
+    sign = -1.0 if goal == "maximize" else 1.0
+    known = {trial.number: sign * trial.value for trial in trials if trial.is_eligible and trial.value is not None}
+    worst = max(known.values())
+    return [
+        (trial, None if not trial.is_counted else known.get(trial.number, worst))
+        for trial in sorted(trials, key=lambda trial: trial.number)
+        if trial.parameters
+    ]
+
+
+def _to_optuna(
+    trial: Trial, loss: float | None, config: SweepConfig, dimensions: Mapping[str, BaseDistribution]
+) -> FrozenTrial:
+    values = flatten_parameters(config, trial.parameters)
+    parameters = {parameter_label(path): _chosen_of(p, values[path]) for path, p in varied(config)}
+    return create_trial(
+        state=TrialState.RUNNING if loss is None else TrialState.COMPLETE,
+        value=loss,
+        params=parameters,
+        distributions=dict(dimensions),
+    )
+
+
+def _ask(past: Sequence[FrozenTrial], dimensions: Mapping[str, BaseDistribution], seed: int) -> dict[str, Any]:
+    with quiet_optuna():
+        sampler = TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=0)
+        study = optuna.create_study(sampler=sampler, direction="minimize")
+        study.add_trials(past)
+        return study.ask(dict(dimensions)).params

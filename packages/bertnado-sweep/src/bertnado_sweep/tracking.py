@@ -1,0 +1,133 @@
+"""Tracking with W&B's own client, offline: `wandb sync` uploads the runs later, from anywhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from wandb import Run
+
+_log = logging.getLogger(__name__)
+
+JobType = Literal["sweep", "full_train"]
+DETAILS_KEY = "bertnado"
+"""The one key of a run's config that holds what was not sampled."""
+
+
+class Tracker:
+    """One tracked run. Nothing that goes wrong with it reaches the caller: a warning, and no more tracking.
+
+    Args:
+        run: The run; `None` tracks nothing.
+        details: What the run shows beside its parameters, under one nested key.
+    """
+
+    def __init__(self, run: Run | None, details: Mapping[str, Any] | None = None) -> None:
+        self._run = run
+        self._details: dict[str, Any] = {}
+        self._step = 0
+        if details:
+            self.describe(details)
+
+    @classmethod
+    def offline(
+        cls,
+        *,
+        directory: Path,
+        project: str | None,
+        job_type: JobType,
+        config: Mapping[str, Any],
+        details: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        run_id: str | None = None,
+        group: str | None = None,
+        entity: str | None = None,
+    ) -> Tracker:
+        """Start a run whose files stay here until `wandb sync`.
+
+        `WANDB_MODE=disabled` leaves the tracker without one; `WANDB_DIR` says where its files go, in place of
+        `directory`. Nothing is changed in the environment, and a run of the caller's own is left alone.
+
+        Args:
+            directory: Where the run's files go, in `wandb/`.
+            project: The W&B project; `None` leaves it to `WANDB_PROJECT`.
+            job_type: What the run is.
+            config: The parameters that runs are compared by.
+            details: What else is worth showing.
+            name: The name that a person tells it by.
+            run_id: Unique; W&B makes one where it is `None`.
+            group: What the run belongs to: the task.
+            entity: The W&B team.
+        """
+        if os.environ.get("WANDB_MODE") == "disabled":
+            return cls(None)
+        try:
+            import wandb
+
+            place = Path(os.environ.get("WANDB_DIR") or directory)
+            place.mkdir(parents=True, exist_ok=True)
+            run = wandb.init(
+                mode="offline",
+                dir=place,
+                entity=entity,
+                project=project,
+                group=group,
+                job_type=job_type,
+                id=run_id,
+                name=name,
+                config=dict(config),
+                reinit="create_new",
+                settings=wandb.Settings(silent=True, console="off"),
+            )
+        except Exception as error:  # noqa: BLE001 (tracking never costs a trial)
+            _let_stop_through(error)
+            _log.warning("this trial is not tracked, W&B could not start: %s", error)
+            return cls(None)
+        return cls(run, details)
+
+    def describe(self, details: Mapping[str, Any]) -> None:
+        """Add to what the run shows under the nested key."""
+        self._details |= details
+        with self._guard("describe the run"):
+            if self._run is not None:
+                self._run.config.update({DETAILS_KEY: self._details}, allow_val_change=True)  # pyright: ignore[reportUnknownMemberType] (untyped)
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Log numbers at an optimiser step; one below the last counts as the last, since W&B takes none."""
+        self._step = max(self._step, step)
+        with self._guard("log"):
+            if self._run is not None:
+                self._run.log(dict(metrics), step=self._step)
+
+    def finish(self, summary: Mapping[str, float], *, failed: bool = False) -> None:
+        """End the run; `summary` replaces the last logged values of its names."""
+        with self._guard("finish"):
+            run, self._run = self._run, None
+            if run is not None:
+                run.log({}, commit=True)
+                run.summary.update(dict(summary))  # pyright: ignore[reportUnknownMemberType] (untyped)
+                run.finish(exit_code=1 if failed else 0)
+
+    @contextmanager
+    def _guard(self, doing: str) -> Generator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 (tracking never costs a trial)
+            _let_stop_through(error)
+            self._run = None
+            _log.warning("tracking ends here, W&B could not %s: %s", doing, error)
+
+
+def _let_stop_through(error: Exception) -> None:
+    """Raise the stop of W&B's agent again: one bare `Exception()`, wherever the trial's thread is.
+
+    See `_terminate_thread` in wandb's `agents/pyagent.py`. Whatever fails by itself raises a class of its own.
+    """
+    if type(error) is Exception:
+        raise error

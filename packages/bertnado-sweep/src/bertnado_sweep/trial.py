@@ -1,0 +1,82 @@
+"""One trial of a sweep: what it was asked to do and what became of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+TrialState = Literal["running", "completed", "stopped", "failed", "interrupted"]
+"""`stopped` is early termination: the trial has a value. `interrupted` is one that somebody broke off."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial; a finished one is never changed again."""
+
+    number: int
+    """From 0, in the order of the start."""
+    id: str
+    """Unique among all trials of all sweeps; the run's id where it is tracked."""
+    state: TrialState
+    parameters: Mapping[str, Any]
+    """What was sampled, nested as the sweep file nests it, and no more."""
+    directory: Path
+    """Where the trial keeps its files."""
+    started: str
+    """ISO 8601, UTC."""
+    ended: str | None = None
+    """ISO 8601, UTC; `None` while it runs."""
+    value: float | None = None
+    """The objective at the best checkpoint; always finite, `None` where there is none."""
+    step: int | None = None
+    """The optimiser step of the best checkpoint."""
+    history: Sequence[Mapping[str, Any]] = ()
+    """One row an evaluation: `step` and every number by its reported name."""
+    seed: int | None = None
+    """What the trial trained with."""
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the trainer wants recorded: effective arguments, the dataset's fingerprint, ..."""
+    timings: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Seconds spent, by what they were spent on."""
+    error: str | None = None
+    """Why it failed, in one line; the traceback is in `error.txt` in its directory."""
+    checkpoint: Path | None = None
+    """The directory of the best checkpoint."""
+
+    @property
+    def is_eligible(self) -> bool:
+        """Whether it may be the best: it came to its end or was stopped early, and has a value."""
+        return self.state in ("completed", "stopped") and self.value is not None and math.isfinite(self.value)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the budget counts it: it completed, was stopped early or failed for good."""
+        return self.state in ("completed", "stopped", "failed")
+
+    def to_record(self) -> dict[str, Any]:
+        """Every field by its name, paths relative to the directory above the trial's where they lie in it."""
+        record = {item.name: getattr(self, item.name) for item in fields(self)}
+        above = self.directory.parent
+        return {key: _relative(value, above) if key in _PATHS else value for key, value in record.items()}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], above: Path) -> Trial:
+        """Rebuild what `to_record` wrote; `above` is the directory that holds the trial's."""
+        known: dict[str, Any] = {item.name: record[item.name] for item in fields(cls) if item.name in record}
+        known |= {key: above / known[key] for key in _PATHS if known.get(key) is not None}
+        known["history"] = tuple(known.get("history", ()))
+        return cls(**known)
+
+
+_PATHS = ("directory", "checkpoint")
+
+
+def _relative(path: Path | None, above: Path) -> str | None:
+    if path is None:
+        return None
+    return str(path.relative_to(above) if path.is_relative_to(above) else path)

@@ -1,0 +1,114 @@
+"""What every test of the member gets: W&B shut into the test's own directory, and small trainers."""
+
+import json
+import math
+from types import SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def wandb_home(tmp_path, monkeypatch):
+    """Keep the real client away from the home directory, the network and a person's settings."""
+    home = tmp_path / "wandb-home"
+    for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR"):
+        monkeypatch.setenv(name, str(home))
+    for name in ("WANDB_DIR", "WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_SWEEP_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    return home
+
+
+@pytest.fixture
+def tracked(monkeypatch):
+    """Let the real client record runs, offline; the process it starts ends with the test."""
+    import wandb
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    wandb.teardown()
+    yield
+    wandb.teardown()
+
+
+@pytest.fixture
+def parabola():
+    """A surface with its best, 0, at learning rate 1e-3 and size 4."""
+
+    def train(parameters, report):
+        distance = math.log10(parameters["learning_rate"]) + 3
+        return -(distance**2) - 0.1 * (parameters["size"] - 4) ** 2
+
+    return train
+
+
+@pytest.fixture
+def mapping():
+    """A sweep file of a continuous, an ordered and an unordered parameter, and a constant."""
+    return {
+        "method": "bayes",
+        "metric": {"name": "score", "goal": "maximize"},
+        "parameters": {
+            "learning_rate": {"distribution": "log_uniform_values", "min": 1e-6, "max": 1.0},
+            "size": {"values": [1, 2, 4, 8]},
+            "schedule": {"values": ["linear", "cosine"]},
+            "epochs": {"value": 3},
+        },
+    }
+
+
+def _records(path):
+    """The records of a W&B run file: LevelDB's log format behind a header of seven bytes.
+
+    https://github.com/google/leveldb/blob/main/doc/log_format.md
+    """
+    content, position, record = path.read_bytes(), 7, b""
+    while position + 7 <= len(content):
+        room = 32768 - position % 32768
+        if room < 7:
+            position += room
+            continue
+        length, kind = int.from_bytes(content[position + 4 : position + 6], "little"), content[position + 6]
+        record = (record if kind in (3, 4) else b"") + content[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):
+            yield record
+
+
+def _items(items):
+    """Keys (nested ones joined by a dot) and values of what a record updates, without W&B's own."""
+    named = {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items}
+    return {key: value for key, value in named.items() if not key.startswith("_")}
+
+
+def _read_run(path):
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    read = SimpleNamespace(run=None, config={}, history=[], summary={}, exit_code=None)
+    for content in _records(path):
+        record = Record.FromString(content)
+        kind = record.WhichOneof("record_type")
+        if kind == "run":
+            read.run = record.run
+            read.config |= _items(record.run.config.update)
+        elif kind == "config":
+            read.config |= _items(record.config.update)
+        elif kind == "history":
+            read.history.append({"step": record.history.step.num, **_items(record.history.item)})
+        elif kind == "summary":
+            read.summary |= _items(record.summary.update)
+        elif kind == "exit":
+            read.exit_code = record.exit.exit_code
+    return read
+
+
+@pytest.fixture
+def read_runs():
+    """Read the offline runs below a directory, by run id: what `wandb sync` would upload."""
+    import wandb
+
+    def read(directory):
+        wandb.teardown()  # the client's process has written everything when it has ended
+        runs = [_read_run(path) for path in directory.glob("wandb/offline-run-*/run-*.wandb")]
+        return {run.run.run_id: run for run in runs}
+
+    return read
