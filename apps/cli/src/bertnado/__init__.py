@@ -1,0 +1,1 @@
+"""Find good training settings for DNA language models."""

@@ -1,0 +1,194 @@
+"""BertNado from Python: the same code path as the commands.
+
+Importing this module loads neither torch nor transformers; calling into it does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from bertnado_metrics import Goal
+    from bertnado_sweep import BackendName, Observer, Plan
+    from bertnado_train import HuggingFaceTrainer, SweepPlan
+
+DEFAULT_MODEL = "PoetschLab/GROVER"
+DEFAULT_PROJECT = "bertnado"
+DEFAULT_SEED = 42
+DEFAULT_TASK = "binary_classification"
+
+
+def run_sweep(
+    config_path: Path | str,
+    output_dir: Path | str,
+    dataset: Path | str,
+    project_name: str = DEFAULT_PROJECT,
+    task_type: str = DEFAULT_TASK,
+    model_name: str = DEFAULT_MODEL,
+    sweep_count: int | None = None,
+    metric_name: str | None = None,
+    metric_goal: Goal | None = None,
+    *,
+    backend: BackendName = "auto",
+    seed: int = DEFAULT_SEED,
+    trust_remote_code: bool = False,
+    observer: Observer | None = None,
+) -> dict[str, Any]:
+    """Search for the best training settings; write `best_sweep_config.json`.
+
+    Args:
+        config_path: The sweep file, JSON or YAML.
+        output_dir: Where everything is written; must not hold a sweep yet.
+        dataset: A `DatasetDict` on disk with `train` and `validation`.
+        project_name: The W&B project that the trials are tracked in.
+        task_type: One of `bertnado_metrics.TASKS`.
+        model_name: A directory with a model, or its name on the Hugging Face hub.
+        sweep_count: How many trials, at least 1. By default a grid runs whole; otherwise the file's `run_cap`
+            counts, otherwise 10.
+        metric_name: What trials are judged by; by default the file's metric, otherwise the task's.
+        metric_goal: `maximize` or `minimize`; by default what the metric implies.
+        backend: `auto`, `wandb` or `local`.
+        seed: Seeds search and training; at least 0 and below 2**32.
+        trust_remote_code: Whether code that comes with the model may run.
+        observer: Told of everything that happens, for a display.
+
+    Returns:
+        `sweep_id`, `best_run_id`, `metric_name`, `metric_goal`, `metric_for_best_model`, `metric_value`,
+        `best_config` and `best_config_path`.
+
+    Raises:
+        SweepConfigError: Everything that was found wrong before the first trial; nothing was started.
+        NoEligibleTrialError: No trial came to a value.
+    """
+    from bertnado_sweep import Sweeper, run_plan
+
+    sweeper = Sweeper(
+        config_path,
+        output_dir,
+        model_name,
+        dataset,
+        task_type,
+        project_name,
+        metric_name,
+        metric_goal,
+        seed=seed,
+        trust_remote_code=trust_remote_code,
+    )
+    plan = sweeper.plan(sweep_count, backend=backend)
+    return run_plan(plan, observer=observer).to_dict()
+
+
+@dataclass(frozen=True)
+class CheckedSweep:
+    """A sweep that passed every check, and what it will do."""
+
+    plan: Plan
+    """The sweep: objective, space, trials."""
+    trials: SweepPlan
+    """Its trials: steps, evaluations, arguments, dataset."""
+
+
+def check_sweep(
+    config_path: Path | str,
+    output_dir: Path | str,
+    dataset: Path | str,
+    project_name: str = DEFAULT_PROJECT,
+    task_type: str = DEFAULT_TASK,
+    model_name: str = DEFAULT_MODEL,
+    sweep_count: int | None = None,
+    metric_name: str | None = None,
+    metric_goal: Goal | None = None,
+    *,
+    backend: BackendName = "auto",
+    seed: int = DEFAULT_SEED,
+    trust_remote_code: bool = False,
+) -> CheckedSweep:
+    """Check everything that `run_sweep` checks, start nothing, and say what would be done.
+
+    Raises:
+        SweepConfigError: Everything that was found wrong.
+    """
+    from bertnado_sweep import Sweeper
+
+    sweeper = Sweeper(
+        config_path,
+        output_dir,
+        model_name,
+        dataset,
+        task_type,
+        project_name,
+        metric_name,
+        metric_goal,
+        seed=seed,
+        trust_remote_code=trust_remote_code,
+    )
+    plan = sweeper.plan(sweep_count, backend=backend)
+    trainer = cast("HuggingFaceTrainer", sweeper.trainer)
+    trials, _ = trainer.plan(plan.config, plan.objective)
+    assert trials is not None  # noqa: S101  (the same checks passed a moment ago)
+    return CheckedSweep(plan, trials)
+
+
+def train_model(
+    output_dir: Path | str,
+    dataset: Path | str,
+    best_config_path: Path | str,
+    model_name: str = DEFAULT_MODEL,
+    task_type: str = DEFAULT_TASK,
+    project_name: str = DEFAULT_PROJECT,
+    metric_name: str | None = None,
+    metric_goal: Goal | None = None,
+    *,
+    seed: int | None = None,
+    early_stopping_patience: int | None = None,
+    trust_remote_code: bool = False,
+    observer: Observer | None = None,
+    **training_arguments: Any,
+) -> dict[str, Any]:
+    """Train the final model with the best settings; write `OUTPUT/model` and `OUTPUT/metrics.json`.
+
+    What `best_sweep_config.json` leaves out (seed, precision, interval of evaluation) is taken from
+    `best_sweep_details.json` beside it, where that is there.
+
+    Args:
+        output_dir: Where everything is written; must not hold a trained model yet.
+        dataset: A `DatasetDict` on disk with `train`, `validation` and perhaps `test`.
+        best_config_path: `best_sweep_config.json` of a sweep, or a file of your own like it.
+        model_name: A directory with a model, or its name on the Hugging Face hub.
+        task_type: One of `bertnado_metrics.TASKS`.
+        project_name: The W&B project that the run is tracked in.
+        metric_name: What the best checkpoint is chosen by; by default the file's metric, otherwise the task's.
+        metric_goal: `maximize` or `minimize`; by default the file's, otherwise what the metric implies.
+        seed: By default the sweep's, otherwise 42.
+        early_stopping_patience: Stop after so many evaluations in a row without an improvement; at least 1.
+        trust_remote_code: Whether code that comes with the model may run.
+        observer: Told of everything that happens, for a display.
+        training_arguments: Further `TrainingArguments`; each overrides what the file says.
+
+    Returns:
+        `model_path`, `metrics_path`, `metric_name`, `metric_goal`, `metric_value` and, where there is a test split,
+        `test_metrics`.
+
+    Raises:
+        SweepConfigError: Everything that was found wrong before training; nothing was started.
+        TrialError: Training came to nothing, for the reason that it says.
+    """
+    from bertnado.final import prepare_final, train_final
+
+    run = prepare_final(
+        output_dir=Path(output_dir),
+        dataset=dataset,
+        best_config_path=Path(best_config_path),
+        model_name=model_name,
+        task_type=task_type,
+        project_name=project_name,
+        metric_name=metric_name,
+        metric_goal=metric_goal,
+        seed=seed,
+        patience=early_stopping_patience,
+        trust_remote_code=trust_remote_code,
+        overrides=training_arguments,
+    )
+    return train_final(run, observer)

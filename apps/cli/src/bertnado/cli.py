@@ -1,0 +1,222 @@
+"""The commands `bertnado`, `bertnado-sweep` and `bertnado-train`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+from bertnado_metrics import TASKS
+
+from bertnado import api
+
+_QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+"""What keeps the libraries' own messages out of a display, unless a person has set it."""
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    """Join several option decorators into one, in the order that `--help` shows."""
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_run_options = _options(
+    click.option(
+        "--output-dir",
+        required=True,
+        type=click.Path(),
+        help="Where everything is written. A directory that holds results already is refused.",
+    ),
+    click.option(
+        "--dataset",
+        required=True,
+        type=click.Path(),
+        help="A Hugging Face DatasetDict on disk with train, validation and perhaps test; columns labels and "
+        "input_ids, attention_mask, or labels and sequence.",
+    ),
+    click.option(
+        "--model-name",
+        default=api.DEFAULT_MODEL,
+        show_default=True,
+        help="A model on the Hugging Face hub, or a directory that holds one.",
+    ),
+    click.option(
+        "--task-type",
+        type=click.Choice(sorted(TASKS)),
+        default=api.DEFAULT_TASK,
+        show_default=True,
+        help="What the labels are.",
+    ),
+    click.option("--project-name", default=api.DEFAULT_PROJECT, show_default=True, help="The W&B project to track in."),
+    click.option(
+        "--metric-name",
+        help="What trials and checkpoints are judged by, for example eval/roc_auc.  "
+        "[default: the sweep file's, otherwise the task's]",
+    ),
+    click.option(
+        "--metric-goal",
+        type=click.Choice(["maximize", "minimize"]),
+        help="Whether more or less of it is better.  [default: what the metric implies]",
+    ),
+    click.option(
+        "--trust-remote-code",
+        is_flag=True,
+        help="Let code that comes with the model run. DNABERT-2 and Nucleotide Transformer v2 need it.",
+    ),
+)
+
+_sweep_options = _options(
+    click.option(
+        "--config-path", required=True, type=click.Path(), help="The sweep file, JSON or YAML, as W&B reads it."
+    ),
+    _run_options,
+    click.option(
+        "--sweep-count",
+        type=int,
+        help="How many trials.  [default: a grid runs whole; otherwise the file's run_cap, otherwise 10]",
+    ),
+    click.option(
+        "--backend",
+        type=click.Choice(["auto", "wandb", "local"]),
+        default="auto",
+        show_default=True,
+        help="Who proposes trials: W&B, or this machine alone (no account, no internet). At present auto is local.",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=api.DEFAULT_SEED,
+        show_default=True,
+        help="Seeds search and training.",
+    ),
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="bertnado")
+def main() -> None:
+    """Find good training settings for DNA language models.
+
+    A sweep tries out settings on a prepared dataset and writes best_sweep_config.json, with which full-train
+    trains the final model. Begin with: bertnado quickstart
+    """
+
+
+@main.command("run-sweep")
+@_sweep_options
+def run_sweep(**flags: Any) -> None:
+    r"""Search for the best training settings.
+
+    Writes best_sweep_config.json into the output directory, beside a directory for each trial.
+
+    \b
+    Example:
+      bertnado run-sweep --config-path configs/sweep_config.json --output-dir output/sweep \\
+        --model-name PoetschLab/GROVER --dataset output/dataset --sweep-count 5
+    """
+    with _kind_errors():
+        from bertnado.display import Display
+
+        with Display() as display:
+            found = api.run_sweep(**flags, observer=display)
+        click.echo(json.dumps(found, indent=2))
+
+
+@main.command()
+@_sweep_options
+def check(**flags: Any) -> None:
+    """Check a sweep and show its plan, without starting anything.
+
+    Takes the flags of run-sweep.
+    """
+    with _kind_errors():
+        from bertnado.plan_text import describe_plan
+
+        click.echo(describe_plan(api.check_sweep(**flags)))
+
+
+@main.command("full-train")
+@_run_options
+@click.option(
+    "--best-config-path",
+    required=True,
+    type=click.Path(),
+    help="best_sweep_config.json of a sweep, or a file of your own like it.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Seeds the training.  [default: the sweep's, where it is recorded beside the file, otherwise 42]",
+)
+@click.option(
+    "--early-stopping-patience",
+    type=click.IntRange(min=1),
+    help="Stop after so many evaluations in a row without an improvement.  [default: never]",
+)
+def full_train(**flags: Any) -> None:
+    r"""Train the final model with the best settings.
+
+    Writes the model and its tokenizer to OUTPUT_DIR/model and the numbers to OUTPUT_DIR/metrics.json.
+
+    \b
+    Example:
+      bertnado full-train --best-config-path output/sweep/best_sweep_config.json \\
+        --output-dir output/train --dataset output/dataset
+    """
+    with _kind_errors():
+        from bertnado.display import Display
+
+        with Display() as display:
+            trained = api.train_model(**flags, observer=display)
+        click.echo(json.dumps(trained, indent=2))
+
+
+@main.command()
+@click.argument("directory", required=False, type=click.Path())
+def quickstart(directory: str | None) -> None:
+    """Try everything on simulated DNA with a small model, in about two minutes.
+
+    Writes a dataset, a model and a sweep of 5 trials to DIRECTORY (default: a fresh quickstart, quickstart_2, ...),
+    always with the local backend, without account or internet.
+    """
+    with _kind_errors():
+        from bertnado.quickstart import run_quickstart
+
+        run_quickstart(directory)
+
+
+@contextmanager
+def _kind_errors() -> Generator[None]:
+    """End with one message: exit code 2 for a mistake, 1 for a sweep that failed, 130 for Ctrl-C."""
+    from bertnado_config import SweepConfigError, TrialError
+
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        yield
+    except SweepConfigError as error:
+        _end(str(error), 2)
+    except (RuntimeError, OSError) as error:
+        from bertnado_sweep import NoEligibleTrialError
+
+        if not isinstance(error, TrialError | NoEligibleTrialError | OSError):
+            raise
+        _end(str(error), 1)
+    except KeyboardInterrupt:
+        _end("interrupted; what was finished is on disk", 130)
+
+
+def _end(message: str, code: int) -> None:
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,172 @@
+"""The final training run, put together from the best configuration of a sweep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import (
+    BestConfig,
+    Problem,
+    SweepConfigError,
+    parse_sweep_config,
+    read_best_config,
+    read_json,
+)
+from bertnado_metrics import Objective, resolve_objective
+from bertnado_sweep import BEST_DETAILS_FILE, output_problems, single_run
+from bertnado_train import HuggingFaceTrainer, override_arguments
+from bertnado_train import train_model as train
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from bertnado_metrics import Goal
+    from bertnado_sweep import Observer
+
+DEFAULT_SEED = 42
+
+_CARRIED_OVER = ("seed", "bf16", "fp16", "tf32", "eval_strategy", "eval_steps", "eval_delay")
+"""What decides a trial's result besides its sampled parameters."""
+
+
+@dataclass(frozen=True)
+class FinalRun:
+    """A final training run that has been checked and not been started."""
+
+    trainer: HuggingFaceTrainer
+    objective: Objective
+    output_dir: Path
+    project_name: str
+    parameters: Mapping[str, Any]
+    """Everything that the run trains with."""
+    carried_over: Mapping[str, Any]
+    """What of it the best trial's details said."""
+    seed: int
+    patience: int | None
+    warnings: Sequence[Problem]
+
+
+def prepare_final(
+    *,
+    output_dir: Path,
+    dataset: Path | str,
+    best_config_path: Path,
+    model_name: str,
+    task_type: str,
+    project_name: str,
+    metric_name: str | None,
+    metric_goal: Goal | None,
+    seed: int | None,
+    patience: int | None,
+    trust_remote_code: bool,
+    overrides: Mapping[str, Any],
+) -> FinalRun:
+    """Check everything that can be checked before training; see `bertnado.api.train_model`.
+
+    Raises:
+        SweepConfigError: Everything that was found wrong.
+    """
+    best = read_best_config(best_config_path)
+    carried = _carried_over(best, best_config_path)
+    given = dict(overrides) if seed is None else {**overrides, "seed": seed}
+    parameters = override_arguments(override_arguments(carried, best.parameters), given)
+    carried = {name: value for name, value in carried.items() if parameters.get(name) == value}
+    trainer = HuggingFaceTrainer(
+        model_name=model_name,
+        dataset=dataset,
+        task_type=task_type,
+        seed=DEFAULT_SEED,
+        trust_remote_code=trust_remote_code,
+    )
+    problems = _output_problems(output_dir)
+    try:
+        objective = _objective(best, task_type, metric_name, metric_goal)
+        config = parse_sweep_config(_constants(parameters))
+    except SweepConfigError as error:
+        raise SweepConfigError([*problems, *error.problems], source=str(best_config_path)) from None
+    except ValueError as error:
+        raise SweepConfigError([*problems, Problem("metric", str(error))]) from None
+    problems += trainer.check(config, objective)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise SweepConfigError(errors)
+    warnings = [problem for problem in problems if problem.severity == "warning"]
+    return FinalRun(trainer, objective, output_dir, project_name, parameters, carried, DEFAULT_SEED, patience, warnings)
+
+
+def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
+    """Train the final model; see `bertnado.api.train_model`.
+
+    Raises:
+        TrialError: Training came to nothing.
+    """
+    run.output_dir.mkdir(parents=True, exist_ok=True)
+    with single_run(
+        directory=run.output_dir,
+        objective=run.objective,
+        parameters=run.parameters,
+        project=run.project_name,
+        group=run.trainer.task_type,
+        notes=_notes(run),
+        observer=observer,
+    ) as report:
+        final = train(
+            run.trainer.model_name,
+            run.trainer.dataset,
+            run.trainer.task_type,
+            run.parameters,
+            run.objective,
+            run.output_dir,
+            seed=run.seed,
+            patience=run.patience,
+            report=report,
+            trust_remote_code=run.trainer.trust_remote_code,
+        )
+    tested = {"test_metrics": final.metrics["test"]} if "test" in final.metrics else {}
+    return {
+        "model_path": str(final.model_path),
+        "metrics_path": str(final.metrics_path),
+        "metric_name": run.objective.name,
+        "metric_goal": run.objective.goal,
+        "metric_value": final.result.value,
+        **tested,
+    }
+
+
+def _notes(run: FinalRun) -> tuple[str, ...]:
+    taken = ", ".join(f"{name}={value}" for name, value in run.carried_over.items())
+    source = f"taken from {BEST_DETAILS_FILE}: {taken}"
+    return (*(f"Warning: {warning}" for warning in run.warnings), *((source,) if taken else ()))
+
+
+def _objective(best: BestConfig, task_type: str, metric_name: str | None, metric_goal: Goal | None) -> Objective:
+    """Find the objective; the goal in the file was settled by the sweep that wrote it."""
+    if metric_name is None and metric_goal is None:
+        metric_goal = best.objective_goal
+    return resolve_objective(task_type, metric_name, metric_goal, declared_name=best.objective_name)
+
+
+def _carried_over(best: BestConfig, best_config_path: Path) -> dict[str, Any]:
+    """Read what the best trial trained with besides its parameters, if it was recorded beside them."""
+    path = best_config_path.with_name(BEST_DETAILS_FILE)
+    if not path.is_file():
+        return {}
+    details = read_json(path)
+    if details.get("parameters") != best.parameters:
+        return {}
+    arguments = details.get("details", {}).get("arguments", {})
+    return {name: arguments[name] for name in _CARRIED_OVER if arguments.get(name)}
+
+
+def _constants(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {"method": "grid", "parameters": {name: {"value": value} for name, value in parameters.items()}}
+
+
+def _output_problems(output_dir: Path) -> list[Problem]:
+    for name in ("model", "metrics.json"):
+        if (output_dir / name).exists():
+            message = f"{output_dir} holds a trained model, which is kept; name another --output-dir"
+            return [Problem("output_dir", message)]
+    return output_problems(output_dir)

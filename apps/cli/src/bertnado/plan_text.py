@@ -1,0 +1,75 @@
+"""A checked sweep in words, for `bertnado check`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import parameter_label
+from bertnado_sweep import EarlyTermination
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bertnado_config import Parameter, SweepConfig
+    from bertnado_metrics import Objective
+
+    from bertnado.api import CheckedSweep
+
+_FEW = 8
+"""More choices than this are shown as a range."""
+_FAR = 100
+"""Bands beyond so many evaluations are not shown."""
+
+
+def describe_plan(checked: CheckedSweep) -> str:
+    """Write what a sweep would do: objective, space, trials, steps, arguments, dataset; and every warning."""
+    plan, trials = checked.plan, checked.trials
+    dataset = trials.dataset
+    rows = ", ".join(f"{count} {split}" for split, count in dataset["rows"].items())
+    lines = [
+        *(f"Warning: {warning}" for warning in plan.warnings),
+        f"objective     {plan.objective.goal} {plan.objective.name}, at each trial's best checkpoint",
+        f"search        {plan.config.method}, seed {plan.seed}",
+        f"trials        {plan.budget}",
+        f"steps         {_span(trials.steps)} per trial, {_span(trials.evaluations)} evaluations",
+        f"stopped early {_early_termination(plan.config, plan.objective)}",
+        f"dataset       {dataset['path']}: {rows} rows, median {dataset['median_tokens']} tokens"
+        + (f", class weights {dataset['class_weights']}" if dataset["class_weights"] else ""),
+        f"output        {plan.output_dir}",
+        "space",
+        *_space(plan.config.space),
+        "arguments that every trial shares and that are not the defaults of transformers",
+        *(f"  {name} = {value}" for name, value in sorted(trials.arguments.items())),
+        "Nothing was started.",
+    ]
+    return "\n".join(lines)
+
+
+def _span(ends: tuple[int, int]) -> str:
+    return str(ends[0]) if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+def _early_termination(config: SweepConfig, objective: Objective) -> str:
+    section = config.early_terminate
+    if section is None:
+        return "never"
+    hyperband = EarlyTermination.from_section(section, objective.goal)
+    bands = ", ".join(map(str, hyperband.bands(_FAR)))
+    return f"by hyperband, after {bands} evaluations 1 in {hyperband.eta:g} goes on"
+
+
+def _space(space: Mapping[tuple[str, ...], Parameter]) -> list[str]:
+    width = max(len(parameter_label(path)) for path in space)
+    return [f"  {parameter_label(path):{width}}  {_values(parameter)}" for path, parameter in space.items()]
+
+
+def _values(parameter: Parameter) -> str:
+    choices = parameter.choices
+    if choices is not None and len(choices) <= _FEW:
+        return ", ".join(map(str, choices))
+    low, middle, high = (_short(parameter.from_unit(unit)) for unit in (0.0, 0.5, 1.0))
+    return f"{low} to {high}, half of them below {middle} ({parameter.distribution})"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,163 @@
+"""The commands, as a person types them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bertnado.cli import main
+from click.testing import CliRunner
+
+SCRIPTS = Path(sys.executable).parent
+
+
+def run(*words, cwd=None):
+    """Run a command in a process of its own."""
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@pytest.fixture
+def flags(material, tmp_path):
+    """Every flag of run-sweep."""
+    return [
+        *("--config-path", material / "sweep.json", "--output-dir", tmp_path / "out"),
+        *("--model-name", material / "model", "--dataset", material / "dataset"),
+        *("--sweep-count", "2", "--project-name", "tests", "--metric-name", "eval/roc_auc"),
+        *("--metric-goal", "maximize", "--task-type", "binary_classification"),
+    ]
+
+
+def invoke(*words):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\nfrom bertnado.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('torch', 'transformers', 'wandb', 'optuna', 'datasets', 'numpy', 'rich') "
+        "if name in sys.modules])"
+    )
+    shown = run(sys.executable, "-c", code).stdout
+    assert "run-sweep" in shown
+    assert shown.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", ["run-sweep", "check", "full-train", "quickstart"])
+def test_every_command_has_a_help_text(command):
+    shown = invoke(command, "--help")
+    assert shown.exit_code == 0
+    assert len(shown.output.splitlines()) > 5
+
+
+@pytest.mark.parametrize("script", [["bertnado", "run-sweep"], ["bertnado-sweep"]])
+def test_run_sweep_writes_the_best_configuration(script, flags, tmp_path):
+    done = run(SCRIPTS / script[0], *script[1:], *flags)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert json.loads((tmp_path / "out" / "best_sweep_config.json").read_text()) == found["best_config"]
+    assert "trial 2 of 2: " in done.stderr
+    assert "completed: eval/roc_auc 0." in done.stderr
+
+
+@pytest.mark.parametrize("script", [["bertnado", "full-train"], ["bertnado-train"]])
+def test_full_train_writes_the_model(script, material, swept, tmp_path):
+    done = run(
+        *(SCRIPTS / script[0], *script[1:]),
+        *("--output-dir", tmp_path / "train", "--model-name", material / "model", "--dataset", material / "dataset"),
+        *("--best-config-path", swept[0] / "best_sweep_config.json", "--task-type", "binary_classification"),
+        *("--project-name", "tests", "--early-stopping-patience", "2"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "taken from best_sweep_details.json: seed=7" in done.stderr
+    assert (tmp_path / "train" / "model" / "model.safetensors").is_file()
+    assert json.loads(done.stdout)["metric_name"] == "eval/roc_auc"
+
+
+def test_check_shows_the_plan_and_starts_nothing(flags, tmp_path):
+    shown = invoke("check", *flags)
+    assert shown.exit_code == 0, shown.output
+    lines = shown.output.splitlines()
+    assert "objective     maximize eval/roc_auc, at each trial's best checkpoint" in lines
+    assert "trials        2" in lines
+    assert "steps         6 per trial, 3 evaluations" in lines
+    assert "  per_device_train_batch_size  16, 32" in lines
+    assert "  max_steps = 6" in lines
+    assert lines[-1] == "Nothing was started."
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_goal_that_is_none_is_a_usage_error_that_names_both(flags):
+    refused = invoke("run-sweep", *flags, "--metric-goal", "maximum")
+    assert refused.exit_code == 2
+    assert "'maximize', 'minimize'" in refused.output
+
+
+def test_mistakes_are_one_message_and_exit_code_2(flags, tmp_path):
+    refused = invoke("run-sweep", *flags, "--dataset", tmp_path / "nowhere", "--sweep-count", "0")
+    assert refused.exit_code == 2
+    assert "sweep_count: 0 is no number of trials; --sweep-count is at least 1" in refused.output
+    assert f"dataset: '{tmp_path / 'nowhere'}' does not exist" in refused.output
+    assert "Traceback" not in refused.output
+
+
+def test_the_wandb_backend_says_that_it_is_not_there_yet(flags):
+    refused = invoke("run-sweep", *flags, "--backend", "wandb")
+    assert refused.exit_code == 2
+    assert "--backend wandb is not there yet" in refused.output
+
+
+def test_an_output_directory_that_holds_a_sweep_is_refused_and_left_alone(flags, swept):
+    before = {file: file.read_bytes() for file in swept[0].glob("*.json")}
+    refused = invoke("run-sweep", *flags, "--output-dir", swept[0])
+    assert refused.exit_code == 2
+    assert f"--output-dir {swept[0]}_2" in refused.output
+    assert {file: file.read_bytes() for file in swept[0].glob("*.json")} == before
+
+
+def test_the_sweep_file_may_lie_in_the_output_directory(flags, material, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sweep_file.json").write_text((material / "sweep.json").read_text())
+    done = invoke("run-sweep", *flags, "--config-path", tmp_path / "out" / "sweep_file.json", "--sweep-count", "1")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_sweep_in_which_every_trial_fails_says_why_once_and_exits_with_1(flags, material, tmp_path):
+    sweep = json.loads((material / "sweep.json").read_text())
+    sweep["parameters"]["learning_rate"] = {"value": 1e30}
+    sweep["parameters"]["training_args"] = {"parameters": {"max_grad_norm": {"value": 0}}}
+    (tmp_path / "hopeless.json").write_text(json.dumps(sweep))
+    failed = run(SCRIPTS / "bertnado", "run-sweep", *flags, "--config-path", tmp_path / "hopeless.json")
+    assert failed.returncode == 1
+    assert "no trial came to a value" in failed.stderr
+    assert "2 of 2: DivergedError: the loss is nan after step 2" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert not (tmp_path / "out" / "best_sweep_config.json").exists()
+
+
+def test_ctrl_c_leaves_what_was_finished_on_disk(flags, tmp_path):
+    import signal
+    import time
+
+    sweep = subprocess.Popen(
+        [str(word) for word in (SCRIPTS / "bertnado", "run-sweep", *flags, "--sweep-count", "50")],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        while not (tmp_path / "out" / "best_sweep_config.json").exists():
+            assert sweep.poll() is None, sweep.stderr.read()
+            time.sleep(0.05)
+        sweep.send_signal(signal.SIGINT)
+        _, said = sweep.communicate(timeout=60)
+    finally:
+        sweep.kill()
+    assert sweep.returncode == 130
+    assert said.splitlines()[-1] == "Error: interrupted; what was finished is on disk"
+    states = [json.loads(file.read_text())["state"] for file in (tmp_path / "out").glob("sweep_*/trial.json")]
+    assert states.count("interrupted") <= 1
+    assert set(states) <= {"completed", "interrupted"}
