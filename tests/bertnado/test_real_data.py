@@ -4,10 +4,8 @@ import json
 import re
 from pathlib import Path
 
-import datasets
 import pytest
 from bertnado import api
-from bertnado_train.simulated import write_model
 
 ROOT = Path(__file__).parents[2]
 PROMOTERS = ROOT.parent / "shared" / "data" / "gue_prom_300_tata.csv.gz"
@@ -26,9 +24,8 @@ SWEEP = {
 def test_a_small_sweep_on_real_promoters_beats_chance(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("promoters.csv.gz").symlink_to(PROMOTERS)
-    (preparation,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL)
-    exec(preparation, {})
-    write_model("model", datasets.load_from_disk("dataset")["train"]["sequence"][:])
+    for example in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL):
+        exec(example, {})
     Path("sweep.json").write_text(json.dumps(SWEEP))
     found = api.run_sweep("sweep.json", "sweep", "dataset", model_name="model", sweep_count=2)
     assert found["metric_value"] > 0.65
