@@ -5,6 +5,9 @@ import math
 from types import SimpleNamespace
 
 import pytest
+from support.wandb_fixtures import server
+
+__all__ = ["server"]
 
 
 @pytest.fixture(autouse=True)
