@@ -35,6 +35,7 @@ def surroundings(tmp_path_factory, monkeypatch):
         "WANDB_DATA_DIR": cache,
     }.items():
         monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("NETRC", str(cache / "netrc"))
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_DIR", "WANDB_PROJECT", "WANDB_SWEEP_ID"):
         monkeypatch.delenv(name, raising=False)
 

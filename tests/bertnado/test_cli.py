@@ -104,10 +104,16 @@ def test_mistakes_are_one_message_and_exit_code_2(flags, tmp_path):
     assert "Traceback" not in refused.output
 
 
-def test_the_wandb_backend_says_that_it_is_not_there_yet(flags):
+def test_the_wandb_backend_without_a_key_says_how_to_log_in_and_how_to_do_without(flags):
     refused = invoke("run-sweep", *flags, "--backend", "wandb")
     assert refused.exit_code == 2
-    assert "--backend wandb is not there yet" in refused.output
+    assert "no W&B key is configured" in refused.output
+    assert "log in with `wandb login`, or set WANDB_API_KEY, or do without W&B: --backend local" in refused.output
+
+
+def test_auto_is_local_where_there_is_no_key_and_says_why(flags):
+    shown = invoke("check", *flags)
+    assert "backend       local, because no W&B key is configured for " in shown.output
 
 
 def test_an_output_directory_that_holds_a_sweep_is_refused_and_left_alone(flags, swept):

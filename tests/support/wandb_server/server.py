@@ -127,6 +127,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._serve("upload", b"", lambda: (200, self.server.owner.upload(run, unquote(file), body) or {}))
 
     def do_GET(self):
+        if self.path == "/healthz":
+            self._serve("healthz", b"", lambda: (200, {}))
+            return
         self.server.owner.unmodelled.add(f"GET {self.path}")
         self._send(404, {})
 

@@ -285,6 +285,9 @@ class Service:
             return [{"type": "exit"}]
         if running or sweep.state == "PAUSED":
             return []
+        if sweep.is_reached_by(self.runs_of(sweep.name)):
+            sweep.state = "FINISHED"
+            return [{"type": "exit"}]
         config = sweep.choose()
         if config is None:
             sweep.state = "FINISHED"

@@ -78,6 +78,15 @@ class Sweep:
             limits.append(math.prod(len(values) for values in _leaves(self.config["parameters"]).values()))
         return min(limits)
 
+    def is_reached_by(self, runs):
+        """Whether a run has come to the metric's target."""
+        metric = self.config.get("metric") or {}
+        values = [run.summary.get(metric.get("name")) for run in runs if run.state == "finished"]
+        known = [value for value in values if isinstance(value, int | float)]
+        if "target" not in metric or not known:
+            return False
+        return max(known) >= metric["target"] if metric.get("goal") == "maximize" else min(known) <= metric["target"]
+
     def choose(self):
         """The next configuration, nested; `None` where there is none."""
         if self.handed_out >= self.size:

@@ -5,13 +5,14 @@ Importing this module loads neither torch nor transformers; calling into it does
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from bertnado_metrics import Goal
-    from bertnado_sweep import BackendName, Observer, Plan
+    from bertnado_sweep import BackendName, Observer, Plan, Sweeper
     from bertnado_train import HuggingFaceTrainer, SweepPlan
 
 DEFAULT_MODEL = "PoetschLab/GROVER"
@@ -21,7 +22,7 @@ DEFAULT_TASK = "binary_classification"
 
 
 def run_sweep(
-    config_path: Path | str,
+    config_path: Path | str | None,
     output_dir: Path | str,
     dataset: Path | str,
     project_name: str = DEFAULT_PROJECT,
@@ -32,15 +33,20 @@ def run_sweep(
     metric_goal: Goal | None = None,
     *,
     backend: BackendName = "auto",
+    workers: int = 1,
+    sweep_id: str | None = None,
+    entity: str | None = None,
     seed: int = DEFAULT_SEED,
     trust_remote_code: bool = False,
     observer: Observer | None = None,
 ) -> dict[str, Any]:
     """Search for the best training settings; write `best_sweep_config.json`.
 
+    Inside an agent of W&B (`WANDB_SWEEP_ID` is set) it trains the one trial that the agent was given.
+
     Args:
-        config_path: The sweep file, JSON or YAML.
-        output_dir: Where everything is written; must not hold a sweep yet.
+        config_path: The sweep file, JSON or YAML; `None` where `sweep_id` names a sweep.
+        output_dir: Where everything is written; must not hold another sweep.
         dataset: A `DatasetDict` on disk with `train` and `validation`.
         project_name: The W&B project that the trials are tracked in.
         task_type: One of `bertnado_metrics.TASKS`.
@@ -50,19 +56,23 @@ def run_sweep(
         metric_name: What trials are judged by; by default the file's metric, otherwise the task's.
         metric_goal: `maximize` or `minimize`; by default what the metric implies.
         backend: `auto`, `wandb` or `local`.
+        workers: How many processes train at once, each with a GPU of its own; they share the trials.
+        sweep_id: A sweep at W&B to join, `[ENTITY/PROJECT/]ID`.
+        entity: The W&B user or team; by default the file's, otherwise your own.
         seed: Seeds search and training; at least 0 and below 2**32.
         trust_remote_code: Whether code that comes with the model may run.
         observer: Told of everything that happens, for a display.
 
     Returns:
         `sweep_id`, `best_run_id`, `metric_name`, `metric_goal`, `metric_for_best_model`, `metric_value`,
-        `best_config` and `best_config_path`.
+        `best_config` and `best_config_path`; of the best trial so far, if any, inside an agent.
 
     Raises:
         SweepConfigError: Everything that was found wrong before the first trial; nothing was started.
         NoEligibleTrialError: No trial came to a value.
+        ServiceError: W&B did not make the sweep, or no longer answers; what was finished is on disk.
     """
-    from bertnado_sweep import Sweeper, run_plan
+    from bertnado_sweep import Sweeper, best_so_far, is_inside_agent, run_plan
 
     sweeper = Sweeper(
         config_path,
@@ -76,8 +86,37 @@ def run_sweep(
         seed=seed,
         trust_remote_code=trust_remote_code,
     )
-    plan = sweeper.plan(sweep_count, backend=backend)
+    if is_inside_agent():
+        sweeper.run_assigned(observer)
+        return best_so_far(sweeper.output_dir)
+    plan = sweeper.plan(
+        sweep_count,
+        backend=backend,
+        workers=workers,
+        sweep_id=sweep_id,
+        entity=entity,
+        command=_agent_command(sweeper),
+    )
     return run_plan(plan, observer=observer).to_dict()
+
+
+def _agent_command(sweeper: Sweeper) -> list[str]:
+    """How W&B's command-line agent starts a trial of this sweep, from where this process was started."""
+    flags = {
+        "--sweep-id": "${envvar:WANDB_SWEEP_ID}",
+        "--output-dir": _from_here(sweeper.output_dir),
+        "--dataset": _from_here(sweeper.dataset),
+        "--model-name": _from_here(sweeper.model_name) if Path(sweeper.model_name).exists() else sweeper.model_name,
+        "--task-type": sweeper.task_type,
+        "--project-name": sweeper.project_name,
+        "--seed": str(sweeper.seed),
+    }
+    trust = ["--trust-remote-code"] if sweeper.trust_remote_code else []
+    return ["bertnado", "run-sweep", *(word for flag in flags.items() for word in flag), *trust]
+
+
+def _from_here(path: Path | str) -> str:
+    return os.path.relpath(path)
 
 
 @dataclass(frozen=True)
@@ -91,7 +130,7 @@ class CheckedSweep:
 
 
 def check_sweep(
-    config_path: Path | str,
+    config_path: Path | str | None,
     output_dir: Path | str,
     dataset: Path | str,
     project_name: str = DEFAULT_PROJECT,
@@ -102,6 +141,9 @@ def check_sweep(
     metric_goal: Goal | None = None,
     *,
     backend: BackendName = "auto",
+    workers: int = 1,
+    sweep_id: str | None = None,
+    entity: str | None = None,
     seed: int = DEFAULT_SEED,
     trust_remote_code: bool = False,
 ) -> CheckedSweep:
@@ -124,7 +166,14 @@ def check_sweep(
         seed=seed,
         trust_remote_code=trust_remote_code,
     )
-    plan = sweeper.plan(sweep_count, backend=backend)
+    plan = sweeper.plan(
+        sweep_count,
+        backend=backend,
+        workers=workers,
+        sweep_id=sweep_id,
+        entity=entity,
+        command=_agent_command(sweeper),
+    )
     trainer = cast("HuggingFaceTrainer", sweeper.trainer)
     trials, _ = trainer.plan(plan.config, plan.objective)
     assert trials is not None  # noqa: S101  (the same checks passed a moment ago)

@@ -78,7 +78,9 @@ _run_options = _options(
 
 _sweep_options = _options(
     click.option(
-        "--config-path", required=True, type=click.Path(), help="The sweep file, JSON or YAML, as W&B reads it."
+        "--config-path",
+        type=click.Path(),
+        help="The sweep file, JSON or YAML, as W&B reads it. Required unless --sweep-id names a sweep.",
     ),
     _run_options,
     click.option(
@@ -91,7 +93,20 @@ _sweep_options = _options(
         type=click.Choice(["auto", "wandb", "local"]),
         default="auto",
         show_default=True,
-        help="Who proposes trials: W&B, or this machine alone (no account, no internet). At present auto is local.",
+        help="Who proposes trials: W&B, or this machine alone (no account, no internet). auto is wandb where a key "
+        "is configured, WANDB_MODE allows it and the server answers, otherwise local.",
+    ),
+    click.option(
+        "--sweep-id",
+        help="Join a sweep that is at W&B already: [ENTITY/PROJECT/]ID. Its file is the one that W&B has.",
+    ),
+    click.option("--entity", help="The W&B user or team.  [default: the sweep file's, otherwise yours]"),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="How many processes train at once, each with a GPU of its own; together they run --sweep-count trials.",
     ),
     click.option(
         "--seed",
@@ -144,6 +159,42 @@ def check(**flags: Any) -> None:
         from bertnado.plan_text import describe_plan
 
         click.echo(describe_plan(api.check_sweep(**flags)))
+
+
+@main.command("sweep-status")
+@click.option("--output-dir", type=click.Path(), help="The output directory of a sweep; nothing else is asked.")
+@click.option("--sweep-id", help="A sweep at W&B: [ENTITY/PROJECT/]ID.")
+@click.option("--entity", help="The W&B user or team, where the id does not say it.")
+@click.option("--project-name", help="The W&B project, where the id does not say it.")
+@click.option(
+    "--export",
+    is_flag=True,
+    help="Write best_sweep_config.json again, into --output-dir, from what is recorded.",
+)
+def sweep_status(
+    output_dir: str | None, sweep_id: str | None, entity: str | None, project_name: str | None, export: bool
+) -> None:
+    r"""Show a sweep's trials and the best of them, while it runs or afterwards.
+
+    \b
+    Examples:
+      bertnado sweep-status --output-dir output/sweep
+      bertnado sweep-status --sweep-id laboratory/dna/a1b2c3d4 --output-dir output/sweep --export
+    """
+    if output_dir is None and (sweep_id is None or export):
+        raise click.UsageError("give --output-dir, or --sweep-id" if not export else "--export needs --output-dir")
+    with _kind_errors():
+        from bertnado_sweep import recorded_status, service_status
+
+        from bertnado.status_text import describe_status
+
+        if sweep_id is not None:
+            status = service_status(sweep_id, entity=entity, project=project_name)
+        else:
+            status = recorded_status(str(output_dir))
+        click.echo(describe_status(status))
+        if export:
+            click.echo(f"written: {status.export(str(output_dir))}")
 
 
 @main.command("full-train")
@@ -208,9 +259,9 @@ def _kind_errors() -> Generator[None]:
     except SweepConfigError as error:
         _end(str(error), 2)
     except (RuntimeError, OSError) as error:
-        from bertnado_sweep import NoEligibleTrialError
+        from bertnado_sweep import NoEligibleTrialError, ServiceError
 
-        if not isinstance(error, TrialError | NoEligibleTrialError | OSError):
+        if not isinstance(error, TrialError | NoEligibleTrialError | ServiceError | OSError):
             raise
         _end(str(error), 1)
     except KeyboardInterrupt:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from bertnado_config import flatten_parameters, parameter_label
 from bertnado_sweep import (
     Event,
+    Note,
     RunStarted,
     SweepStarted,
     Trial,
@@ -36,8 +38,17 @@ _QUIET_SECONDS = 10.0
 """Without a terminal, an evaluation is a line of its own only after so long a silence."""
 
 
+@dataclass
+class _Running:
+    """A trial, or a training run, that is under way."""
+
+    task: TaskID
+    began: float
+    total_steps: int | None = None
+
+
 class Display:
-    """Shows what happens: two bars on a terminal, plain lines elsewhere.
+    """Shows what happens: a bar for the trials and for each running one on a terminal, plain lines elsewhere.
 
     Use it as a context manager, and hand it to a sweep as its observer.
     """
@@ -57,19 +68,21 @@ class Display:
             transient=True,
         )
         self._trials: TaskID | None = None
-        self._steps: TaskID | None = None
+        self._running: dict[int, _Running] = {}
         self._objective = ""
         self._config: SweepConfig | None = None
-        self._total = 0
-        self._total_steps: int | None = None
-        self._began = self._trial_began = self._spoke = clock()
+        self._total: int | None = None
+        self._done = 0
+        self._began = self._spoke = clock()
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        if self._console.is_terminal:
+            self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._console.is_terminal:
+            self._progress.stop()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -78,6 +91,8 @@ class Display:
                 self._sweep_started(event)
             case RunStarted():
                 self._run_started(event)
+            case Note():
+                self._say(event.text)
             case TrialStarted():
                 self._trial_started(event)
             case TrialProgress():
@@ -92,10 +107,16 @@ class Display:
         self._spoke = self._clock()
         self._console.print(line, markup=False, soft_wrap=True)
 
+    def _start(self, number: int, description: str) -> None:
+        task = self._progress.add_task(description, total=None, note="")
+        self._running[number] = _Running(task, self._clock())
+
     def _sweep_started(self, event: SweepStarted) -> None:
         self._objective, self._total, self._config = event.objective.name, event.total, event.config
         for warning in event.warnings:
             self._say(f"Warning: {warning}")
+        for note in event.notes:
+            self._say(note)
         self._say(f"sweep {event.sweep_id}: {event.total} trials, {event.objective.goal} {event.objective.name}")
         self._trials = self._progress.add_task("trials", total=event.total, note="")
 
@@ -104,40 +125,44 @@ class Display:
         for note in event.notes:
             self._say(note)
         self._say(f"training: {describe_parameters(event.parameters)}")
-        self._steps = self._progress.add_task("training", total=None, note="")
+        self._start(0, "training")
 
     def _trial_started(self, event: TrialStarted) -> None:
-        self._trial_began = self._clock()
         varied = describe_parameters(varied_parameters(self._config, event.parameters))
-        self._say(f"trial {event.number + 1} of {self._total}: {varied}")
-        self._steps = self._progress.add_task(f"trial {event.number + 1}", total=None, note="")
+        of = "" if self._total is None else f" of {self._total}"
+        self._say(f"trial {event.number + 1}{of}: {varied}")
+        self._start(event.number, f"trial {event.number + 1}")
 
     def _trial_progressed(self, event: TrialProgress) -> None:
-        self._total_steps = event.total_steps
-        if self._steps is not None:
-            self._progress.update(self._steps, completed=event.step, total=event.total_steps)
+        running = self._running.get(event.number)
+        if running is not None:
+            running.total_steps = event.total_steps
+            self._progress.update(running.task, completed=event.step, total=event.total_steps)
 
     def _trial_evaluated(self, event: TrialEvaluated) -> None:
-        if self._steps is not None:
-            self._progress.update(self._steps, note=f"{self._objective} {event.value:.4f}", refresh=True)
+        running = self._running.get(event.number)
+        if running is None:
+            return
+        self._progress.update(running.task, note=f"{self._objective} {event.value:.4f}", refresh=True)
         if not self._console.is_terminal and self._clock() - self._spoke > _QUIET_SECONDS:
-            self._say(f"  step {event.step} of {self._total_steps}: {self._objective} {event.value:.4f}")
+            which = f"trial {event.number + 1} " if len(self._running) > 1 else ""
+            self._say(f"  {which}step {event.step} of {running.total_steps}: {self._objective} {event.value:.4f}")
 
     def _trial_ended(self, event: TrialEnded) -> None:
-        seconds = self._clock() - self._trial_began
-        self._say(f"  {describe_outcome(event.trial, self._objective)} ({describe_seconds(seconds)})")
-        if self._steps is not None:
-            self._progress.remove_task(self._steps)
-            self._steps = None
+        running = self._running.pop(event.trial.number)
+        which = f"trial {event.trial.number + 1} " if self._running else ""
+        outcome = describe_outcome(event.trial, self._objective)
+        self._say(f"  {which}{outcome} ({describe_seconds(self._clock() - running.began)})")
+        self._progress.remove_task(running.task)
+        self._done += 1
         if self._trials is not None:
-            self._progress.update(self._trials, completed=event.trial.number + 1, note=self._note(event))
+            self._progress.update(self._trials, completed=self._done, note=self._note(event.best))
 
-    def _note(self, event: TrialEnded) -> str:
+    def _note(self, best: Trial | None) -> str:
         """Say how good the best trial is, and how long the rest will take at the pace so far."""
-        done = event.trial.number + 1
-        left = (self._clock() - self._began) / done * (self._total - done)
-        best = "" if event.best is None else f"best {event.best.value:.4f} (trial {event.best.number + 1}), "
-        return f"{best}{describe_seconds(left)} left,"
+        left = (self._clock() - self._began) / self._done * ((self._total or 0) - self._done)
+        shown = "" if best is None else f"best {best.value:.4f} (trial {best.number + 1}), "
+        return f"{shown}{describe_seconds(left)} left,"
 
 
 def varied_parameters(config: SweepConfig | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +181,7 @@ def describe_parameters(parameters: Mapping[str, Any]) -> str:
 def describe_outcome(trial: Trial, objective: str) -> str:
     """Say what became of a trial: its state, and its value or what went wrong."""
     if trial.value is None:
-        return f"{trial.state}: {trial.error}"
+        return f"{trial.state}: {trial.error}" if trial.error else trial.state
     return f"{trial.state}: {objective} {trial.value:.4f} at step {trial.step}"
 
 

@@ -29,8 +29,10 @@ def describe_plan(checked: CheckedSweep) -> str:
     lines = [
         *(f"Warning: {warning}" for warning in plan.warnings),
         f"objective     {plan.objective.goal} {plan.objective.name}, at each trial's best checkpoint",
-        f"search        {plan.config.method}, seed {plan.seed}",
-        f"trials        {plan.budget}",
+        f"backend       {plan.backend_reason.removeprefix('backend: ')}",
+        *([f"joins         {plan.joined}"] if plan.joined else []),
+        f"search        {plan.config.method}" + (f", seed {plan.seed}" if plan.backend == "local" else ""),
+        f"trials        {plan.budget}" + (f", by {plan.workers} workers" if plan.workers > 1 else ""),
         f"steps         {_span(trials.steps)} per trial, {_span(trials.evaluations)} evaluations",
         f"stopped early {_early_termination(plan.config, plan.objective)}",
         f"dataset       {dataset['path']}: {rows} rows, median {dataset['median_tokens']} tokens"

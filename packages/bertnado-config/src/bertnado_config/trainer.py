@@ -46,8 +46,11 @@ class Report(Protocol):
         """
         ...
 
-    def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> None:
-        """Say that `step` optimiser steps are done, with what training logged then (`train/loss`, ...)."""
+    def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> bool:
+        """Say that `step` optimiser steps are done, with what training logged then (`train/loss`, ...).
+
+        The answer is whether the trial has to stop now; its best checkpoint so far is kept.
+        """
         ...
 
     def __call__(self, step: int, value: float, metrics: Mapping[str, float] | None = None) -> bool:

@@ -1,17 +1,30 @@
 """Many training runs: proposing, recording, stopping and choosing the best."""
 
-from .best import BEST_DETAILS_FILE, NoEligibleTrialError, choose_best
-from .events import Event, Observer, RunStarted, SweepStarted, TrialEnded, TrialEvaluated, TrialProgress, TrialStarted
+from .best import BEST_DETAILS_FILE, NoEligibleTrialError, best_so_far, choose_best
+from .events import (
+    Event,
+    Note,
+    Observer,
+    RunStarted,
+    SweepStarted,
+    TrialEnded,
+    TrialEvaluated,
+    TrialProgress,
+    TrialStarted,
+)
 from .function_trainer import FunctionTrainer
 from .hyperband import EarlyTermination
-from .plan import BackendName, Plan, plan_sweep
+from .plan import Plan, plan_sweep
 from .record import output_problems
 from .search import propose
 from .single import single_run
+from .status import SweepStatus, recorded_status, service_status
 from .sweep import SweepResult, run_plan, run_sweep
 from .sweeper import Sweeper
 from .tracking import Tracker
 from .trial import Trial, TrialState
+from .wandb_environment import BackendName, is_inside_agent
+from .wandb_service import ServiceError
 
 __all__ = [
     "run_sweep",
@@ -27,6 +40,7 @@ __all__ = [
     "FunctionTrainer",
     "NoEligibleTrialError",
     "choose_best",
+    "best_so_far",
     "propose",
     "EarlyTermination",
     "Trial",
@@ -40,4 +54,10 @@ __all__ = [
     "TrialProgress",
     "TrialEvaluated",
     "TrialEnded",
+    "Note",
+    "SweepStatus",
+    "recorded_status",
+    "service_status",
+    "ServiceError",
+    "is_inside_agent",
 ]

@@ -1,87 +1,209 @@
-"""One trial inside an agent of W&B, which has chosen its parameters."""
+"""Trials that an agent of W&B hands out: each trains with exactly what W&B chose."""
 
 from __future__ import annotations
 
+import _thread
+import logging
 import os
+import signal
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from bertnado_config import flatten_parameters, load_sweep_config, nest_parameters
+from bertnado_config import flatten_parameters, nest_parameters
 
+from .best import update_best
+from .events import Note, Observer, TrialEnded, TrialStarted
 from .record import make_trial_directory, now, write_trial
 from .runner import TrialReport, end_trial, run_trial
-from .tracking import Tracker
+from .stopping import StopRequest, run_shielded
+from .tracking import Tracker, run_name
 from .trial import Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from bertnado_config import SweepConfig, Trainer
+    from bertnado_config import Session, SweepConfig, Trainer
     from bertnado_metrics import Objective
+    from wandb import Run
 
     from .events import Event
+
+_log = logging.getLogger(__name__)
+
+FINISH_SECONDS = 120.0
+"""How long the end of a run may wait for a server that takes nothing; what is left stays on disk for `wandb sync`."""
+
+
+@dataclass
+class AgentTrials:
+    """What all trials of one agent share, and how each of them is trained."""
+
+    session: Session
+    config: SweepConfig
+    objective: Objective
+    output_dir: Path
+    """Absolute; it exists."""
+    sweep_id: str
+    group: str | None
+    observer: Observer
+    next_number: Callable[[], int]
+    """Numbers trials in the order of their start."""
+    is_cancelled: Callable[[], bool] = lambda: False
+    """Asked when a trial was stopped: whether that was the end of the whole sweep."""
+    running: StopRequest | None = field(default=None, init=False)
+    """How to stop the running trial; `None` between trials."""
+
+    def train_assigned(self) -> None:
+        """Train the trial that the agent has just been given. An agent that saw exceptions would give up.
+
+        Whatever keeps a trial from starting is noted; its run ends as failed.
+        """
+        try:
+            self.train_one()
+        except KeyboardInterrupt:
+            _thread.interrupt_main()  # the agent waits there; an interrupt in this thread it would not see
+        except Exception as error:  # noqa: BLE001 (nothing of one trial may end the agent)
+            self.observer(Note(f"a trial could not be run: {type(error).__name__}: {' '.join(str(error).split())}"))
+
+    def train_one(self) -> Trial:
+        """Train the trial that `wandb.config` describes; a failed one comes back as failed.
+
+        Raises:
+            KeyboardInterrupt: Somebody interrupted it; it is recorded as interrupted.
+            ValueError: W&B's choice lacks a parameter of the sweep.
+            OSError: It cannot be recorded.
+        """
+        self.running = stop = StopRequest()
+        try:
+            return run_shielded(lambda: self._train(stop), stop)
+        finally:
+            self.running = None
+
+    def _train(self, stop: StopRequest) -> Trial:
+        with self._start_run() as run:
+            given = cast("dict[str, Any]", run.config.as_dict())  # pyright: ignore[reportUnknownMemberType] (untyped)
+            trial = Trial(
+                number=self.next_number(),
+                id=run.id,
+                state="running",
+                parameters=nest_parameters(flatten_parameters(self.config, given)),
+                directory=make_trial_directory(self.output_dir),
+                started=now(),
+            )
+            write_trial(trial)
+            self.observer(TrialStarted(trial.number, trial.id, trial.parameters, trial.directory))
+            tracker = Tracker(run, {"sweep_id": self.sweep_id, "directory": trial.directory.name})
+            report = TrialReport(trial, self.objective, tracker, self.observer, is_stopped=lambda: stop.is_made)
+            return self._finish(self._run(report, stop), report)
+
+    def _run(self, report: TrialReport, stop: StopRequest) -> Trial:
+        try:
+            ended = run_trial(self.session.run, report)
+        except BaseException:
+            self._finish(end_trial(report, "interrupted"), report)
+            raise
+        if ended.state == "stopped" and (stop.reason == "interrupted" or self.is_cancelled()):
+            return replace(ended, state="interrupted", value=None)
+        return ended
+
+    def _finish(self, ended: Trial, report: TrialReport) -> Trial:
+        """Record what became of a trial, here first and then at W&B."""
+        write_trial(ended)
+        best = update_best(self.output_dir, self.objective, self.sweep_id)
+        report.finish_tracking(ended)
+        self.observer(TrialEnded(ended, best))
+        return ended
+
+    @contextmanager
+    def _start_run(self) -> Generator[Run]:
+        """Begin the run that W&B has made for this trial; where W&B does not answer, its files stay here."""
+        import wandb
+
+        settings: dict[str, Any] = {}
+        if "WANDB_FINISH_TIMEOUT" not in os.environ:
+            settings["finish_timeout"] = FINISH_SECONDS
+        if "WANDB_CONSOLE" not in os.environ:
+            settings["console"] = "off"
+        run_id = os.environ.get("WANDB_RUN_ID")
+        arguments: dict[str, Any] = {
+            "dir": os.environ.get("WANDB_DIR") or self.output_dir,
+            "group": self.group,
+            "job_type": "sweep",
+            "name": run_name(self.config.name or self.group, run_id) if run_id else None,
+            "settings": wandb.Settings(**settings),
+        }
+        try:
+            run = wandb.init(**arguments)
+        except wandb.errors.CommError as error:
+            self.observer(Note(f"this trial is tracked offline, W&B could not start it: {error}"))
+            run = wandb.init(**arguments, mode="offline")
+        with run:
+            yield run
 
 
 def run_agent_trial(
     trainer: Trainer,
-    config_path: Path,
+    config: SweepConfig,
     *,
     output_dir: Path,
-    objective: Callable[[SweepConfig], Objective],
+    objective: Objective,
     group: str | None = None,
+    observer: Observer | None = None,
 ) -> Trial:
-    """Train with what `wandb.config` holds of the sweep file's parameters, no more.
+    """Train the one trial that an agent of W&B has started this process, or called this function, for.
 
-    The run ends with the best checkpoint's value as its summary of the objective. A trial that fails ends its
-    run with exit code 1 and comes back as failed: an agent that sees exceptions gives up after three.
+    SIGTERM, by which W&B's command-line agent stops a trial, ends it at its next step with its best value. A
+    failed trial ends its run with exit code 1 and comes back as failed: an agent that sees exceptions, or exit codes,
+    gives up after three.
 
     Args:
         trainer: What trains the trial.
-        config_path: The sweep file.
+        config: The sweep.
         output_dir: Where the trial's directory is made.
-        objective: How to tell from the sweep file what is optimised.
+        objective: What is optimised.
         group: The W&B group of the run: the task.
+        observer: Hears of everything that happens.
 
     Raises:
-        SweepConfigError: The sweep file cannot be used.
-        ValueError: The objective cannot be told, or `wandb.config` lacks a parameter of the sweep file.
+        ValueError: `wandb.config` lacks a parameter of the sweep.
     """
-    import wandb
-
-    config = load_sweep_config(config_path)
-    resolved = objective(config)
     output = output_dir.absolute()
     output.mkdir(parents=True, exist_ok=True)
-    with wandb.init(dir=os.environ.get("WANDB_DIR") or output, group=group, job_type="sweep") as run:
-        given = cast("dict[str, Any]", run.config.as_dict())  # pyright: ignore[reportUnknownMemberType] (untyped)
-        trial = Trial(
-            number=0,
-            id=run.id,
-            state="running",
-            parameters=nest_parameters(flatten_parameters(config, given)),
-            directory=make_trial_directory(output),
-            started=now(),
-        )
-        write_trial(trial)
-        tracker = Tracker(run, {"sweep_id": run.sweep_id, "directory": trial.directory.name})
-        return _train(trainer, TrialReport(trial, resolved, tracker, observer=_nobody, judge=_never_stop))
+    trials = AgentTrials(
+        session=trainer.open(),
+        config=config,
+        objective=objective,
+        output_dir=output,
+        sweep_id=os.environ["WANDB_SWEEP_ID"],
+        group=group,
+        observer=observer or _log_notes,
+        next_number=lambda: sum(1 for _ in output.glob("sweep_*/")),
+    )
+    with _sigterm_stops(trials):
+        return trials.train_one()
 
 
-def _train(trainer: Trainer, report: TrialReport) -> Trial:
+@contextmanager
+def _sigterm_stops(trials: AgentTrials) -> Generator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        if trials.running is not None:
+            trials.running.make("stopped")
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
-        ended = run_trial(lambda parameters, listener: trainer.open().run(parameters, listener), report)
-    except BaseException:
-        write_trial(end_trial(report, "interrupted"))
-        raise
-    write_trial(ended)
-    report.finish_tracking(ended)
-    return ended
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _never_stop(value: float) -> bool:
-    """W&B decides about early termination, and stops the trial itself."""
-    return False
-
-
-def _nobody(event: Event) -> None:
-    """Nobody watches an agent's trial but W&B."""
+def _log_notes(event: Event) -> None:
+    """Where nobody watches, keep the notes at least."""
+    if isinstance(event, Note):
+        _log.warning("%s", event.text)

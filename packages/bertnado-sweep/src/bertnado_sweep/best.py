@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bertnado_config import write_best_config, write_json
+from bertnado_config import read_json, write_best_config, write_json
+from bertnado_metrics import Objective
 
-from .record import git_commit, library_versions
+from .record import git_commit, library_versions, read_trials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from bertnado_metrics import Objective
 
     from .trial import Trial
 
@@ -81,3 +80,46 @@ def export_best(best: Trial, objective: Objective, output_dir: Path, sweep_id: s
     path = output_dir / BEST_CONFIG_FILE
     write_best_config(path, dict(best.parameters), objective)
     return path
+
+
+def exported_trial(output_dir: Path) -> str | None:
+    """The id of the trial whose parameters are exported; `None` where none are."""
+    path = output_dir / BEST_DETAILS_FILE
+    return read_json(path).get("trial") if path.is_file() else None
+
+
+def update_best(output_dir: Path, objective: Objective, sweep_id: str) -> Trial | None:
+    """Export the best of the trials that are recorded in `output_dir`; it comes back.
+
+    Several processes may do so at once: whoever writes looks again afterwards, so the last that is written is
+    the best of all that were recorded by then.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    while True:
+        best = choose_best(read_trials(output_dir), objective)
+        if best is None or exported_trial(output_dir) == best.id:
+            return best
+        export_best(best, objective, output_dir, sweep_id)
+
+
+def best_so_far(output_dir: Path) -> dict[str, Any]:
+    """What the exported files say of the best trial, in plain values; each is `None` where nothing is exported.
+
+    Returns:
+        `sweep_id`, `best_run_id`, `metric_name`, `metric_goal`, `metric_for_best_model`, `metric_value`,
+        `best_config` (what the file at `best_config_path` holds) and `best_config_path`.
+    """
+    if exported_trial(output_dir) is None:
+        return dict.fromkeys(_RESULT)
+    details, path = read_json(output_dir / BEST_DETAILS_FILE), output_dir / BEST_CONFIG_FILE
+    objective = Objective(**details["objective"])
+    values = (details["sweep_id"], details["trial"], objective.name, objective.goal, objective.trainer_name)
+    return dict(zip(_RESULT, (*values, details["value"], read_json(path), str(path)), strict=True))
+
+
+_RESULT = (
+    *("sweep_id", "best_run_id", "metric_name", "metric_goal", "metric_for_best_model", "metric_value"),
+    *("best_config", "best_config_path"),
+)

@@ -1,7 +1,7 @@
 """What an observer hears while a sweep runs, a progress display for example.
 
-The library prints nothing; whatever is to be shown is made of these. Events come in the thread that trains.
-An observer must not raise.
+The library prints nothing; whatever is to be shown is made of these. Events come in the thread that trains, or,
+where several processes train, in the one that waits for them. An observer must not raise.
 """
 
 from __future__ import annotations
@@ -31,6 +31,15 @@ class SweepStarted:
     config: SweepConfig
     warnings: tuple[Problem, ...] = ()
     """What is worth knowing about the sweep file and is no error."""
+    notes: tuple[str, ...] = ()
+    """What else a person should know: the backend and why it is that one, where to look at the sweep."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that a person should know, in one line."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -85,5 +94,5 @@ class TrialEnded:
     """The best trial so far, this one included."""
 
 
-Event = SweepStarted | RunStarted | TrialStarted | TrialProgress | TrialEvaluated | TrialEnded
+Event = SweepStarted | RunStarted | Note | TrialStarted | TrialProgress | TrialEvaluated | TrialEnded
 Observer = Callable[[Event], None]

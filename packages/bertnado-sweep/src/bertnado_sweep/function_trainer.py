@@ -68,8 +68,10 @@ class _Listener:
     def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
         self._report.started(total_steps, details)
 
-    def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> None:
-        self._report.progress(step, metrics)
+    def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> bool:
+        answer = self._report.progress(step, metrics)
+        self.told_to_stop |= answer
+        return answer
 
     def __call__(self, step: int, value: float, metrics: Mapping[str, float] | None = None) -> bool:
         answer = self._report(step, value, metrics)

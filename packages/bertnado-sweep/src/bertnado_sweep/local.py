@@ -18,11 +18,11 @@ from .quiet import quiet_optuna
 from .record import JOURNAL_FILE, claim, make_trial_directory, now, write_trial
 from .runner import TrialReport, end_trial, run_trial
 from .search import propose
-from .tracking import Tracker
+from .tracking import Tracker, run_name
 from .trial import Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from bertnado_config import Session
@@ -64,6 +64,15 @@ class LocalBackend:
                 sampler=RandomSampler(),  # never asked: `propose` decides
             )
         return cls(plan, sweep_id, study)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing: what there is to see is in the output directory."""
+        return ()
+
+    def conclude(self, trials: Sequence[Trial], best: Trial) -> tuple[str, ...]:
+        """Nobody else has an opinion."""
+        return ()
 
     def trials(self) -> tuple[Trial, ...]:
         """All trials as the journal has them, by number."""
@@ -144,7 +153,7 @@ class LocalBackend:
             group=plan.group,
             job_type="sweep",
             run_id=trial.id,
-            name=f"{plan.config.name or 'sweep'}-{trial.id}",
+            name=run_name(plan.config.name, trial.id),
             config=trial.parameters,
             details={"sweep_id": self.sweep_id, "trial": trial.number, "directory": trial.directory.name},
         )

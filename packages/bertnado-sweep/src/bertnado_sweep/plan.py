@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import secrets
 import string
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from bertnado_config import Problem, SweepConfig, SweepConfigError, load_sweep_config, parse_sweep_config
 from bertnado_metrics import Objective
@@ -15,14 +16,13 @@ from .function_trainer import FunctionTrainer
 from .objective import declared_objective
 from .record import library_versions, now, output_problems
 from .space import space_size
+from .wandb_environment import BackendName, Choice, ChosenBackend, choose_backend, quiet_client
+from .wandb_service import ServiceError, ServiceSweep, find_sweep, parse_service_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bertnado_config import Trainer, TrialFunction
-
-BackendName = Literal["auto", "wandb", "local"]
-"""Where trials come from; `auto` is `local`."""
 
 DEFAULT_TRIALS = 10
 """How many trials a random or bayes sweep has when nobody says."""
@@ -30,7 +30,7 @@ DEFAULT_TRIALS = 10
 _STAND_IN = Objective("eval/loss", "minimize")
 """What a trainer checks against where the objective itself is a mistake: every task computes it."""
 
-_ARGUMENTS = ("output_dir", "sweep_count", "seed", "backend")
+_ARGUMENTS = ("output_dir", "sweep_count", "seed", "backend", "sweep_id", "workers", "config_path")
 """Paths of problems that are no file's."""
 
 _SEEDS = 2**32
@@ -50,11 +50,23 @@ class Plan:
     """How many trials the sweep may count: those that completed, were stopped or failed."""
     seed: int
     """Of the search; each trial's own is the trainer's to know."""
+    backend: ChosenBackend = "local"
+    """Where trials come from."""
+    backend_reason: str = ""
+    """In one line, why from there."""
     config_path: Path | None = None
+    entity: str | None = None
+    """The W&B user or team."""
     project: str | None = None
     group: str | None = None
     application: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What the application wants recorded of the sweep: model, dataset, task, ..."""
+    workers: int = 1
+    """How many processes train at once."""
+    joined: ServiceSweep | None = None
+    """A sweep that is at W&B already."""
+    command: tuple[str, ...] | None = None
+    """The program, and its words, by which W&B's command-line agent starts a trial."""
     warnings: tuple[Problem, ...] = ()
 
     def to_record(self, sweep_id: str, backend: str) -> dict[str, Any]:
@@ -77,30 +89,38 @@ class Plan:
 
 def plan_sweep(
     trainer: Trainer | TrialFunction,
-    config: SweepConfig | Mapping[str, Any] | str | Path,
+    config: SweepConfig | Mapping[str, Any] | str | Path | None,
     *,
     output_dir: str | Path,
     objective: Objective | Callable[[SweepConfig], Objective] | None = None,
     sweep_count: int | None = None,
     seed: int = 42,
     backend: BackendName = "auto",
+    workers: int = 1,
+    sweep_id: str | None = None,
+    entity: str | None = None,
     project_name: str | None = None,
     group: str | None = None,
+    command: Sequence[str] | None = None,
     record: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Check everything that can be checked before the first trial, and start nothing.
 
     Args:
         trainer: What trains a trial: a `Trainer`, or a function of the parameters and a report.
-        config: The sweep file, read or not, or its content.
+        config: The sweep file, read or not, or its content; `None` where `sweep_id` names a sweep.
         output_dir: Where the sweep will be recorded.
         objective: What is optimised, or how to tell from the sweep file; otherwise the file's metric.
         sweep_count: The number of trials, at least 1. Without it a grid runs whole, the others `run_cap` or 10
             trials; `run_cap` is kept to either way.
         seed: Of the search, from 0 to 2**32 - 1.
         backend: Where trials come from.
+        workers: How many processes train at once, each with a GPU of its own.
+        sweep_id: A sweep at W&B that is joined, `[ENTITY/PROJECT/]ID`; its file is the one that W&B has.
+        entity: The W&B user or team; otherwise the file's.
         project_name: The W&B project; otherwise the file's.
         group: The W&B group of the runs: the task.
+        command: The program and its words that W&B's command-line agent is to start for a trial.
         record: What is to be written to `sweep.json` beside what the sweep itself knows. JSON-serialisable.
 
     Raises:
@@ -108,14 +128,27 @@ def plan_sweep(
     """
     output = Path(output_dir).absolute()
     trainer = as_trainer(trainer)
-    problems = [*output_problems(output), *_argument_problems(sweep_count, seed, backend)]
-    parsed, more = _read(config)
-    problems += more
+    choice, backend_problems = _choose_backend("wandb" if sweep_id and backend == "auto" else backend, sweep_id)
+    joined = None
+    if sweep_id is None:
+        parsed, more = _read(config)
+    elif choice is None or choice.backend != "wandb":
+        parsed, more = None, ()
+    else:
+        joined, parsed, more = _join(sweep_id, entity, project_name, output)
+    problems = [
+        *output_problems(output, joined=joined and joined.id),
+        *_argument_problems(sweep_count, seed, workers),
+        *backend_problems,
+        *_worker_problems(workers, choice, trainer),
+        *more,
+    ]
     if parsed is not None:
         found, more = _resolve(objective, parsed)
         problems += more
         problems += trainer.check(parsed, found or _STAND_IN)
-        if found is not None and not _errors(problems):
+        problems += _command_warnings(parsed, choice, command)
+        if found is not None and choice is not None and not _errors(problems):
             return Plan(
                 trainer=trainer,
                 config=parsed,
@@ -123,13 +156,68 @@ def plan_sweep(
                 output_dir=output,
                 budget=_budget(parsed, sweep_count),
                 seed=seed,
+                backend=choice.backend,
+                backend_reason=choice.reason,
                 config_path=Path(config).absolute() if isinstance(config, str | Path) else None,
-                project=project_name or parsed.project,
+                entity=joined.entity if joined else entity or parsed.entity,
+                project=joined.project if joined else project_name or parsed.project,
                 group=group,
                 application=dict(record or {}),
+                workers=workers,
+                joined=joined,
+                command=tuple(command) if command else None,
                 warnings=(*parsed.warnings, *problems),
             )
     raise SweepConfigError(_errors(problems), source=_source(config, problems))
+
+
+def _choose_backend(backend: str, sweep_id: str | None) -> tuple[Choice | None, list[Problem]]:
+    if backend not in get_args(BackendName):
+        message = f"{backend!r} is no backend; {', '.join(get_args(BackendName))} are"
+        return None, [Problem("backend", message)]
+    if sweep_id is not None and backend == "local":
+        return None, [Problem("sweep_id", "a sweep at W&B is joined with --backend wandb or auto, not local")]
+    try:
+        return choose_backend(cast("BackendName", backend)), []
+    except ValueError as error:
+        return None, [Problem("backend", str(error))]
+
+
+def _join(
+    sweep_id: str, entity: str | None, project: str | None, output: Path
+) -> tuple[ServiceSweep | None, SweepConfig | None, Sequence[Problem]]:
+    try:
+        with quiet_client(output):
+            joined, document = find_sweep(sweep_id, entity=entity, project=project)
+        return joined, parse_service_config(document, joined), ()
+    except ServiceError as error:
+        return None, None, [Problem("sweep_id", str(error))]
+    except SweepConfigError as error:
+        return None, error.usable, error.problems
+
+
+def _worker_problems(workers: int, choice: Choice | None, trainer: Trainer) -> list[Problem]:
+    if workers <= 1 or choice is None:
+        return []
+    if choice.backend == "local":
+        message = f"--workers {workers} needs the wandb backend so far; the local one trains one trial at a time"
+        return [Problem("workers", message)]
+    try:
+        pickle.dumps(trainer)
+    except Exception as error:  # noqa: BLE001 (pickle raises whatever the object does)
+        return [Problem("workers", f"the trainer cannot be handed to worker processes: {error}")]
+    return []
+
+
+def _command_warnings(config: SweepConfig, choice: Choice | None, command: Sequence[str] | None) -> list[Problem]:
+    """Say which of the person's own keys keep `wandb agent` from starting BertNado."""
+    if choice is None or choice.backend != "wandb" or not command:
+        return []
+    own = [name for name in ("program", "command") if name in config.to_wandb()]
+    if not own:
+        return []
+    message = f"is kept as it is, so a plain `wandb agent` starts that and not {command[0]}"
+    return [Problem(name, message, "warning") for name in own]
 
 
 def as_trainer(trainer: Trainer | TrialFunction) -> Trainer:
@@ -155,21 +243,23 @@ def _source(config: object, problems: Sequence[Problem]) -> str | None:
     return str(config) if is_file and any(problem.path not in _ARGUMENTS for problem in problems) else None
 
 
-def _argument_problems(sweep_count: int | None, seed: int, backend: str) -> list[Problem]:
+def _argument_problems(sweep_count: int | None, seed: int, workers: int) -> list[Problem]:
     problems: list[Problem] = []
-    if backend == "wandb":
-        cure = "--backend local needs no account, and tracks each trial offline for `wandb sync`"
-        problems.append(Problem("backend", f"--backend wandb is not there yet; {cure}"))
-    elif backend not in get_args(BackendName):
-        problems.append(Problem("backend", f"{backend!r} is no backend; {', '.join(get_args(BackendName))} are"))
     if sweep_count is not None and sweep_count < 1:
         problems.append(Problem("sweep_count", f"{sweep_count} is no number of trials; --sweep-count is at least 1"))
     if not 0 <= seed < _SEEDS:
         problems.append(Problem("seed", f"{seed} is no seed; --seed is from 0 to {_SEEDS - 1}"))
+    if workers < 1:
+        problems.append(Problem("workers", f"{workers} is no number of workers; --workers is at least 1"))
     return problems
 
 
-def _read(config: SweepConfig | Mapping[str, Any] | str | Path) -> tuple[SweepConfig | None, Sequence[Problem]]:
+def _read(
+    config: SweepConfig | Mapping[str, Any] | str | Path | None,
+) -> tuple[SweepConfig | None, Sequence[Problem]]:
+    if config is None:
+        message = "a sweep file is needed, --config-path, or the id of a sweep at W&B, --sweep-id"
+        return None, [Problem("config_path", message)]
     try:
         if isinstance(config, SweepConfig):
             return config, ()

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import Problem, write_json
+from bertnado_config import Problem, read_json, write_json
+
+from .trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from .trial import Trial
 
 SWEEP_FILE = "sweep.json"
 TRIAL_FILE = "trial.json"
@@ -66,6 +66,13 @@ def write_trial(trial: Trial) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def read_trials(output_dir: Path) -> list[Trial]:
+    """Read every trial that is recorded in a sweep's output directory, in the order of their start."""
+    paths = output_dir.glob(f"sweep_*/{TRIAL_FILE}")
+    found = [Trial.from_record(json.loads(path.read_text(encoding="utf-8")), output_dir) for path in paths]
+    return sorted(found, key=lambda trial: (trial.number, trial.started, trial.id))
+
+
 def library_versions() -> dict[str, str]:
     """The versions of Python and of the main libraries that are installed here."""
     versions = {"python": platform.python_version()}
@@ -97,11 +104,22 @@ def holds_record(directory: Path) -> bool:
     return any((directory / name).exists() for name in (SWEEP_FILE, JOURNAL_FILE))
 
 
-def output_problems(output_dir: Path) -> list[Problem]:
-    """Why no sweep can be recorded in `output_dir`; empty where one can. Leaves nothing behind."""
+def read_sweep_id(output_dir: Path) -> str | None:
+    """The id of the sweep that is recorded in the directory; `None` where there is none."""
+    path = output_dir / SWEEP_FILE
+    return read_json(path).get("sweep_id") if path.is_file() else None
+
+
+def output_problems(output_dir: Path, *, joined: str | None = None) -> list[Problem]:
+    """Why no sweep can be recorded in `output_dir`; empty where one can. Leaves nothing behind.
+
+    Args:
+        output_dir: Where the record would be.
+        joined: The id of a sweep that may be recorded there already.
+    """
     if output_dir.exists() and not output_dir.is_dir():
         return [_problem(f"{output_dir} is a file; name a directory with --output-dir")]
-    if holds_record(output_dir):
+    if holds_record(output_dir) and (joined is None or read_sweep_id(output_dir) != joined):
         cure = f"--output-dir {_free_neighbour(output_dir)}"
         return [_problem(f"{output_dir} holds the record of another sweep, which is kept; use {cure}")]
     nearest = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
@@ -136,4 +154,13 @@ def claim(output_dir: Path, record: Mapping[str, Any]) -> None:
     """
     output_dir.mkdir(parents=True, exist_ok=True)
     (output_dir / JOURNAL_FILE).touch(exist_ok=False)
+    write_sweep(output_dir, record)
+
+
+def write_sweep(output_dir: Path, record: Mapping[str, Any]) -> None:
+    """Write `sweep.json`, atomically.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     write_json(output_dir / SWEEP_FILE, record)

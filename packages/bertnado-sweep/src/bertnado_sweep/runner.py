@@ -31,8 +31,10 @@ class TrialReport:
     objective: Objective
     tracker: Tracker
     observer: Observer
-    judge: Callable[[float], bool]
+    judge: Callable[[float], bool] = lambda value: False
     """Takes each evaluation's value and answers whether the trial has to stop."""
+    is_stopped: Callable[[], bool] = lambda: False
+    """Asked at each step and evaluation whether somebody wants the trial to stop."""
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     total_steps: int | None = None
@@ -48,11 +50,12 @@ class TrialReport:
         self.tracker.describe(details)
         self.observer(TrialProgress(self.trial.number, 0, total_steps))
 
-    def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> None:
+    def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> bool:
         """Track what training logged."""
         if metrics:
             self.tracker.log(metrics, step)
         self.observer(TrialProgress(self.trial.number, step, self.total_steps))
+        return self.is_stopped()
 
     def __call__(self, step: int, value: float, metrics: Mapping[str, float] | None = None) -> bool:
         """Keep and track one evaluation, then ask the judge."""
@@ -61,11 +64,12 @@ class TrialReport:
         self.history.append({"step": step, **numbers})
         self.tracker.log(numbers, step)
         self.observer(TrialEvaluated(self.trial.number, step, float(value), numbers))
-        return self.judge(float(value))
+        return self.judge(float(value)) or self.is_stopped()
 
     def finish_tracking(self, ended: Trial) -> None:
         """End the tracked run; its summary of the objective becomes the trial's value."""
         summary = {} if ended.value is None else {self.objective.name: ended.value}
+        self.tracker.describe({"state": ended.state})
         self.tracker.finish(summary, failed=not ended.is_eligible)
 
 
@@ -114,6 +118,8 @@ def _with_result(report: TrialReport, result: TrialResult) -> Trial:
     if result.value is not None and math.isfinite(result.value):
         return replace(known, value=float(result.value))
     count = len(known.history)
+    if count == 0 and result.stopped:
+        return replace(known, state="failed", error="stopped before its first evaluation")
     return replace(
         known,
         state="failed",

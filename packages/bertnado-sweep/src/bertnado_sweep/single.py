@@ -54,7 +54,7 @@ def single_run(
         name=f"full_train-{run_id}",
         config=parameters,
     )
-    report = TrialReport(trial, objective, tracker, listen, judge=_never_stop)
+    report = TrialReport(trial, objective, tracker, listen)
     listen(RunStarted(run_id, objective, parameters, directory, notes))
     try:
         yield report
@@ -70,11 +70,6 @@ def _best_value(report: TrialReport) -> dict[str, float]:
     values: list[float] = [row[name] for row in report.history]
     best = reduce(lambda best, value: value if is_better(value, best) else best, values, None)
     return {} if best is None else {name: best}
-
-
-def _never_stop(value: float) -> bool:
-    """Nothing outranks a run that has no rivals."""
-    return False
 
 
 def _nobody(event: Event) -> None:

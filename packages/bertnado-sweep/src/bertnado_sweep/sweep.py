@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .best import BEST_CONFIG_FILE, NoEligibleTrialError, choose_best
-from .events import Event, Observer, SweepStarted
-from .plan import BackendName, Plan, plan_sweep
+from .best import BEST_CONFIG_FILE, NoEligibleTrialError, best_so_far, choose_best, export_best, exported_trial
+from .events import Event, Note, Observer, SweepStarted
+from .plan import Plan, plan_sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from bertnado_config import Problem, SweepConfig, Trainer, TrialFunction
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from .backend import Backend
     from .trial import Trial
+    from .wandb_environment import BackendName
 
 _log = logging.getLogger(__name__)
 
@@ -40,30 +40,25 @@ class SweepResult:
     """What is worth knowing about the sweep file."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The result in plain values; `best_config` is what `best_config_path` holds."""
-        return {
-            "sweep_id": self.sweep_id,
-            "best_run_id": self.best.id,
-            "metric_name": self.objective.name,
-            "metric_goal": self.objective.goal,
-            "metric_for_best_model": self.objective.trainer_name,
-            "metric_value": self.best.value,
-            "best_config": json.loads(self.best_config_path.read_text(encoding="utf-8")),
-            "best_config_path": str(self.best_config_path),
-        }
+        """The result in plain values, see `best_so_far`."""
+        return best_so_far(self.output_dir)
 
 
 def run_sweep(
     trainer: Trainer | TrialFunction,
-    config: SweepConfig | Mapping[str, Any] | str | Path,
+    config: SweepConfig | Mapping[str, Any] | str | Path | None,
     *,
     output_dir: str | Path,
     objective: Objective | Callable[[SweepConfig], Objective] | None = None,
     sweep_count: int | None = None,
     seed: int = 42,
     backend: BackendName = "auto",
+    workers: int = 1,
+    sweep_id: str | None = None,
+    entity: str | None = None,
     project_name: str | None = None,
     group: str | None = None,
+    command: Sequence[str] | None = None,
     record: Mapping[str, Any] | None = None,
     observer: Observer | None = None,
 ) -> SweepResult:
@@ -72,15 +67,19 @@ def run_sweep(
     Args:
         trainer: What trains a trial: a `Trainer`, or a function of the parameters and a report that returns
             the objective's value.
-        config: The sweep file, read or not, or its content.
+        config: The sweep file, read or not, or its content; `None` where `sweep_id` names a sweep.
         output_dir: Where everything is written; it must not hold another sweep's record.
         objective: What is optimised, or how to tell from the sweep file; otherwise the file's metric.
         sweep_count: The number of trials, at least 1. Without it a grid runs whole, the others `run_cap` or 10
             trials; `run_cap` is kept to either way.
         seed: Of the search, from 0 to 2**32 - 1.
         backend: Where trials come from.
+        workers: How many processes train at once, each with a GPU of its own.
+        sweep_id: A sweep at W&B that is joined, `[ENTITY/PROJECT/]ID`; its file is the one that W&B has.
+        entity: The W&B user or team; otherwise the file's.
         project_name: The W&B project; otherwise the file's.
         group: The W&B group of the runs: the task.
+        command: The program and its words that W&B's command-line agent is to start for a trial.
         record: What is to be written to `sweep.json` beside what the sweep itself knows. JSON-serialisable.
         observer: Hears of everything that happens.
 
@@ -88,6 +87,7 @@ def run_sweep(
         SweepConfigError: Something is wrong; every problem is in it, and nothing was started.
         NoEligibleTrialError: No trial came to a value.
         KeyboardInterrupt: It was broken off; what was finished is recorded and the best so far exported.
+        ServiceError: W&B did not make the sweep, or no longer answers; what was finished is on disk.
         OSError: The record cannot be written.
     """
     plan = plan_sweep(
@@ -98,8 +98,12 @@ def run_sweep(
         sweep_count=sweep_count,
         seed=seed,
         backend=backend,
+        workers=workers,
+        sweep_id=sweep_id,
+        entity=entity,
         project_name=project_name,
         group=group,
+        command=command,
         record=record,
     )
     return run_plan(plan, observer=observer)
@@ -111,16 +115,31 @@ def run_plan(plan: Plan, *, observer: Observer | None = None) -> SweepResult:
     Raises:
         NoEligibleTrialError: No trial came to a value.
         KeyboardInterrupt: It was broken off; what was finished is recorded and the best so far exported.
+        ServiceError: W&B did not make the sweep, or no longer answers; what was finished is on disk.
         OSError: The record cannot be written.
     """
     listen = observer or _log_warnings
     backend = _create_backend(plan)
-    listen(SweepStarted(backend.sweep_id, plan.budget, plan.objective, plan.output_dir, plan.config, plan.warnings))
+    listen(
+        SweepStarted(
+            backend.sweep_id,
+            plan.budget,
+            plan.objective,
+            plan.output_dir,
+            plan.config,
+            plan.warnings,
+            (plan.backend_reason, *backend.notes),
+        )
+    )
     backend.work(listen)
     trials = backend.trials()
     best = choose_best(trials, plan.objective)
     if best is None:
         raise NoEligibleTrialError(trials)
+    if exported_trial(plan.output_dir) != best.id:  # another machine trained it
+        export_best(best, plan.objective, plan.output_dir, backend.sweep_id)
+    for note in backend.conclude(trials, best):
+        listen(Note(note))
     return SweepResult(
         sweep_id=backend.sweep_id,
         best=best,
@@ -133,6 +152,10 @@ def run_plan(plan: Plan, *, observer: Observer | None = None) -> SweepResult:
 
 
 def _create_backend(plan: Plan) -> Backend:
+    if plan.backend == "wandb":
+        from .wandb_backend import WandbBackend
+
+        return WandbBackend.create(plan)
     from .local import LocalBackend
 
     return LocalBackend.create(plan)
@@ -143,3 +166,5 @@ def _log_warnings(event: Event) -> None:
     if isinstance(event, SweepStarted):
         for warning in event.warnings:
             _log.warning("%s", warning)
+    elif isinstance(event, Note):
+        _log.warning("%s", event.text)

@@ -6,25 +6,32 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bertnado_config import load_sweep_config
 from bertnado_metrics import Objective, resolve_objective
 
 from .agent import run_agent_trial
-from .plan import BackendName, Plan, plan_sweep
+from .plan import Plan, plan_sweep
 from .sweep import SweepResult, run_plan
 from .trainers import find_trainer
+from .wandb_environment import is_inside_agent, quiet_client
+from .wandb_service import find_sweep, parse_service_config
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bertnado_config import SweepConfig, Trainer
     from bertnado_metrics import Goal
 
+    from .events import Observer
     from .trial import Trial
+    from .wandb_environment import BackendName
 
 
 class Sweeper:
     """Sweeps a model over a dataset.
 
     Args:
-        config_path: The sweep file.
+        config_path: The sweep file; `None` for a sweep that is at W&B already.
         output_dir: Where everything is written.
         model_name: A directory with a model, or its name on the Hugging Face hub.
         dataset: The prepared dataset on disk.
@@ -42,7 +49,7 @@ class Sweeper:
 
     def __init__(
         self,
-        config_path: str | Path,
+        config_path: str | Path | None,
         output_dir: str | Path,
         model_name: str,
         dataset: str | Path,
@@ -55,7 +62,7 @@ class Sweeper:
         seed: int = 42,
         trust_remote_code: bool = False,
     ) -> None:
-        self.config_path = Path(config_path)
+        self.config_path = None if config_path is None else Path(config_path)
         self.output_dir = Path(output_dir)
         self.model_name = model_name
         self.dataset = dataset
@@ -86,22 +93,58 @@ class Sweeper:
             SweepConfigError: Something is wrong; every problem is in it, and nothing was started.
             NoEligibleTrialError: No trial of the local sweep came to a value.
         """
-        if os.environ.get("WANDB_SWEEP_ID"):
-            return run_agent_trial(
-                self.trainer,
-                self.config_path,
-                output_dir=self.output_dir,
-                objective=self._objective,
-                group=self.task_type,
-            )
-        return run_plan(self.plan(sweep_count))
+        if is_inside_agent():
+            return self.run_assigned()
+        return run_plan(self.plan(sweep_count, backend="local"))
 
-    def plan(self, sweep_count: int | None = None, *, backend: BackendName = "auto") -> Plan:
+    def run_assigned(self, observer: Observer | None = None) -> Trial:
+        """Run the one trial that an agent of W&B has chosen.
+
+        Args:
+            observer: Hears of everything that happens.
+
+        Raises:
+            SweepConfigError: The sweep file cannot be used.
+            ServiceError: W&B does not show the sweep.
+            ValueError: The objective cannot be told, or `wandb.config` lacks a parameter of the sweep file.
+        """
+        config = self._assigned_config()
+        return run_agent_trial(
+            self.trainer,
+            config,
+            output_dir=self.output_dir,
+            objective=self.objective(config),
+            group=self.task_type,
+            observer=observer,
+        )
+
+    def _assigned_config(self) -> SweepConfig:
+        """The sweep file, or what W&B keeps of the sweep that the agent is of."""
+        if self.config_path is not None:
+            return load_sweep_config(self.config_path)
+        with quiet_client(self.output_dir):
+            sweep, document = find_sweep(os.environ["WANDB_SWEEP_ID"], entity=None, project=None)
+        return parse_service_config(document, sweep)
+
+    def plan(
+        self,
+        sweep_count: int | None = None,
+        *,
+        backend: BackendName = "auto",
+        workers: int = 1,
+        sweep_id: str | None = None,
+        entity: str | None = None,
+        command: Sequence[str] | None = None,
+    ) -> Plan:
         """Check everything that can be checked before the first trial, and start nothing.
 
         Args:
             sweep_count: The number of trials.
             backend: Where trials come from.
+            workers: How many processes train at once.
+            sweep_id: A sweep at W&B that is joined, `[ENTITY/PROJECT/]ID`.
+            entity: The W&B user or team.
+            command: The program and its words that W&B's command-line agent is to start for a trial.
 
         Raises:
             SweepConfigError: Something is wrong; every problem is in it.
@@ -110,12 +153,16 @@ class Sweeper:
             self.trainer,
             self.config_path,
             output_dir=self.output_dir,
-            objective=self._objective,
+            objective=self.objective,
             sweep_count=sweep_count,
             seed=self.seed,
             backend=backend,
+            workers=workers,
+            sweep_id=sweep_id,
+            entity=entity,
             project_name=self.project_name,
             group=self.task_type,
+            command=command,
             record={
                 "model_name": self.model_name,
                 "dataset": str(self.dataset),
@@ -124,8 +171,12 @@ class Sweeper:
             },
         )
 
-    def _objective(self, config: SweepConfig) -> Objective:
-        """The objective from the arguments, the file and the task, in this order."""
+    def objective(self, config: SweepConfig) -> Objective:
+        """The objective from the arguments, the file and the task, in this order.
+
+        Raises:
+            ValueError: The task does not compute it.
+        """
         declared = config.metric
         return resolve_objective(
             self.task_type,

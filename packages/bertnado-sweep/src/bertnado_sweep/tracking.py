@@ -6,7 +6,7 @@ import logging
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 JobType = Literal["sweep", "full_train"]
-DETAILS_KEY = "bertnado"
+DETAILS_KEY: Final = "bertnado"
 """The one key of a run's config that holds what was not sampled."""
+
+
+def run_name(of: str | None, run_id: str) -> str:
+    """The name that a person tells a run by."""
+    return f"{of or 'sweep'}-{run_id}"
 
 
 class Tracker:
@@ -86,7 +91,6 @@ class Tracker:
                 settings=wandb.Settings(silent=True, console="off"),
             )
         except Exception as error:  # noqa: BLE001 (tracking never costs a trial)
-            _let_stop_through(error)
             _log.warning("this trial is not tracked, W&B could not start: %s", error)
             return cls(None)
         return cls(run, details)
@@ -119,15 +123,5 @@ class Tracker:
         try:
             yield
         except Exception as error:  # noqa: BLE001 (tracking never costs a trial)
-            _let_stop_through(error)
             self._run = None
             _log.warning("tracking ends here, W&B could not %s: %s", doing, error)
-
-
-def _let_stop_through(error: Exception) -> None:
-    """Raise the stop of W&B's agent again: one bare `Exception()`, wherever the trial's thread is.
-
-    See `_terminate_thread` in wandb's `agents/pyagent.py`. Whatever fails by itself raises a class of its own.
-    """
-    if type(error) is Exception:
-        raise error

@@ -97,13 +97,14 @@ class BestCheckpoint(TrainerCallback):
         self.evaluation_seconds = 0.0
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Count the step."""
-        self._report.progress(state.global_step)
+        """Count the step; the answer may stop the trial before its next evaluation."""
+        if self._report.progress(state.global_step):
+            self.stopped = control.should_training_stop = True
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Have the last step evaluated, whatever the interval is."""
         evaluated = self.history[-1]["step"] if self.history else None
-        if state.global_step >= state.max_steps and evaluated != state.global_step:
+        if state.global_step >= state.max_steps and evaluated != state.global_step and not self.stopped:
             control.should_evaluate = True
 
     def on_log(
@@ -145,7 +146,7 @@ class BestCheckpoint(TrainerCallback):
         if math.isfinite(value) and (self.value is None or self._objective.is_better(value, self.value)):
             self.value, self.step, self._since_best = value, state.global_step, 0
             self.weights = {name: weight.to("cpu", copy=True) for name, weight in model.state_dict().items()}
-        self.stopped = self._report(state.global_step, value, numbers)
+        self.stopped = self._report(state.global_step, value, numbers) or self.stopped
         if self.stopped or self._since_best >= self._patience:
             control.should_training_stop = True
 

@@ -34,8 +34,9 @@ class SilentReport:
     def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
         """Say nothing."""
 
-    def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> None:
-        """Say nothing."""
+    def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> bool:
+        """Never stop the trial."""
+        return False
 
     def __call__(self, step: int, value: float, metrics: Mapping[str, float] | None = None) -> bool:
         """Never stop the trial."""

@@ -1,0 +1,92 @@
+"""What is known of a sweep, running or over, here or at W&B, and its best trial once more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import Problem, SweepConfigError, read_json
+from bertnado_metrics import Objective
+
+from .best import NoEligibleTrialError, choose_best, export_best
+from .objective import declared_objective
+from .record import SWEEP_FILE, read_sweep_id, read_trials
+from .wandb_environment import quiet_client, require_wandb
+from .wandb_service import ServiceError, find_sweep, parse_service_config, read_service_trials
+
+if TYPE_CHECKING:
+    from .trial import Trial
+
+
+@dataclass(frozen=True)
+class SweepStatus:
+    """A sweep as it stands."""
+
+    sweep_id: str
+    source: str
+    """Where this is known from: the output directory, or the sweep's address at W&B."""
+    objective: Objective
+    trials: tuple[Trial, ...]
+    """All of them, by number."""
+
+    @property
+    def best(self) -> Trial | None:
+        """The best trial so far; `None` where none is eligible."""
+        return choose_best(self.trials, self.objective)
+
+    def export(self, output_dir: str | Path) -> Path:
+        """Write `best_sweep_config.json`, and the details beside it, into `output_dir`.
+
+        Raises:
+            NoEligibleTrialError: There is no best trial.
+            OSError: They cannot be written.
+        """
+        best = self.best
+        if best is None:
+            raise NoEligibleTrialError(self.trials)
+        output = Path(output_dir)
+        output.mkdir(parents=True, exist_ok=True)
+        return export_best(best, self.objective, output, self.sweep_id)
+
+
+def recorded_status(output_dir: str | Path) -> SweepStatus:
+    """Read what the output directory of a sweep records; asks nobody else.
+
+    Raises:
+        SweepConfigError: No sweep is recorded there.
+    """
+    directory = Path(output_dir)
+    sweep_id = read_sweep_id(directory)
+    if sweep_id is None:
+        below = sorted(path.parent for path in directory.glob(f"*/{SWEEP_FILE}"))
+        hint = f"did you mean {below[0]}?" if below else "give the --output-dir of a run-sweep, or a --sweep-id"
+        raise SweepConfigError([Problem("output_dir", f"no sweep is recorded in {directory}; {hint}")])
+    record: dict[str, Any] = read_json(directory / SWEEP_FILE)
+    return SweepStatus(sweep_id, str(directory), Objective(**record["objective"]), tuple(read_trials(directory)))
+
+
+def service_status(sweep_id: str, *, entity: str | None = None, project: str | None = None) -> SweepStatus:
+    """Read a sweep's runs from W&B.
+
+    Args:
+        sweep_id: `[ENTITY/PROJECT/]ID`.
+        entity: The W&B user or team, where the id does not say it.
+        project: The W&B project, where the id does not say it.
+
+    Raises:
+        SweepConfigError: W&B cannot be asked, has no such sweep, or keeps a file that cannot be used.
+    """
+    here = Path.cwd()
+    try:
+        require_wandb()
+        with quiet_client(here):
+            sweep, document = find_sweep(sweep_id, entity=entity, project=project)
+            config = parse_service_config(document, sweep)
+            objective = declared_objective(config)
+            trials = read_service_trials(sweep, config, objective, here)
+            return SweepStatus(sweep.id, sweep.url, objective, tuple(trials))
+    except SweepConfigError:
+        raise
+    except (ServiceError, ValueError) as error:
+        raise SweepConfigError([Problem("sweep_id", str(error))]) from None

@@ -1,0 +1,210 @@
+"""The W&B backend: W&B makes the sweep, its agents hand out every trial, here they are trained."""
+
+from __future__ import annotations
+
+import _thread
+import itertools
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import SweepConfigError
+
+from .agent import AgentTrials
+from .record import read_sweep_id, read_trials, write_sweep
+from .wandb_environment import answers, base_url, quiet_client
+from .wandb_service import ServiceError, ServiceSweep, create_sweep, read_service_trials, sweep_state, theirs
+from .workers import run_workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import FrameType
+
+    from .events import Observer
+    from .plan import Plan
+    from .trial import Trial
+
+PATIENCE = 60.0
+"""Seconds without an answer from the service, and without a running trial, after which the sweep ends."""
+
+_PROBE_PAUSE = 2.0
+
+
+class WandbBackend:
+    """One sweep at W&B, worked on by agents of this machine. See `Backend`."""
+
+    def __init__(self, plan: Plan, sweep: ServiceSweep, first_number: int = 0) -> None:
+        self._plan = plan
+        self._sweep = sweep
+        self._first_number = first_number
+        self.sweep_id = sweep.id
+
+    @classmethod
+    def create(cls, plan: Plan) -> WandbBackend:
+        """Create the sweep at W&B, or join the one that the plan names, and record it in the output directory.
+
+        Raises:
+            ServiceError: W&B refused, or did not answer.
+            OSError: The record cannot be written.
+        """
+        with quiet_client(plan.output_dir):
+            if plan.joined is None:
+                sweep = create_sweep(sweep_document(plan), entity=plan.entity, project=plan.project)
+                first = 0
+            else:
+                sweep = plan.joined
+                first = len(read_service_trials(sweep, plan.config, plan.objective, plan.output_dir))
+        plan.output_dir.mkdir(parents=True, exist_ok=True)
+        if read_sweep_id(plan.output_dir) != sweep.id:
+            write_sweep(plan.output_dir, plan.to_record(sweep.id, "wandb") | {"path": str(sweep), "url": sweep.url})
+        return cls(plan, sweep, first)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Where a person looks at the sweep."""
+        return (f"at W&B: {self._sweep.url}",)
+
+    def work(self, observer: Observer) -> None:
+        """Run agents until they have had the plan's number of trials, or W&B has no more."""
+        with quiet_client(self._plan.output_dir):
+            if self._plan.workers == 1:
+                numbers = itertools.count(self._first_number)
+                run_agent(self._plan, self._sweep, self._plan.budget, lambda: next(numbers), observer)
+            else:
+                run_workers(self._plan, self._sweep, self._first_number, observer)
+
+    def trials(self) -> tuple[Trial, ...]:
+        """All runs of the sweep by creation; what is recorded here is believed before what W&B says."""
+        mine = {trial.id: trial for trial in read_trials(self._plan.output_dir)}
+        try:
+            with quiet_client(self._plan.output_dir):
+                runs = read_service_trials(self._sweep, self._plan.config, self._plan.objective, self._plan.output_dir)
+        except ServiceError:
+            return tuple(mine.values())
+        merged = [replace(mine.pop(run.id), number=run.number) if run.id in mine else run for run in runs]
+        return (*merged, *mine.values())
+
+    def conclude(self, trials: Sequence[Trial], best: Trial) -> tuple[str, ...]:
+        """Say where W&B's own choice of the best run differs, and why."""
+        with quiet_client(self._plan.output_dir):
+            named = theirs(self._sweep)
+        other = next((trial for trial in trials if trial.id == named), None)
+        if other is None or other.id == best.id or (other.is_eligible and other.value == best.value):
+            return ()
+        why = f"is {other.state}" if not other.is_eligible else f"has {other.value}"
+        return (f"W&B's own best run is {named}, which {why}; the best one that counts is {best.id}",)
+
+
+def sweep_document(plan: Plan) -> dict[str, Any]:
+    """The sweep file as W&B gets it: what the person wrote, with the resolved metric and a way to join."""
+    document = plan.config.to_wandb()
+    metric: Mapping[str, Any] = document.get("metric") or {}
+    document["metric"] = {**metric, "name": plan.objective.name, "goal": plan.objective.goal}
+    document.setdefault("name", _name(plan))
+    if plan.command and "program" not in document and "command" not in document:
+        program, *words = plan.command
+        document |= {"program": program, "command": ["${env}", "${program}", *words]}
+    return document
+
+
+def _name(plan: Plan) -> str:
+    parts = [plan.project, plan.group, time.strftime("%Y-%m-%d %H:%M")]
+    return " ".join(part for part in parts if part)
+
+
+def run_agent(
+    plan: Plan,
+    sweep: ServiceSweep,
+    count: int,
+    next_number: Callable[[], int],
+    observer: Observer,
+) -> None:
+    """Run one of W&B's agents in this process for `count` trials.
+
+    Raises:
+        KeyboardInterrupt: Somebody interrupted it; the running trial is recorded as interrupted.
+        ServiceError: W&B no longer answers.
+        SweepConfigError: What the trials share cannot be read.
+    """
+    import wandb
+
+    try:
+        session = plan.trainer.open()
+    except ValueError as error:
+        raise SweepConfigError(getattr(error, "problems", ())) from error
+    trials = AgentTrials(
+        session=session,
+        config=plan.config,
+        objective=plan.objective,
+        output_dir=plan.output_dir,
+        sweep_id=sweep.id,
+        group=plan.group,
+        observer=observer,
+        next_number=next_number,
+        is_cancelled=lambda: sweep_state(sweep) in ("CANCELED", "FINISHED"),
+    )
+    with _Watch(trials) as watch:
+        wandb.agent(
+            sweep.id,
+            function=trials.train_assigned,
+            entity=sweep.entity,
+            project=sweep.project,
+            count=count,
+        )
+    if watch.is_interrupted:
+        raise KeyboardInterrupt
+    if watch.is_lost:
+        raise ServiceError(
+            f"{watch.url} has not answered for {PATIENCE:g} s, so the sweep ends here; what was trained is in "
+            f"{plan.output_dir}, `wandb sync` uploads what W&B has not got"
+        )
+
+
+class _Watch:
+    """Tells Ctrl-C and a lost service apart from the other ends of an agent, which swallows both.
+
+    An agent whose service no longer answers would wait for ever.
+    """
+
+    def __init__(self, trials: AgentTrials) -> None:
+        self.url = base_url()
+        self.is_interrupted = False
+        self.is_lost = False
+        self._trials = trials
+        self._over = threading.Event()
+        self._is_main = threading.current_thread() is threading.main_thread()
+        self._before: Any = None
+
+    def __enter__(self) -> _Watch:
+        if self._is_main:
+            self._before = signal.signal(signal.SIGINT, self._interrupt)
+            threading.Thread(target=self._look, name="watch", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._is_main:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _interrupt(self, signum: int, frame: FrameType | None) -> None:
+        if self.is_interrupted:
+            os._exit(130)  # the second time, at once
+        self.is_interrupted = not self.is_lost
+        if self._trials.running is not None:
+            self._trials.running.make("interrupted")
+        raise KeyboardInterrupt
+
+    def _look(self) -> None:
+        silent_since: float | None = None
+        while not self._over.wait(_PROBE_PAUSE):
+            if self._trials.running is not None or answers(self.url):
+                silent_since = None
+                continue
+            silent_since = silent_since or time.monotonic()
+            if time.monotonic() - silent_since >= PATIENCE and not self._over.is_set():
+                self.is_lost = True
+                _thread.interrupt_main()
+                return

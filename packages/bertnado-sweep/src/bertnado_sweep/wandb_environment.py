@@ -1,0 +1,132 @@
+"""What W&B's client reads from its surroundings, and how a sweep leaves them as they were."""
+
+from __future__ import annotations
+
+import netrc
+import os
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+BackendName = Literal["auto", "wandb", "local"]
+"""Where trials come from; `auto` finds out whether W&B can be used."""
+ChosenBackend = Literal["wandb", "local"]
+
+PROBE_SECONDS = 3.0
+"""How long the server may take to answer before `auto` does without it."""
+
+HOW_TO_LOG_IN = "log in with `wandb login`, or set WANDB_API_KEY"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend, and in one line why it is this one."""
+
+    backend: ChosenBackend
+    reason: str
+
+
+def choose_backend(requested: BackendName) -> Choice:
+    """Decide where trials come from. It never prompts.
+
+    Raises:
+        ValueError: W&B is asked for and cannot be used; the message says how to log in and how to go offline.
+    """
+    if requested == "local":
+        return Choice("local", "backend: local, as asked for")
+    missing = _what_is_missing()
+    if missing is None:
+        other = "as asked for" if requested == "wandb" else "--backend local does without it"
+        return Choice("wandb", f"backend: wandb at {base_url()} ({other})")
+    what, cure = missing
+    if requested == "wandb":
+        raise ValueError(f"{what}; {cure}, or do without W&B: --backend local")
+    return Choice("local", f"backend: local, because {what} (for W&B: {cure})")
+
+
+def require_wandb() -> None:
+    """See to it that W&B can be asked.
+
+    Raises:
+        ValueError: It cannot; the message says how to log in.
+    """
+    missing = _what_is_missing()
+    if missing is not None:
+        raise ValueError("; ".join(missing))
+
+
+def _what_is_missing() -> tuple[str, str] | None:
+    """Say what keeps W&B from being used, and the cure; `None` where nothing does."""
+    mode = os.environ.get("WANDB_MODE", "online")
+    if mode in ("offline", "disabled", "dryrun"):
+        return f"WANDB_MODE is {mode}", "unset WANDB_MODE"
+    url = base_url()
+    if not has_credentials(url):
+        return f"no W&B key is configured for {url}", HOW_TO_LOG_IN
+    if not answers(url):
+        return f"{url} did not answer within {PROBE_SECONDS:g} s", "look at the network and at WANDB_BASE_URL"
+    return None
+
+
+def base_url() -> str:
+    """The address of the W&B server: WANDB_BASE_URL, W&B's settings files, or W&B's own."""
+    import wandb
+
+    return str(os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url).rstrip("/")
+
+
+def has_credentials(url: str) -> bool:
+    """Whether a key is configured for the server: in the environment, or where `wandb login` puts it."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    named = os.environ.get("NETRC")
+    candidates = [Path(named)] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]
+    for path in candidates:
+        try:
+            known = netrc.netrc(str(path)).authenticators(urlsplit(url).netloc)
+        except (OSError, netrc.NetrcParseError):
+            continue
+        if known is not None and known[2]:
+            return True
+    return False
+
+
+def answers(url: str, seconds: float = PROBE_SECONDS) -> bool:
+    """Whether the server answers at all; any answer will do."""
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=seconds):  # noqa: S310 (the person's own server)
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, ValueError):
+        return False
+
+
+def is_inside_agent() -> bool:
+    """Whether this process, or this thread of it, was started by an agent of W&B to run one trial."""
+    return bool(os.environ.get("WANDB_SWEEP_ID"))
+
+
+@contextmanager
+def quiet_client(directory: Path) -> Generator[None]:
+    """Let the client write below `directory` and to no terminal, unless its own variables say otherwise.
+
+    The client itself sets some of its variables (entity, project, directory); all are put back at the end.
+    """
+    before = {name: value for name, value in os.environ.items() if name.startswith("WANDB_")}
+    os.environ.setdefault("WANDB_DIR", str(directory))
+    os.environ.setdefault("WANDB_SILENT", "true")
+    try:
+        yield
+    finally:
+        for name in [name for name in os.environ if name.startswith("WANDB_") and name != "WANDB_SERVICE"]:
+            if name not in before:
+                del os.environ[name]
+        os.environ.update({name: value for name, value in before.items() if name != "WANDB_SERVICE"})

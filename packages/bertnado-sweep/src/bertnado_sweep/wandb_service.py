@@ -1,0 +1,207 @@
+"""What is asked of W&B's service besides running its agents: create a sweep, read one back."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from bertnado_config import SweepConfig, SweepConfigError, flatten_parameters, nest_parameters, parse_sweep_config
+
+from .tracking import DETAILS_KEY
+from .trial import Trial, TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from bertnado_metrics import Objective
+
+_PATIENCE = 120
+"""Seconds that the service may take to create a sweep: a second try would create a second sweep."""
+
+_STATES: Mapping[str, TrialState] = {
+    "finished": "completed",
+    "failed": "failed",
+    "crashed": "interrupted",
+    "killed": "interrupted",
+    "preempted": "interrupted",
+    "preempting": "running",
+    "running": "running",
+    "pending": "running",
+}
+
+
+class ServiceError(RuntimeError):
+    """W&B's service refused, or did not answer; the message says what it was asked."""
+
+
+@dataclass(frozen=True)
+class ServiceSweep:
+    """A sweep at W&B."""
+
+    entity: str
+    project: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.entity}/{self.project}/{self.id}"
+
+    @property
+    def url(self) -> str:
+        """Where a person looks at it."""
+        import wandb
+
+        base = str(wandb.setup().settings.app_url).rstrip("/")
+        return f"{base}/{self.entity}/{self.project}/sweeps/{self.id}"
+
+
+def create_sweep(document: Mapping[str, Any], *, entity: str | None, project: str | None) -> ServiceSweep:
+    """Create one sweep.
+
+    Raises:
+        ServiceError: The service refused it, or did not answer.
+    """
+    import wandb
+
+    with _patient_client(), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            sweep_id = wandb.sweep(dict(document), entity=entity, project=project)
+        except Exception as error:
+            raise ServiceError(f"W&B did not create the sweep: {_reason(error)}") from error
+    # the client has put there what the service answered
+    return ServiceSweep(os.environ["WANDB_ENTITY"], os.environ["WANDB_PROJECT"], sweep_id)
+
+
+@contextlib.contextmanager
+def _patient_client() -> Any:
+    """Wait for one answer: the client asks again, and creates again, when its own time is over."""
+    import wandb
+
+    limits: Any = wandb.Api
+    usual = getattr(limits, "_HTTP_TIMEOUT", None)
+    before = os.environ.get("WANDB_HTTP_TIMEOUT")
+    os.environ.setdefault("WANDB_HTTP_TIMEOUT", str(_PATIENCE))
+    limits._HTTP_TIMEOUT = int(os.environ["WANDB_HTTP_TIMEOUT"])
+    wandb.teardown()  # settings are read from the environment once
+    try:
+        yield
+    finally:
+        limits._HTTP_TIMEOUT = usual
+        if before is None:
+            del os.environ["WANDB_HTTP_TIMEOUT"]
+        wandb.teardown()
+
+
+def find_sweep(path: str, *, entity: str | None, project: str | None) -> tuple[ServiceSweep, dict[str, Any]]:
+    """Find a sweep by `[ENTITY/PROJECT/]ID`, and the file that it was made of.
+
+    Raises:
+        ServiceError: There is none, or the service did not answer.
+    """
+    import wandb
+
+    *above, sweep_id = path.split("/")
+    entity = above[-2] if len(above) > 1 else entity
+    project = above[-1] if above else project
+    try:
+        api = wandb.Api()
+        entity = entity or os.environ.get("WANDB_ENTITY") or api.default_entity
+        project = project or os.environ.get("WANDB_PROJECT")
+        found = api.sweep(f"{entity}/{project}/{sweep_id}")
+    except Exception as error:
+        where = f"{entity or '(your entity)'}/{project or '(no project)'}"
+        raise ServiceError(
+            f"there is no sweep {sweep_id} in {where}, or W&B does not show it ({_reason(error)}); "
+            "give --sweep-id as ENTITY/PROJECT/ID, the end of the sweep's address"
+        ) from error
+    return ServiceSweep(str(entity), str(project), sweep_id), cast("dict[str, Any]", found.config)
+
+
+def sweep_state(sweep: ServiceSweep) -> str | None:
+    """RUNNING, PAUSED, CANCELED or FINISHED; `None` where the service does not say."""
+    import wandb
+
+    try:
+        return str(wandb.Api(timeout=10).sweep(str(sweep)).state)
+    except Exception:  # noqa: BLE001 (whatever the client raises, the answer is that nobody knows)
+        return None
+
+
+def read_service_trials(
+    sweep: ServiceSweep, config: SweepConfig, objective: Objective, output_dir: Path
+) -> list[Trial]:
+    """Read every run of a sweep as a trial, by creation; one without the sweep's parameters has none.
+
+    Raises:
+        ServiceError: The service did not answer.
+    """
+    import wandb
+
+    try:
+        api = wandb.Api()
+        runs = api.runs(
+            f"{sweep.entity}/{sweep.project}", filters={"$and": [{"sweep": sweep.id}]}, per_page=100, lazy=False
+        )
+        return [_as_trial(number, run, config, objective, output_dir) for number, run in enumerate(runs)]
+    except Exception as error:
+        raise ServiceError(f"the runs of {sweep} could not be read: {_reason(error)}") from error
+
+
+def _as_trial(number: int, run: Any, config: SweepConfig, objective: Objective, output_dir: Path) -> Trial:
+    settings: dict[str, Any] = dict(run.config)
+    details: dict[str, Any] = settings.get(DETAILS_KEY) or {}
+    try:
+        parameters = nest_parameters(flatten_parameters(config, settings))
+    except ValueError:
+        parameters = {}
+    value = run.summary.get(objective.name)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    state = _STATES.get(run.state, "interrupted")
+    trial = Trial(
+        number=number,
+        id=str(run.id),
+        state=state,
+        parameters=parameters,
+        directory=output_dir / str(run.id),
+        started=str(run.created_at),
+        value=float(cast("float", value)) if is_number else None,
+        details={key: details[key] for key in ("arguments", "dataset") if key in details},
+    )
+    if state == "completed" and details.get("state") == "stopped":
+        return replace(trial, state="stopped")
+    if state == "completed" and (not is_number or not parameters):
+        missing = f"value of {objective.name}" if parameters else "parameters of the sweep"
+        return replace(trial, state="failed", error=f"the run finished without a {missing}")
+    return trial
+
+
+def theirs(sweep: ServiceSweep) -> str | None:
+    """The id of the run that W&B itself calls the best; `None` where it names none or does not answer."""
+    import wandb
+
+    try:
+        best = wandb.Api().sweep(str(sweep)).best_run()
+    except Exception:  # noqa: BLE001 (it is asked out of curiosity)
+        return None
+    return None if best is None else str(best.id)
+
+
+def parse_service_config(document: Mapping[str, Any], sweep: ServiceSweep) -> SweepConfig:
+    """Make a sweep of the file that is kept at W&B.
+
+    Raises:
+        SweepConfigError: It cannot be used.
+    """
+    try:
+        return parse_sweep_config(document)
+    except SweepConfigError as error:
+        raise SweepConfigError(error.problems, source=f"the file of {sweep}") from None
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text or type(error).__name__

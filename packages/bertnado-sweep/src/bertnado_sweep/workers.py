@@ -1,0 +1,140 @@
+"""Several agents on one machine, each in a process of its own with its own GPU."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import shutil
+import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .events import Event, Note, Observer
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from multiprocessing.context import SpawnContext
+
+    from .plan import Plan
+    from .wandb_service import ServiceSweep
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """The last that a worker says."""
+
+    worker: int
+    error: BaseException | None
+
+
+def run_workers(plan: Plan, sweep: ServiceSweep, first_number: int, observer: Observer) -> None:
+    """Run `plan.workers` agents, which share the plan's number of trials among them.
+
+    Raises:
+        KeyboardInterrupt: Somebody interrupted them.
+        RuntimeError: A worker ended with an error; the others had theirs first.
+    """
+    context = multiprocessing.get_context("spawn")
+    events: Any = context.Queue()
+    numbers: Any = context.Value("q", first_number)
+    processes = _start(context, plan, sweep, numbers, events)
+    is_interrupted = False
+    errors: list[BaseException] = []
+    try:
+        while any(process.is_alive() for process in processes) or not events.empty():
+            try:
+                heard: Event | _Ended = events.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            except KeyboardInterrupt:
+                if is_interrupted:
+                    raise
+                is_interrupted = True  # the workers have heard it too, and come to their ends
+                continue
+            if isinstance(heard, _Ended):
+                errors += [heard.error] if heard.error is not None else []
+            else:
+                observer(heard)
+    finally:
+        for process in processes:
+            if process.is_alive():
+                process.terminate()
+            process.join()
+    for worker, process in enumerate(processes, start=1):
+        if process.exitcode != 0:
+            observer(Note(f"worker {worker} died with exit code {process.exitcode}; its trial is lost"))
+    if is_interrupted or any(isinstance(error, KeyboardInterrupt) for error in errors):
+        raise KeyboardInterrupt
+    if errors:
+        raise errors[0]
+
+
+def _start(context: SpawnContext, plan: Plan, sweep: ServiceSweep, numbers: Any, events: Any) -> list[Any]:
+    gpus = visible_gpus()
+    processes: list[Any] = []
+    for worker, share in enumerate(shares(plan.budget, plan.workers)):
+        process = context.Process(
+            target=_work, args=(plan, sweep, worker, share, numbers, events), name=f"worker-{worker + 1}"
+        )
+        with _environment(gpus[worker % len(gpus)] if gpus else None):
+            process.start()
+        processes.append(process)
+    return processes
+
+
+def shares(budget: int, workers: int) -> list[int]:
+    """Split a number of trials as evenly as it goes; nobody gets none.
+
+    A run exists at W&B once it was handed out, so no agent may ask for one more than the sweep has left.
+    """
+    each, rest = divmod(budget, workers)
+    return [share for share in (each + (worker < rest) for worker in range(workers)) if share]
+
+
+def visible_gpus() -> Sequence[str]:
+    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip()]
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    command = [tool, "--query-gpu=index", "--format=csv,noheader"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (a fixed command)
+    return listed.stdout.split() if listed.returncode == 0 else []
+
+
+@contextmanager
+def _environment(gpu: str | None) -> Generator[None]:
+    """What a worker is started with: one GPU, and a client service of its own."""
+    before = {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "WANDB_SERVICE")}
+    os.environ.pop("WANDB_SERVICE", None)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _work(plan: Plan, sweep: ServiceSweep, worker: int, share: int, numbers: Any, events: Any) -> None:
+    """Do one worker's share, in its process."""
+    from .wandb_backend import run_agent
+
+    def next_number() -> int:
+        with numbers.get_lock():
+            numbers.value += 1
+            return numbers.value - 1
+
+    error: BaseException | None = None
+    try:
+        run_agent(plan, sweep, share, next_number, events.put)
+    except (Exception, KeyboardInterrupt) as raised:  # noqa: BLE001 (it is raised again in the parent)
+        error = raised
+    events.put(_Ended(worker, error))

@@ -1,0 +1,37 @@
+"""Small trainers that worker processes can be handed."""
+
+import time
+from dataclasses import dataclass
+
+from bertnado_config import TrialResult
+
+
+@dataclass
+class CurveTrainer:
+    """Reports a curve: the first parameter `x`, times each share; its value is the best of it."""
+
+    shares: tuple = (1.0, 0.5)
+    pause: float = 0.0
+    """Seconds before each evaluation, in ten steps."""
+
+    def check(self, config, objective):
+        return []
+
+    def open(self):
+        return self
+
+    def run(self, parameters, report):
+        report.started(10 * len(self.shares), {"arguments": {"learning_rate": parameters["x"]}, "dataset": "abc"})
+        values, stopped = [], False
+        for number, share in enumerate(self.shares, start=1):
+            for step in range(10 * number - 9, 10 * number + 1):
+                time.sleep(self.pause / 10)
+                stopped = stopped or report.progress(step, {"train/loss": 1.0})
+            if stopped:
+                break
+            values.append(parameters["x"] * share)
+            stopped = report(10 * number, values[-1], {"eval/loss": 0.5})
+            if stopped:
+                break
+        best = max(values, default=None)
+        return TrialResult(best, step=values and 10 * (values.index(best) + 1), stopped=stopped, seed=7)
