@@ -55,6 +55,8 @@ class AgentTrials:
     """Asked when a trial was stopped: whether that was the end of the whole sweep."""
     running: StopRequest | None = field(default=None, init=False)
     """How to stop the running trial; `None` between trials."""
+    count: int = field(default=0, init=False)
+    """How many trials there were so far."""
 
     def train_assigned(self) -> None:
         """Train the trial that the agent has just been given. An agent that saw exceptions would give up.
@@ -77,6 +79,7 @@ class AgentTrials:
             OSError: It cannot be recorded.
         """
         self.running = stop = StopRequest()
+        self.count += 1
         try:
             return run_shielded(lambda: self._train(stop), stop)
         finally:

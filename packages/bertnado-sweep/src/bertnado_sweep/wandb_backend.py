@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import SweepConfigError
 
 from .agent import AgentTrials
+from .events import Note
 from .record import read_sweep_id, read_trials, write_sweep
 from .wandb_environment import answers, base_url, quiet_client
 from .wandb_service import ServiceError, ServiceSweep, create_sweep, read_service_trials, sweep_state, theirs
@@ -161,6 +162,9 @@ def run_agent(
             f"{watch.url} has not answered for {PATIENCE:g} s, so the sweep ends here; what was trained is in "
             f"{plan.output_dir}, `wandb sync` uploads what W&B has not got"
         )
+    if trials.count < count:
+        state = sweep_state(sweep) or "deleted, or W&B does not show it"
+        observer(Note(f"W&B ended the sweep after {trials.count} of {count} trials: it is {state}"))
 
 
 class _Watch:
