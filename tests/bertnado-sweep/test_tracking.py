@@ -87,7 +87,7 @@ def test_values_that_are_no_numbers_are_tracked_and_are_no_summary(tmp_path, rea
 
 
 def test_a_step_that_goes_back_loses_no_evaluation(tmp_path, read_runs, capfd):
-    tracker = Tracker.offline(directory=tmp_path, project="dna", job_type="sweep", config={})
+    tracker = Tracker.start(online=False, directory=tmp_path, project="dna", job_type="sweep", config={})
     tracker.log({"a": 1}, step=5)
     tracker.log({"b": 2}, step=3)
     tracker.finish({})
@@ -118,7 +118,7 @@ def test_a_client_that_cannot_start_costs_a_warning_and_no_trial(tmp_path, monke
 
 
 def test_what_the_client_cannot_take_ends_tracking_and_not_the_trial(tmp_path, caplog):
-    tracker = Tracker.offline(directory=tmp_path, project="dna", job_type="full_train", config={})
+    tracker = Tracker.start(online=False, directory=tmp_path, project="dna", job_type="full_train", config={})
     with caplog.at_level(logging.WARNING):
         tracker.log({1: 0.5}, step=1)
         tracker.log({"eval/loss": 0.5}, step=2)

@@ -29,8 +29,10 @@ def test_without_a_key_it_is_local_and_says_how_to_log_in(nowhere):
     choice = choose_backend("auto")
     assert (choice.backend, choice.reason) == (
         "local",
-        ("backend: local, because no W&B key is configured for http://127.0.0.1:9 "
-        "(for W&B: log in with `wandb login`, or set WANDB_API_KEY)"),
+        (
+            "backend: local, because no W&B key is configured for http://127.0.0.1:9 "
+            "(for W&B: log in with `wandb login`, or set WANDB_API_KEY)"
+        ),
     )
 
 

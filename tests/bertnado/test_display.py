@@ -8,6 +8,7 @@ from bertnado.display import Display, describe_parameters, describe_seconds
 from bertnado_config import Problem, parse_sweep_config
 from bertnado_metrics import Objective
 from bertnado_sweep import (
+    Note,
     RunStarted,
     SweepStarted,
     Trial,
@@ -90,6 +91,27 @@ def test_a_terminal_shows_trials_done_the_running_step_the_best_and_the_time_lef
         assert part in shown
 
 
+def test_trials_that_run_at_once_are_told_apart():
+    shown = show(
+        [
+            SWEEP[0],
+            SWEEP[1],
+            SWEEP[5],
+            TrialProgress(0, 20, 40),
+            TrialEvaluated(0, 20, 0.9, {}),
+            SWEEP[4],
+            SWEEP[6],
+        ],
+        seconds_per_look=11,
+    )
+    assert "  trial 1 step 20 of 40: eval/roc_auc 0.9000" in shown.splitlines()
+    assert "  trial 1 completed: eval/roc_auc 0.9123 at step 20 (55 s)" in shown.splitlines()
+
+
+def test_notes_are_said():
+    assert show([Note("something")]).splitlines() == ["something"]
+
+
 def test_a_training_run_says_what_it_trains_with_and_where_that_comes_from():
     started = RunStarted("abc", AUC, {"epochs": 3}, HERE, notes=("taken from somewhere: seed=7",))
     assert show([started]).splitlines() == ["taken from somewhere: seed=7", "training: epochs=3"]
@@ -103,4 +125,5 @@ def test_durations_are_written_as_a_person_says_them(seconds, text):
 
 
 def test_parameters_are_one_line():
-    assert describe_parameters({"b": 1.23456e-5, "a": True}) == "a=True b=1.235e-05"
+    shown = describe_parameters({"b": 1.23456e-5, "a": True, "c": {"d": 2.0}})
+    assert shown == "a=True b=1.235e-05 c.d=2"

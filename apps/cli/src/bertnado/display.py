@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from bertnado_config import flatten_parameters, parameter_label
 from bertnado_sweep import (
@@ -30,7 +31,7 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from bertnado_config import SweepConfig
 
@@ -174,8 +175,8 @@ def varied_parameters(config: SweepConfig | None, parameters: Mapping[str, Any])
 
 
 def describe_parameters(parameters: Mapping[str, Any]) -> str:
-    """Write parameters in one line, numbers short: `learning_rate=3.2e-05 epochs=3`."""
-    return " ".join(f"{name}={_short(value)}" for name, value in sorted(parameters.items()))
+    """Write parameters in one line, numbers short, nested ones by their path: `epochs=3 learning_rate=3.2e-05`."""
+    return " ".join(f"{name}={_short(value)}" for name, value in sorted(_leaves(parameters)))
 
 
 def describe_outcome(trial: Trial, objective: str) -> str:
@@ -192,6 +193,14 @@ def describe_seconds(seconds: float) -> str:
         return f"{rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def _leaves(parameters: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in parameters.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(cast("Mapping[str, Any]", value), f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
 
 
 def _short(value: Any) -> str:

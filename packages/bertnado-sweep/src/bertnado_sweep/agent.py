@@ -18,7 +18,7 @@ from .events import Note, Observer, TrialEnded, TrialStarted
 from .record import make_trial_directory, now, write_trial
 from .runner import TrialReport, end_trial, run_trial
 from .stopping import StopRequest, run_shielded
-from .tracking import Tracker, run_name
+from .tracking import Tracker, run_name, run_settings
 from .trial import Trial
 
 if TYPE_CHECKING:
@@ -27,14 +27,12 @@ if TYPE_CHECKING:
 
     from bertnado_config import Session, SweepConfig, Trainer
     from bertnado_metrics import Objective
+
     from wandb import Run
 
     from .events import Event
 
 _log = logging.getLogger(__name__)
-
-FINISH_SECONDS = 120.0
-"""How long the end of a run may wait for a server that takes nothing; what is left stays on disk for `wandb sync`."""
 
 
 @dataclass
@@ -125,18 +123,13 @@ class AgentTrials:
         """Begin the run that W&B has made for this trial; where W&B does not answer, its files stay here."""
         import wandb
 
-        settings: dict[str, Any] = {}
-        if "WANDB_FINISH_TIMEOUT" not in os.environ:
-            settings["finish_timeout"] = FINISH_SECONDS
-        if "WANDB_CONSOLE" not in os.environ:
-            settings["console"] = "off"
         run_id = os.environ.get("WANDB_RUN_ID")
         arguments: dict[str, Any] = {
             "dir": os.environ.get("WANDB_DIR") or self.output_dir,
             "group": self.group,
             "job_type": "sweep",
             "name": run_name(self.config.name or self.group, run_id) if run_id else None,
-            "settings": wandb.Settings(**settings),
+            "settings": wandb.Settings(**run_settings()),
         }
         try:
             run = wandb.init(**arguments)

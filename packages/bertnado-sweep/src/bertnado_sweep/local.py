@@ -146,7 +146,8 @@ class LocalBackend:
 
     def _tracker(self, trial: Trial) -> Tracker:
         plan = self._plan
-        return Tracker.offline(
+        return Tracker.start(
+            online=False,
             directory=plan.output_dir,
             project=plan.project,
             entity=plan.config.entity,

@@ -12,6 +12,7 @@ from .record import now
 from .runner import TrialReport
 from .tracking import Tracker
 from .trial import Trial
+from .wandb_environment import choose_backend
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -33,6 +34,8 @@ def single_run(
 ) -> Generator[TrialReport]:
     """Hand out the report of one run, job type `full_train`; end its tracking when the block ends.
 
+    It is tracked at W&B where W&B can be used, otherwise offline.
+
     Args:
         directory: Where the run keeps its files; it exists.
         objective: What the best checkpoint is chosen by.
@@ -45,7 +48,9 @@ def single_run(
     listen = observer or _nobody
     run_id = new_sweep_id()
     trial = Trial(number=0, id=run_id, state="running", parameters=parameters, directory=directory, started=now())
-    tracker = Tracker.offline(
+    choice = choose_backend("auto")
+    tracker = Tracker.start(
+        online=choice.backend == "wandb",
         directory=directory,
         project=project,
         group=group,

@@ -1,4 +1,4 @@
-"""Tracking with W&B's own client, offline: `wandb sync` uploads the runs later, from anywhere."""
+"""Tracking with W&B's own client: at W&B, or offline, so that `wandb sync` uploads the runs later, from anywhere."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+FINISH_SECONDS = 120.0
+"""How long the end of a run may wait for a server that takes nothing; what is left stays on disk for `wandb sync`."""
+
 JobType = Literal["sweep", "full_train"]
 DETAILS_KEY: Final = "bertnado"
 """The one key of a run's config that holds what was not sampled."""
@@ -23,6 +26,22 @@ DETAILS_KEY: Final = "bertnado"
 def run_name(of: str | None, run_id: str) -> str:
     """The name that a person tells a run by."""
     return f"{of or 'sweep'}-{run_id}"
+
+
+def run_settings() -> dict[str, Any]:
+    """How a run differs from W&B's defaults, where the environment does not say otherwise."""
+    settings = {"console": "off", "finish_timeout": FINISH_SECONDS}
+    return {name: value for name, value in settings.items() if f"WANDB_{name.upper()}" not in os.environ}
+
+
+def _start_online(arguments: Mapping[str, Any]) -> Run:
+    import wandb
+
+    try:
+        return wandb.init(**arguments)
+    except wandb.errors.CommError as error:
+        _log.warning("tracked offline, W&B could not start the run: %s", error)
+        return wandb.init(mode="offline", **arguments)
 
 
 class Tracker:
@@ -41,9 +60,10 @@ class Tracker:
             self.describe(details)
 
     @classmethod
-    def offline(
+    def start(
         cls,
         *,
+        online: bool,
         directory: Path,
         project: str | None,
         job_type: JobType,
@@ -54,12 +74,13 @@ class Tracker:
         group: str | None = None,
         entity: str | None = None,
     ) -> Tracker:
-        """Start a run whose files stay here until `wandb sync`.
+        """Start a run: at W&B, or one whose files stay here until `wandb sync`.
 
         `WANDB_MODE=disabled` leaves the tracker without one; `WANDB_DIR` says where its files go, in place of
         `directory`. Nothing is changed in the environment, and a run of the caller's own is left alone.
 
         Args:
+            online: Whether it is sent to W&B as it goes; a server that does not answer makes it an offline run.
             directory: Where the run's files go, in `wandb/`.
             project: The W&B project; `None` leaves it to `WANDB_PROJECT`.
             job_type: What the run is.
@@ -77,19 +98,19 @@ class Tracker:
 
             place = Path(os.environ.get("WANDB_DIR") or directory)
             place.mkdir(parents=True, exist_ok=True)
-            run = wandb.init(
-                mode="offline",
-                dir=place,
-                entity=entity,
-                project=project,
-                group=group,
-                job_type=job_type,
-                id=run_id,
-                name=name,
-                config=dict(config),
-                reinit="create_new",
-                settings=wandb.Settings(silent=True, console="off"),
-            )
+            arguments: dict[str, Any] = {
+                "dir": place,
+                "entity": entity,
+                "project": project,
+                "group": group,
+                "job_type": job_type,
+                "id": run_id,
+                "name": name,
+                "config": dict(config),
+                "reinit": "create_new",
+                "settings": wandb.Settings(silent=True, **run_settings()),
+            }
+            run = _start_online(arguments) if online else wandb.init(mode="offline", **arguments)
         except Exception as error:  # noqa: BLE001 (tracking never costs a trial)
             _log.warning("this trial is not tracked, W&B could not start: %s", error)
             return cls(None)

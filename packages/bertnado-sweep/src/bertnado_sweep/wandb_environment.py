@@ -114,6 +114,14 @@ def is_inside_agent() -> bool:
     return bool(os.environ.get("WANDB_SWEEP_ID"))
 
 
+def reread_settings() -> None:
+    """Have the client read its environment again; it does so once, and it speaks until it has."""
+    import wandb
+
+    wandb.teardown()
+    _ = wandb.setup().settings
+
+
 @contextmanager
 def quiet_client(directory: Path) -> Generator[None]:
     """Let the client write below `directory` and to no terminal, unless its own variables say otherwise.
@@ -123,6 +131,7 @@ def quiet_client(directory: Path) -> Generator[None]:
     before = {name: value for name, value in os.environ.items() if name.startswith("WANDB_")}
     os.environ.setdefault("WANDB_DIR", str(directory))
     os.environ.setdefault("WANDB_SILENT", "true")
+    reread_settings()
     try:
         yield
     finally:

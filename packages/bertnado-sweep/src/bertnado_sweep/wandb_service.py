@@ -13,6 +13,7 @@ from bertnado_config import SweepConfig, SweepConfigError, flatten_parameters, n
 
 from .tracking import DETAILS_KEY
 from .trial import Trial, TrialState
+from .wandb_environment import reread_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,14 +87,14 @@ def _patient_client() -> Any:
     before = os.environ.get("WANDB_HTTP_TIMEOUT")
     os.environ.setdefault("WANDB_HTTP_TIMEOUT", str(_PATIENCE))
     limits._HTTP_TIMEOUT = int(os.environ["WANDB_HTTP_TIMEOUT"])
-    wandb.teardown()  # settings are read from the environment once
+    reread_settings()
     try:
         yield
     finally:
         limits._HTTP_TIMEOUT = usual
         if before is None:
             del os.environ["WANDB_HTTP_TIMEOUT"]
-        wandb.teardown()
+        reread_settings()
 
 
 def find_sweep(path: str, *, entity: str | None, project: str | None) -> tuple[ServiceSweep, dict[str, Any]]:

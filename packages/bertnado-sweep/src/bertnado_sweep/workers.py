@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .events import Event, Note, Observer
+from .wandb_environment import reread_settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -133,6 +134,7 @@ def _work(plan: Plan, sweep: ServiceSweep, worker: int, share: int, numbers: Any
             return numbers.value - 1
 
     error: BaseException | None = None
+    reread_settings()
     try:
         run_agent(plan, sweep, share, next_number, events.put)
     except (Exception, KeyboardInterrupt) as raised:  # noqa: BLE001 (it is raised again in the parent)
