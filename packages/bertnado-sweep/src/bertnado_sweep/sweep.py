@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .best import BEST_CONFIG_FILE, NoEligibleTrialError, best_so_far, choose_best, export_best, exported_trial
 from .events import Event, Note, Observer, SweepStarted
 from .plan import Plan, plan_sweep
+from .wandb_environment import quiet_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -119,6 +121,11 @@ def run_plan(plan: Plan, *, observer: Observer | None = None) -> SweepResult:
         OSError: The record cannot be written.
     """
     listen = observer or _log_warnings
+    with quiet_client(plan.output_dir) if plan.backend == "wandb" else nullcontext():
+        return _run(plan, listen)
+
+
+def _run(plan: Plan, listen: Observer) -> SweepResult:
     backend = _create_backend(plan)
     listen(
         SweepStarted(

@@ -16,7 +16,7 @@ from bertnado_config import SweepConfigError
 from .agent import AgentTrials
 from .events import Note
 from .record import read_sweep_id, read_trials, write_sweep
-from .wandb_environment import answers, base_url, quiet_client
+from .wandb_environment import answers, base_url
 from .wandb_service import ServiceError, ServiceSweep, create_sweep, read_service_trials, sweep_state, theirs
 from .workers import run_workers
 
@@ -35,7 +35,7 @@ _PROBE_PAUSE = 2.0
 
 
 class WandbBackend:
-    """One sweep at W&B, worked on by agents of this machine. See `Backend`."""
+    """One sweep at W&B, worked on by agents of this machine, inside of `quiet_client`. See `Backend`."""
 
     def __init__(self, plan: Plan, sweep: ServiceSweep, first_number: int = 0) -> None:
         self._plan = plan
@@ -51,13 +51,12 @@ class WandbBackend:
             ServiceError: W&B refused, or did not answer.
             OSError: The record cannot be written.
         """
-        with quiet_client(plan.output_dir):
-            if plan.joined is None:
-                sweep = create_sweep(sweep_document(plan), entity=plan.entity, project=plan.project)
-                first = 0
-            else:
-                sweep = plan.joined
-                first = len(read_service_trials(sweep, plan.config, plan.objective, plan.output_dir))
+        if plan.joined is None:
+            sweep = create_sweep(sweep_document(plan), entity=plan.entity, project=plan.project)
+            first = 0
+        else:
+            sweep = plan.joined
+            first = len(read_service_trials(sweep, plan.config, plan.objective, plan.output_dir))
         plan.output_dir.mkdir(parents=True, exist_ok=True)
         if read_sweep_id(plan.output_dir) != sweep.id:
             write_sweep(plan.output_dir, plan.to_record(sweep.id, "wandb") | {"path": str(sweep), "url": sweep.url})
@@ -70,19 +69,17 @@ class WandbBackend:
 
     def work(self, observer: Observer) -> None:
         """Run agents until they have had the plan's number of trials, or W&B has no more."""
-        with quiet_client(self._plan.output_dir):
-            if self._plan.workers == 1:
-                numbers = itertools.count(self._first_number)
-                run_agent(self._plan, self._sweep, self._plan.budget, lambda: next(numbers), observer)
-            else:
-                run_workers(self._plan, self._sweep, self._first_number, observer)
+        if self._plan.workers == 1:
+            numbers = itertools.count(self._first_number)
+            run_agent(self._plan, self._sweep, self._plan.budget, lambda: next(numbers), observer)
+        else:
+            run_workers(self._plan, self._sweep, self._first_number, observer)
 
     def trials(self) -> tuple[Trial, ...]:
         """All runs of the sweep by creation; what is recorded here is believed before what W&B says."""
         mine = {trial.id: trial for trial in read_trials(self._plan.output_dir)}
         try:
-            with quiet_client(self._plan.output_dir):
-                runs = read_service_trials(self._sweep, self._plan.config, self._plan.objective, self._plan.output_dir)
+            runs = read_service_trials(self._sweep, self._plan.config, self._plan.objective, self._plan.output_dir)
         except ServiceError:
             return tuple(mine.values())
         merged = [replace(mine.pop(run.id), number=run.number) if run.id in mine else run for run in runs]
@@ -90,8 +87,7 @@ class WandbBackend:
 
     def conclude(self, trials: Sequence[Trial], best: Trial) -> tuple[str, ...]:
         """Say where W&B's own choice of the best run differs, and why."""
-        with quiet_client(self._plan.output_dir):
-            named = theirs(self._sweep)
+        named = theirs(self._sweep)
         other = next((trial for trial in trials if trial.id == named), None)
         if other is None or other.id == best.id or (other.is_eligible and other.value == best.value):
             return ()

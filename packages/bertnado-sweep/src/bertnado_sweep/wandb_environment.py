@@ -22,6 +22,9 @@ ChosenBackend = Literal["wandb", "local"]
 PROBE_SECONDS = 3.0
 """How long the server may take to answer before `auto` does without it."""
 
+ANSWER_SECONDS = 120
+"""How long one answer may take; the client's own 30 s make it ask again, and so create a sweep twice."""
+
 HOW_TO_LOG_IN = "log in with `wandb login`, or set WANDB_API_KEY"
 
 
@@ -126,11 +129,15 @@ def reread_settings() -> None:
 def quiet_client(directory: Path) -> Generator[None]:
     """Let the client write below `directory` and to no terminal, unless its own variables say otherwise.
 
-    The client itself sets some of its variables (entity, project, directory); all are put back at the end.
+    It also waits longer for an answer than it would. The client itself sets some of its variables (entity, project);
+    all are put back at the end. Inside of another one it does nothing.
     """
+    wanted = {"WANDB_DIR": str(directory), "WANDB_SILENT": "true", "WANDB_HTTP_TIMEOUT": str(ANSWER_SECONDS)}
+    if wanted.keys() <= os.environ.keys():
+        yield
+        return
     before = {name: value for name, value in os.environ.items() if name.startswith("WANDB_")}
-    os.environ.setdefault("WANDB_DIR", str(directory))
-    os.environ.setdefault("WANDB_SILENT", "true")
+    os.environ.update(wanted | before)
     reread_settings()
     try:
         yield

@@ -13,16 +13,13 @@ from bertnado_config import SweepConfig, SweepConfigError, flatten_parameters, n
 
 from .tracking import DETAILS_KEY
 from .trial import Trial, TrialState
-from .wandb_environment import reread_settings
+from .wandb_environment import ANSWER_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     from bertnado_metrics import Objective
-
-_PATIENCE = 120
-"""Seconds that the service may take to create a sweep: a second try would create a second sweep."""
 
 _STATES: Mapping[str, TrialState] = {
     "finished": "completed",
@@ -78,23 +75,17 @@ def create_sweep(document: Mapping[str, Any], *, entity: str | None, project: st
 
 
 @contextlib.contextmanager
-def _patient_client() -> Any:
+def _patient_client() -> Generator[None]:
     """Wait for one answer: the client asks again, and creates again, when its own time is over."""
     import wandb
 
     limits: Any = wandb.Api
     usual = getattr(limits, "_HTTP_TIMEOUT", None)
-    before = os.environ.get("WANDB_HTTP_TIMEOUT")
-    os.environ.setdefault("WANDB_HTTP_TIMEOUT", str(_PATIENCE))
-    limits._HTTP_TIMEOUT = int(os.environ["WANDB_HTTP_TIMEOUT"])
-    reread_settings()
+    limits._HTTP_TIMEOUT = ANSWER_SECONDS
     try:
         yield
     finally:
         limits._HTTP_TIMEOUT = usual
-        if before is None:
-            del os.environ["WANDB_HTTP_TIMEOUT"]
-        reread_settings()
 
 
 def find_sweep(path: str, *, entity: str | None, project: str | None) -> tuple[ServiceSweep, dict[str, Any]]:
