@@ -60,9 +60,8 @@ def main():
         os.environ |= {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY, "WANDB_ERROR_REPORTING": "false"}
         os.environ |= {"WANDB_SILENT": "true", "WANDB_DIR": scratch}
         os.environ |= {f"WANDB_{name}_DIR": scratch for name in ("CACHE", "CONFIG", "DATA")}
-        from wandb.agents.pyagent import Agent
-
         import wandb
+        from wandb.agents.pyagent import Agent
 
         Agent.HEARTBEAT_SLEEP_SECONDS = 0.2
         agent_alone(scratch)  # a warm-up: the client's process, its imports

@@ -104,7 +104,7 @@ def test_wandb_sync_uploads_a_finished_local_sweep_with_config_history_and_summa
     assert server.runs == {}
     runs = sorted((tmp_path / "sweep" / "wandb").glob("offline-run-*"))
     command = [str(Path(sys.executable).parent / "wandb"), "sync", *map(str, runs)]
-    synced = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    synced = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert synced.returncode == 0, synced.stderr
     for trial in result.trials:
         run = server.runs[ENTITY, "dna", trial.id]

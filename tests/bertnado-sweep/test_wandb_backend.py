@@ -82,6 +82,30 @@ def test_a_sweep_without_a_name_is_named_after_project_task_and_time(sweep, serv
     assert made(server).config["name"].startswith("dna task 20")
 
 
+@pytest.mark.parametrize(
+    ("named", "declared", "environment", "project"),
+    [
+        ("flag", "file", "variable", "flag"),
+        (None, "file", "variable", "file"),
+        (None, None, "variable", "variable"),
+        (None, None, None, "bertnado"),
+    ],
+)
+def test_the_project_is_the_one_named_nearest(sweep, server, monkeypatch, named, declared, environment, project):
+    if environment is not None:
+        monkeypatch.setenv("WANDB_PROJECT", environment)
+    config = GRID if declared is None else GRID | {"project": declared}
+    sweep(config, sweep_count=1, project_name=named)
+    assert made(server).project == project
+    assert [run.project for run in server.runs.values()] == [project]
+
+
+def test_the_entity_of_the_environment_is_the_owner(sweep, server, monkeypatch):
+    monkeypatch.setenv("WANDB_ENTITY", "genomics")
+    sweep(sweep_count=1)
+    assert made(server).entity == "genomics"
+
+
 def test_the_entity_is_the_team_that_was_named(sweep, server):
     sweep(sweep_count=1, entity="genomics")
     assert made(server).entity == "genomics"
@@ -195,6 +219,8 @@ def test_runs_of_other_machines_that_do_not_count_are_never_best(sweep, server, 
     result = sweep(observer=add)
     assert result.best.value == 3
     assert len(result.trials) == 4
+    if isinstance(summary.get("score"), int | float):
+        assert notes(sweep.heard)[0].startswith("W&B's own best run is other, which is ")
 
 
 def test_a_better_run_of_another_machine_is_the_best_and_exported(sweep, server, tmp_path):

@@ -181,6 +181,16 @@ def test_check_and_run_sweep_join_by_id_without_a_sweep_file(server):
     assert f"at W&B: {server.url}/{ENTITY}/dna/sweeps/{found['sweep_id']}" in done.stderr
 
 
+def test_a_sweep_that_wandb_refuses_is_one_message_and_exit_code_1(place, server):
+    server.fail("UpsertSweep", errors="the project is full")
+    flags = ["--config-path", "sweep.json", "--output-dir", "out", "--dataset", "dataset", "--model-name", "model"]
+    failed = CliRunner().invoke(main, ["run-sweep", *flags])
+    assert failed.exit_code == 1
+    assert failed.stderr.splitlines()[-1].startswith("Error: W&B did not create the sweep: ")
+    assert "the project is full" in failed.stderr
+    assert "Traceback" not in failed.output
+
+
 def test_neither_a_file_nor_an_id_is_said(place):
     refused = CliRunner().invoke(
         main, ["run-sweep", "--output-dir", "x", "--dataset", "dataset", "--model-name", "model"]

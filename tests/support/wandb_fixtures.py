@@ -8,9 +8,8 @@ from .wandb_server import KEY, WandbServer
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """A server with a logged-in client; the test fails if the client asked for what the server does not model."""
-    from wandb.agents.pyagent import Agent
-
     import wandb
+    from wandb.agents.pyagent import Agent
 
     wandb.teardown()
     with WandbServer() as running:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from bertnado_train import HuggingFaceTrainer, SweepPlan
 
 DEFAULT_MODEL = "PoetschLab/GROVER"
-DEFAULT_PROJECT = "bertnado"
 DEFAULT_SEED = 42
 DEFAULT_TASK = "binary_classification"
 
@@ -25,7 +24,7 @@ def run_sweep(
     config_path: Path | str | None,
     output_dir: Path | str,
     dataset: Path | str,
-    project_name: str = DEFAULT_PROJECT,
+    project_name: str | None = None,
     task_type: str = DEFAULT_TASK,
     model_name: str = DEFAULT_MODEL,
     sweep_count: int | None = None,
@@ -48,7 +47,8 @@ def run_sweep(
         config_path: The sweep file, JSON or YAML; `None` where `sweep_id` names a sweep.
         output_dir: Where everything is written; must not hold another sweep.
         dataset: A `DatasetDict` on disk with `train` and `validation`.
-        project_name: The W&B project that the trials are tracked in.
+        project_name: The W&B project that the trials are tracked in; by default the file's, otherwise WANDB_PROJECT,
+            otherwise `bertnado`.
         task_type: One of `bertnado_metrics.TASKS`.
         model_name: A directory with a model, or its name on the Hugging Face hub.
         sweep_count: How many trials, at least 1. By default a grid runs whole; otherwise the file's `run_cap`
@@ -72,8 +72,9 @@ def run_sweep(
         NoEligibleTrialError: No trial came to a value.
         ServiceError: W&B did not make the sweep, or no longer answers; what was finished is on disk.
     """
-    from bertnado_sweep import Sweeper, best_so_far, is_inside_agent, run_plan
+    from bertnado_sweep import Sweeper, best_so_far, is_inside_agent, require_backend, run_plan
 
+    require_backend(backend)
     sweeper = Sweeper(
         config_path,
         output_dir,
@@ -108,7 +109,6 @@ def _agent_command(sweeper: Sweeper) -> list[str]:
         "--dataset": _from_here(sweeper.dataset),
         "--model-name": _from_here(sweeper.model_name) if Path(sweeper.model_name).exists() else sweeper.model_name,
         "--task-type": sweeper.task_type,
-        "--project-name": sweeper.project_name,
         "--seed": str(sweeper.seed),
     }
     trust = ["--trust-remote-code"] if sweeper.trust_remote_code else []
@@ -133,7 +133,7 @@ def check_sweep(
     config_path: Path | str | None,
     output_dir: Path | str,
     dataset: Path | str,
-    project_name: str = DEFAULT_PROJECT,
+    project_name: str | None = None,
     task_type: str = DEFAULT_TASK,
     model_name: str = DEFAULT_MODEL,
     sweep_count: int | None = None,
@@ -152,8 +152,9 @@ def check_sweep(
     Raises:
         SweepConfigError: Everything that was found wrong.
     """
-    from bertnado_sweep import Sweeper
+    from bertnado_sweep import Sweeper, require_backend
 
+    require_backend(backend)
     sweeper = Sweeper(
         config_path,
         output_dir,
@@ -186,7 +187,7 @@ def train_model(
     best_config_path: Path | str,
     model_name: str = DEFAULT_MODEL,
     task_type: str = DEFAULT_TASK,
-    project_name: str = DEFAULT_PROJECT,
+    project_name: str | None = None,
     metric_name: str | None = None,
     metric_goal: Goal | None = None,
     *,
@@ -207,7 +208,7 @@ def train_model(
         best_config_path: `best_sweep_config.json` of a sweep, or a file of your own like it.
         model_name: A directory with a model, or its name on the Hugging Face hub.
         task_type: One of `bertnado_metrics.TASKS`.
-        project_name: The W&B project that the run is tracked in.
+        project_name: The W&B project that the run is tracked in; by default WANDB_PROJECT, otherwise `bertnado`.
         metric_name: What the best checkpoint is chosen by; by default the file's metric, otherwise the task's.
         metric_goal: `maximize` or `minimize`; by default the file's, otherwise what the metric implies.
         seed: By default the sweep's, otherwise 42.

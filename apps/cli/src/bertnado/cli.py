@@ -58,7 +58,10 @@ _run_options = _options(
         show_default=True,
         help="What the labels are.",
     ),
-    click.option("--project-name", default=api.DEFAULT_PROJECT, show_default=True, help="The W&B project to track in."),
+    click.option(
+        "--project-name",
+        help="The W&B project to track in.  [default: the sweep file's, otherwise WANDB_PROJECT, otherwise bertnado]",
+    ),
     click.option(
         "--metric-name",
         help="What trials and checkpoints are judged by, for example eval/roc_auc.  "

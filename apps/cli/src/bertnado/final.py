@@ -38,7 +38,7 @@ class FinalRun:
     trainer: HuggingFaceTrainer
     objective: Objective
     output_dir: Path
-    project_name: str
+    project_name: str | None
     parameters: Mapping[str, Any]
     """Everything that the run trains with."""
     carried_over: Mapping[str, Any]
@@ -55,7 +55,7 @@ def prepare_final(
     best_config_path: Path,
     model_name: str,
     task_type: str,
-    project_name: str,
+    project_name: str | None,
     metric_name: str | None,
     metric_goal: Goal | None,
     seed: int | None,

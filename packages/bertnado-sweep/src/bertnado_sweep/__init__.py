@@ -14,7 +14,7 @@ from .events import (
 )
 from .function_trainer import FunctionTrainer
 from .hyperband import EarlyTermination
-from .plan import Plan, plan_sweep
+from .plan import Plan, plan_sweep, require_backend
 from .record import output_problems
 from .search import propose
 from .single import single_run
@@ -32,6 +32,7 @@ __all__ = [
     "Sweeper",
     "plan_sweep",
     "run_plan",
+    "require_backend",
     "single_run",
     "output_problems",
     "BackendName",

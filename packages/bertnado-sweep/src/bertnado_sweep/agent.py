@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from bertnado_config import Session, SweepConfig, Trainer
     from bertnado_metrics import Objective
-
     from wandb import Run
 
     from .events import Event

@@ -16,7 +16,15 @@ from .function_trainer import FunctionTrainer
 from .objective import declared_objective
 from .record import library_versions, now, output_problems
 from .space import space_size
-from .wandb_environment import BackendName, Choice, ChosenBackend, choose_backend, quiet_client
+from .wandb_environment import (
+    DEFAULT_PROJECT,
+    BackendName,
+    Choice,
+    ChosenBackend,
+    choose_backend,
+    project_of,
+    quiet_client,
+)
 from .wandb_service import ServiceError, ServiceSweep, find_sweep, parse_service_config
 
 if TYPE_CHECKING:
@@ -57,7 +65,7 @@ class Plan:
     config_path: Path | None = None
     entity: str | None = None
     """The W&B user or team."""
-    project: str | None = None
+    project: str = DEFAULT_PROJECT
     group: str | None = None
     application: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What the application wants recorded of the sweep: model, dataset, task, ..."""
@@ -118,7 +126,7 @@ def plan_sweep(
         workers: How many processes train at once, each with a GPU of its own.
         sweep_id: A sweep at W&B that is joined, `[ENTITY/PROJECT/]ID`; its file is the one that W&B has.
         entity: The W&B user or team; otherwise the file's.
-        project_name: The W&B project; otherwise the file's.
+        project_name: The W&B project; otherwise the file's, otherwise WANDB_PROJECT, otherwise `bertnado`.
         group: The W&B group of the runs: the task.
         command: The program and its words that W&B's command-line agent is to start for a trial.
         record: What is to be written to `sweep.json` beside what the sweep itself knows. JSON-serialisable.
@@ -160,7 +168,7 @@ def plan_sweep(
                 backend_reason=choice.reason,
                 config_path=Path(config).absolute() if isinstance(config, str | Path) else None,
                 entity=joined.entity if joined else entity or parsed.entity,
-                project=joined.project if joined else project_name or parsed.project,
+                project=joined.project if joined else project_of(project_name, parsed.project),
                 group=group,
                 application=dict(record or {}),
                 workers=workers,
@@ -169,6 +177,18 @@ def plan_sweep(
                 warnings=(*parsed.warnings, *problems),
             )
     raise SweepConfigError(_errors(problems), source=_source(config, problems))
+
+
+def require_backend(backend: str) -> None:
+    """See at once to it that a backend that is asked for by name can be used; `plan_sweep` does so among all else.
+
+    Raises:
+        SweepConfigError: It cannot.
+    """
+    if backend == "wandb":
+        _, problems = _choose_backend(backend, None)
+        if problems:
+            raise SweepConfigError(problems)
 
 
 def _choose_backend(backend: str, sweep_id: str | None) -> tuple[Choice | None, list[Problem]]:

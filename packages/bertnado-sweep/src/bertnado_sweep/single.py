@@ -12,7 +12,7 @@ from .record import now
 from .runner import TrialReport
 from .tracking import Tracker
 from .trial import Trial
-from .wandb_environment import choose_backend
+from .wandb_environment import choose_backend, project_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -40,7 +40,7 @@ def single_run(
         directory: Where the run keeps its files; it exists.
         objective: What the best checkpoint is chosen by.
         parameters: What the run trains with.
-        project: The W&B project.
+        project: The W&B project; otherwise WANDB_PROJECT, otherwise `bertnado`.
         group: The W&B group: the task.
         notes: What a person should know of it beforehand.
         observer: Hears of everything that happens.
@@ -52,7 +52,7 @@ def single_run(
     tracker = Tracker.start(
         online=choice.backend == "wandb",
         directory=directory,
-        project=project,
+        project=project_of(project),
         group=group,
         job_type="full_train",
         run_id=run_id,

@@ -79,7 +79,7 @@ def run_sweep(
         workers: How many processes train at once, each with a GPU of its own.
         sweep_id: A sweep at W&B that is joined, `[ENTITY/PROJECT/]ID`; its file is the one that W&B has.
         entity: The W&B user or team; otherwise the file's.
-        project_name: The W&B project; otherwise the file's.
+        project_name: The W&B project; otherwise the file's, otherwise WANDB_PROJECT, otherwise `bertnado`.
         group: The W&B group of the runs: the task.
         command: The program and its words that W&B's command-line agent is to start for a trial.
         record: What is to be written to `sweep.json` beside what the sweep itself knows. JSON-serialisable.

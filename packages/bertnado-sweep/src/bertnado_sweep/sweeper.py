@@ -36,7 +36,7 @@ class Sweeper:
         model_name: A directory with a model, or its name on the Hugging Face hub.
         dataset: The prepared dataset on disk.
         task_type: One of `bertnado_metrics.TASKS`.
-        project_name: The W&B project.
+        project_name: The W&B project; otherwise the file's, otherwise WANDB_PROJECT, otherwise `bertnado`.
         metric_name: What is optimised; otherwise the file's metric, otherwise the task's.
         metric_goal: Whether higher or lower values are better, where the metric does not say.
         trainer: What trains a trial, in place of bertnado-train's.
@@ -54,7 +54,7 @@ class Sweeper:
         model_name: str,
         dataset: str | Path,
         task_type: str,
-        project_name: str,
+        project_name: str | None = None,
         metric_name: str | None = None,
         metric_goal: Goal | None = None,
         *,

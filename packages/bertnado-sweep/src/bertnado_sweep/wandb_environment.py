@@ -19,6 +19,8 @@ BackendName = Literal["auto", "wandb", "local"]
 """Where trials come from; `auto` finds out whether W&B can be used."""
 ChosenBackend = Literal["wandb", "local"]
 
+DEFAULT_PROJECT = "bertnado"
+
 PROBE_SECONDS = 3.0
 """How long the server may take to answer before `auto` does without it."""
 
@@ -76,6 +78,11 @@ def _what_is_missing() -> tuple[str, str] | None:
     if not answers(url):
         return f"{url} did not answer within {PROBE_SECONDS:g} s", "look at the network and at WANDB_BASE_URL"
     return None
+
+
+def project_of(named: str | None, declared: str | None = None) -> str:
+    """The W&B project: the one that was named, the sweep file's, WANDB_PROJECT, or BertNado's own."""
+    return named or declared or os.environ.get("WANDB_PROJECT") or DEFAULT_PROJECT
 
 
 def base_url() -> str:

@@ -13,7 +13,7 @@ from bertnado_config import SweepConfig, SweepConfigError, flatten_parameters, n
 
 from .tracking import DETAILS_KEY
 from .trial import Trial, TrialState
-from .wandb_environment import ANSWER_SECONDS
+from .wandb_environment import ANSWER_SECONDS, project_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -102,7 +102,7 @@ def find_sweep(path: str, *, entity: str | None, project: str | None) -> tuple[S
     try:
         api = wandb.Api()
         entity = entity or os.environ.get("WANDB_ENTITY") or api.default_entity
-        project = project or os.environ.get("WANDB_PROJECT")
+        project = project_of(project)
         found = api.sweep(f"{entity}/{project}/{sweep_id}")
     except Exception as error:
         where = f"{entity or '(your entity)'}/{project or '(no project)'}"
