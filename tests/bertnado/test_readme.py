@@ -36,7 +36,7 @@ def test_every_link_to_a_file_leads_somewhere(page):
 
 def test_the_flags_of_the_readme_are_all_the_flags():
     table = re.search(r"\| flag \|.*?\n\n", (ROOT / "README.md").read_text(), re.DOTALL).group()
-    described = set(re.findall(r"`(--[a-z-]+)`", table)) | {"--dataset", "--project-name", "--best-config-path"}
+    described = set(re.findall(r"`(--[a-z-]+)`", table)) | {"--dataset", "--best-config-path"}
     used = {flag for command in PROGRAMS.values() for parameter in command.params for flag in parameter.opts}
     assert used == described
 
