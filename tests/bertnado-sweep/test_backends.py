@@ -226,7 +226,6 @@ def test_a_plain_function_that_was_told_to_stop_counts_as_stopped(sweep):
         ({}, 50, 3),
         ({"run_cap": 2}, None, 2),
         ({"run_cap": 2}, 1, 1),
-        ({"method": "random"}, None, 3),
         ({"method": "random", "parameters": {"x": {"min": 0.0, "max": 1.0}}}, None, 10),
         ({"method": "bayes", "parameters": {"x": {"min": 0.0, "max": 1.0}}, "run_cap": 12}, None, 12),
         ({"method": "bayes", "parameters": {"x": {"min": 0.0, "max": 1.0}}, "run_cap": 12}, 4, 4),
@@ -237,6 +236,11 @@ def test_the_budget_is_the_smaller_of_what_was_asked_for_and_what_there_is(sweep
     result = sweep(lambda parameters, report: 0.5, GRID | changes, sweep_count=count, observer=announced.append)
     assert len(result.trials) == trials
     assert announced[0].total == trials
+
+
+@only_local
+def test_a_space_that_is_spent_ends_the_sweep(sweep):
+    assert len(sweep(lambda parameters, report: 0.5, GRID | {"method": "random"}).trials) == 3
 
 
 def test_the_budget_counts_trials_that_failed(sweep):

@@ -5,9 +5,10 @@ The client is the unmodified one; what it talks to is `tests/support/wandb_serve
 
 import json
 import math
+import time
 
 import pytest
-from bertnado_config import SweepConfigError, read_best_config
+from bertnado_config import SweepConfigError, TrialResult, read_best_config
 from bertnado_sweep import NoEligibleTrialError, Note, SweepStarted, TrialEvaluated, TrialStarted, run_sweep
 from support.trainers import CurveTrainer
 from support.wandb_server import ENTITY, KEY
@@ -297,6 +298,21 @@ def test_a_trial_that_wandb_stops_ends_within_one_evaluation_keeps_its_value_and
     assert (stopped.state, stopped.exitcode, stopped.summary["score"]) == ("finished", 0, 2)
 
 
+def test_a_trial_that_is_stopped_before_its_first_evaluation_was_interrupted(sweep, server):
+    def train(parameters, report):
+        step = 0
+        while not report.progress(step):
+            step += 1
+            time.sleep(0.02)
+            if step == 5:
+                server.stop_run(server.runs_of(made(server).name)[0].name)
+        return TrialResult(None, stopped=True)
+
+    with pytest.raises(NoEligibleTrialError, match="stopped before its first evaluation") as raised:
+        sweep(trainer=train, sweep_count=1)
+    assert [trial.state for trial in raised.value.trials] == ["interrupted"]
+
+
 def test_hyperband_at_wandb_stops_what_falls_behind(sweep, server, monkeypatch):
     monkeypatch.setenv("WANDB__FILE_STREAM_TRANSMIT_INTERVAL", "1")
     config = GRID | {
@@ -315,8 +331,6 @@ def test_hyperband_at_wandb_stops_what_falls_behind(sweep, server, monkeypatch):
 
 
 def test_code_that_swallows_every_exception_is_stopped_all_the_same(sweep, server):
-    import time
-
     def train(parameters, report):
         for step in range(1, 200):
             try:

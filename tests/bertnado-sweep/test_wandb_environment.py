@@ -19,27 +19,23 @@ def nowhere(monkeypatch, tmp_path):
 
 def test_with_a_key_and_a_server_that_answers_it_is_wandb(server):
     choice = choose_backend("auto")
-    assert (choice.backend, choice.reason) == (
-        "wandb",
-        f"backend: wandb at {server.url} (--backend local does without it)",
-    )
+    assert choice.backend == "wandb"
+    assert str(choice) == f"wandb at {server.url} (--backend local does without it)"
 
 
 def test_without_a_key_it_is_local_and_says_how_to_log_in(nowhere):
     choice = choose_backend("auto")
-    assert (choice.backend, choice.reason) == (
-        "local",
-        (
-            "backend: local, because no W&B key is configured for http://127.0.0.1:9 "
-            "(for W&B: log in with `wandb login`, or set WANDB_API_KEY)"
-        ),
+    assert choice.backend == "local"
+    assert str(choice) == (
+        "local, because no W&B key is configured for http://127.0.0.1:9 "
+        "(for W&B: log in with `wandb login`, or set WANDB_API_KEY)"
     )
 
 
 @pytest.mark.parametrize("mode", ["offline", "disabled"])
 def test_in_a_mode_that_keeps_off_the_network_it_is_local(server, monkeypatch, mode):
     monkeypatch.setenv("WANDB_MODE", mode)
-    assert choose_backend("auto").reason == f"backend: local, because WANDB_MODE is {mode} (for W&B: unset WANDB_MODE)"
+    assert str(choose_backend("auto")) == f"local, because WANDB_MODE is {mode} (for W&B: unset WANDB_MODE)"
     assert server.requests == []
 
 
@@ -47,7 +43,7 @@ def test_with_a_key_and_no_answer_it_is_local(nowhere, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     choice = choose_backend("auto")
     assert choice.backend == "local"
-    assert "because http://127.0.0.1:9 did not answer within 3 s" in choice.reason
+    assert "because http://127.0.0.1:9 did not answer within 3 s" in choice.why
 
 
 def test_a_server_that_fails_answers_too(server):

@@ -147,3 +147,38 @@ def test_ctrl_c_ends_the_trial_at_its_next_step_records_it_and_goes_on_up(server
     assert recorded_states(tmp_path) == ["interrupted"]
     (run,) = server.runs.values()
     assert (run.state, run.exitcode) == ("failed", 1)
+
+
+WORKERS = """
+import sys
+sys.path.insert(0, {tests!r})
+from bertnado_sweep import run_sweep
+from support.trainers import CurveTrainer
+if __name__ == "__main__":
+    trainer = CurveTrainer((1.0,) * 100, pause=0.2)
+    run_sweep(trainer, {config!r}, output_dir={output!r}, backend="wandb", project_name="dna", workers=2)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_their_parent_and_record_their_trials(server, tmp_path, how):
+    script = tmp_path / "sweep.py"
+    script.write_text(WORKERS.format(tests=str(Path(__file__).parents[1]), config=GRID, output=str(tmp_path / "sweep")))
+    process = subprocess.Popen([sys.executable, script], stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: recorded_states(tmp_path) == ["running", "running"], process)
+        process.send_signal(how)
+        process.wait(timeout=60)
+        wait_until(lambda: recorded_states(tmp_path) == ["interrupted", "interrupted"])
+    finally:
+        process.kill()
+    assert process.returncode in (1, -how)
+    wait_until(lambda: [run.exitcode for run in server.runs.values()] == [1, 1])
+
+
+def wait_until(holds, process=None):
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, holds
+        assert process is None or process.poll() is None
+        time.sleep(0.05)

@@ -130,7 +130,8 @@ class Display:
 
     def _trial_started(self, event: TrialStarted) -> None:
         varied = describe_parameters(varied_parameters(self._config, event.parameters))
-        of = "" if self._total is None else f" of {self._total}"
+        is_counted = self._total is not None and event.number < self._total  # a sweep that was joined had trials before
+        of = f" of {self._total}" if is_counted else ""
         self._say(f"trial {event.number + 1}{of}: {varied}")
         self._start(event.number, f"trial {event.number + 1}")
 

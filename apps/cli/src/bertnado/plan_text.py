@@ -29,7 +29,7 @@ def describe_plan(checked: CheckedSweep) -> str:
     lines = [
         *(f"Warning: {warning}" for warning in plan.warnings),
         f"objective     {plan.objective.goal} {plan.objective.name}, at each trial's best checkpoint",
-        f"backend       {plan.backend_reason.removeprefix('backend: ')}",
+        f"backend       {plan.backend_reason}",
         *([f"joins         {plan.joined}"] if plan.joined else []),
         f"search        {plan.config.method}" + (f", seed {plan.seed}" if plan.backend == "local" else ""),
         f"trials        {plan.budget}" + (f", by {plan.workers} workers" if plan.workers > 1 else ""),

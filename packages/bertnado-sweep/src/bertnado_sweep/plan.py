@@ -61,7 +61,7 @@ class Plan:
     backend: ChosenBackend = "local"
     """Where trials come from."""
     backend_reason: str = ""
-    """In one line, why from there."""
+    """In one line, from where and why from there."""
     config_path: Path | None = None
     entity: str | None = None
     """The W&B user or team."""
@@ -162,10 +162,10 @@ def plan_sweep(
                 config=parsed,
                 objective=found,
                 output_dir=output,
-                budget=_budget(parsed, sweep_count),
+                budget=_budget(parsed, sweep_count, choice.backend),
                 seed=seed,
                 backend=choice.backend,
-                backend_reason=choice.reason,
+                backend_reason=str(choice),
                 config_path=Path(config).absolute() if isinstance(config, str | Path) else None,
                 entity=joined.entity if joined else entity or parsed.entity,
                 project=joined.project if joined else project_of(project_name, parsed.project),
@@ -301,9 +301,9 @@ def _resolve(
         return None, (Problem("metric", str(error)),)
 
 
-def _budget(config: SweepConfig, sweep_count: int | None) -> int:
-    """How many trials the flag, `run_cap` and the space leave."""
-    size = space_size(config)
+def _budget(config: SweepConfig, sweep_count: int | None, backend: ChosenBackend) -> int:
+    """How many trials the flag, `run_cap` and the space leave; W&B draws the same point again, unless from a grid."""
+    size = space_size(config) if backend == "local" or config.method == "grid" else None
     limits = [limit for limit in (sweep_count, config.run_cap, size) if limit is not None]
     is_said = config.method == "grid" or sweep_count is not None or config.run_cap is not None
     return min(limits) if is_said else min([DEFAULT_TRIALS, *limits])

@@ -119,7 +119,7 @@ def _with_result(report: TrialReport, result: TrialResult) -> Trial:
         return replace(known, value=float(result.value))
     count = len(known.history)
     if count == 0 and result.stopped:
-        return replace(known, state="failed", error="stopped before its first evaluation")
+        return replace(known, state="interrupted", error="stopped before its first evaluation")
     return replace(
         known,
         state="failed",

@@ -60,7 +60,8 @@ def single_run(
         config=parameters,
     )
     report = TrialReport(trial, objective, tracker, listen)
-    listen(RunStarted(run_id, objective, parameters, directory, notes))
+    where = f"at W&B: {tracker.url}" if tracker.url else f"offline, {choice.why}"
+    listen(RunStarted(run_id, objective, parameters, directory, (*notes, f"tracked {where}")))
     try:
         yield report
     except BaseException:

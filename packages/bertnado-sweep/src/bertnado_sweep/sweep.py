@@ -135,7 +135,7 @@ def _run(plan: Plan, listen: Observer) -> SweepResult:
             plan.output_dir,
             plan.config,
             plan.warnings,
-            (plan.backend_reason, *backend.notes),
+            (f"backend: {plan.backend_reason}", *backend.notes),
         )
     )
     backend.work(listen)

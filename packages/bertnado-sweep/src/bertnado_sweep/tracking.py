@@ -116,6 +116,11 @@ class Tracker:
             return cls(None)
         return cls(run, details)
 
+    @property
+    def url(self) -> str | None:
+        """Where a person looks at the run; `None` where it is offline."""
+        return None if self._run is None or self._run.offline else self._run.url
+
     def describe(self, details: Mapping[str, Any]) -> None:
         """Add to what the run shows under the nested key."""
         self._details |= details

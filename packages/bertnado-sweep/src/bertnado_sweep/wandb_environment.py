@@ -32,10 +32,14 @@ HOW_TO_LOG_IN = "log in with `wandb login`, or set WANDB_API_KEY"
 
 @dataclass(frozen=True)
 class Choice:
-    """A backend, and in one line why it is this one."""
+    """A backend, and why it is this one."""
 
     backend: ChosenBackend
-    reason: str
+    why: str
+    """As it goes on after the backend's name: `at URL`, `because ...`, `as asked for`."""
+
+    def __str__(self) -> str:
+        return f"{self.backend} {self.why}" if self.backend == "wandb" else f"{self.backend}, {self.why}"
 
 
 def choose_backend(requested: BackendName) -> Choice:
@@ -45,15 +49,15 @@ def choose_backend(requested: BackendName) -> Choice:
         ValueError: W&B is asked for and cannot be used; the message says how to log in and how to go offline.
     """
     if requested == "local":
-        return Choice("local", "backend: local, as asked for")
+        return Choice("local", "as asked for")
     missing = _what_is_missing()
     if missing is None:
         other = "as asked for" if requested == "wandb" else "--backend local does without it"
-        return Choice("wandb", f"backend: wandb at {base_url()} ({other})")
+        return Choice("wandb", f"at {base_url()} ({other})")
     what, cure = missing
     if requested == "wandb":
         raise ValueError(f"{what}; {cure}, or do without W&B: --backend local")
-    return Choice("local", f"backend: local, because {what} (for W&B: {cure})")
+    return Choice("local", f"because {what} (for W&B: {cure})")
 
 
 def require_wandb() -> None:

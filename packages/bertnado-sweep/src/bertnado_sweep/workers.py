@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import multiprocessing
 import os
 import queue
 import shutil
+import signal
 import subprocess
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -50,9 +53,12 @@ def run_workers(plan: Plan, sweep: ServiceSweep, first_number: int, observer: Ob
             except queue.Empty:
                 continue
             except KeyboardInterrupt:
+                for process in processes:
+                    if process.is_alive():
+                        os.kill(process.pid, signal.SIGINT)
                 if is_interrupted:
                     raise
-                is_interrupted = True  # the workers have heard it too, and come to their ends
+                is_interrupted = True
                 continue
             if isinstance(heard, _Ended):
                 errors += [heard.error] if heard.error is not None else []
@@ -124,6 +130,14 @@ def _environment(gpu: str | None) -> Generator[None]:
                 os.environ[name] = value
 
 
+def _follow_parent() -> None:
+    """Interrupt this worker when its parent has died: nobody waits for it any more."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        _thread.interrupt_main()
+
+
 def _work(plan: Plan, sweep: ServiceSweep, worker: int, share: int, numbers: Any, events: Any) -> None:
     """Do one worker's share, in its process."""
     from .wandb_backend import run_agent
@@ -133,6 +147,8 @@ def _work(plan: Plan, sweep: ServiceSweep, worker: int, share: int, numbers: Any
             numbers.value += 1
             return numbers.value - 1
 
+    os.setpgrp()  # the terminal's Ctrl-C goes to the parent, which hands it on
+    threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
     error: BaseException | None = None
     reread_settings()
     try:
