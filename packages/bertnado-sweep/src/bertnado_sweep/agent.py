@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import logging
 import os
 import signal
@@ -17,7 +16,7 @@ from .best import update_best
 from .events import Note, Observer, TrialEnded, TrialStarted
 from .record import make_trial_directory, now, write_trial
 from .runner import TrialReport, end_trial, run_trial
-from .stopping import StopRequest, run_shielded
+from .stopping import StopRequest, interrupt_main, run_shielded
 from .tracking import Tracker, run_name, run_settings
 from .trial import Trial
 
@@ -63,7 +62,7 @@ class AgentTrials:
         try:
             self.train_one()
         except KeyboardInterrupt:
-            _thread.interrupt_main()  # the agent waits there; an interrupt in this thread it would not see
+            interrupt_main()  # the agent waits there; an interrupt in this thread it would not see
         except Exception as error:  # noqa: BLE001 (nothing of one trial may end the agent)
             self.observer(Note(f"a trial could not be run: {type(error).__name__}: {' '.join(str(error).split())}"))
 

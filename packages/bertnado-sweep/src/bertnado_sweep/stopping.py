@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -32,6 +33,11 @@ class StopRequest:
     def is_made(self) -> bool:
         """Whether the trial has to stop."""
         return self.reason is not None
+
+
+def interrupt_main() -> None:
+    """Interrupt the main thread as Ctrl-C does, also where it waits for a lock."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def run_shielded(work: Callable[[], _Result], stop: StopRequest) -> _Result:

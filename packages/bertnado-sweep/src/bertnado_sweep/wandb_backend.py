@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import itertools
 import os
 import signal
@@ -16,6 +15,7 @@ from bertnado_config import SweepConfigError
 from .agent import AgentTrials
 from .events import Note
 from .record import read_sweep_id, read_trials, write_sweep
+from .stopping import interrupt_main
 from .wandb_environment import answers, base_url
 from .wandb_service import ServiceError, ServiceSweep, create_sweep, read_service_trials, sweep_state, theirs
 from .workers import run_workers
@@ -206,5 +206,5 @@ class _Watch:
             silent_since = silent_since or time.monotonic()
             if time.monotonic() - silent_since >= PATIENCE and not self._over.is_set():
                 self.is_lost = True
-                _thread.interrupt_main()
+                interrupt_main()
                 return

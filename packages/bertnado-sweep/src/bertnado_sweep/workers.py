@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import multiprocessing
 import os
 import queue
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .events import Event, Note, Observer
+from .stopping import interrupt_main
 from .wandb_environment import reread_settings
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _follow_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        _thread.interrupt_main()
+        interrupt_main()
 
 
 def _work(plan: Plan, sweep: ServiceSweep, worker: int, share: int, numbers: Any, events: Any) -> None:
