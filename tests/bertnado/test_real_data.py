@@ -13,7 +13,7 @@ SWEEP = {
     "method": "random",
     "parameters": {
         "learning_rate": {"distribution": "log_uniform_values", "min": 3e-4, "max": 1e-3},
-        "epochs": {"value": 3},
+        "epochs": {"value": 2},
         "per_device_train_batch_size": {"value": 32},
         "eval_steps": {"value": 0.2},
     },
