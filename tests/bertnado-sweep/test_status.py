@@ -38,12 +38,16 @@ def test_a_sweep_at_wandb_is_read_from_its_runs(server, tmp_path):
     arguments = {"output_dir": tmp_path / "sweep", "backend": "wandb", "project_name": "dna"}
     result = run_sweep(CurveTrainer(), GRID, **arguments)
     server.add_run(result.sweep_id, "crashed", state="crashed", config={"x": 9}, summary={"score": 9})
+    stray = {"bertnado": {"state": "stopped"}}
+    server.add_run(result.sweep_id, "stray", state="finished", config=stray, summary={"score": 9})
     status = service_status(f"{ENTITY}/dna/{result.sweep_id}")
+    assert status.trials[-1].error == "the run finished without the parameters of the sweep"
     assert [(trial.state, trial.value) for trial in status.trials] == [
         ("completed", 1),
         ("completed", 3),
         ("completed", 2),
         ("interrupted", 9),
+        ("failed", 9),
     ]
     assert status.best.parameters == {"x": 3}
     assert read_best_config(status.export(tmp_path / "elsewhere")).parameters == {"x": 3}

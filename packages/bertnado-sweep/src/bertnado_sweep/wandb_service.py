@@ -163,11 +163,11 @@ def _as_trial(number: int, run: Any, config: SweepConfig, objective: Objective, 
         value=float(cast("float", value)) if is_number else None,
         details={key: details[key] for key in ("arguments", "dataset") if key in details},
     )
+    if state == "completed" and (not is_number or not parameters):
+        missing = f"a value of {objective.name}" if parameters else "the parameters of the sweep"
+        return replace(trial, state="failed", error=f"the run finished without {missing}")
     if state == "completed" and details.get("state") == "stopped":
         return replace(trial, state="stopped")
-    if state == "completed" and (not is_number or not parameters):
-        missing = f"value of {objective.name}" if parameters else "parameters of the sweep"
-        return replace(trial, state="failed", error=f"the run finished without a {missing}")
     return trial
 
 
