@@ -418,6 +418,18 @@ def test_the_key_is_never_written_and_never_sent_but_to_log_in(sweep, server, tm
     assert KEY not in "".join(capfd.readouterr())
 
 
+def test_the_output_directory_holds_what_is_documented_and_nothing_else(sweep, tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_DIR")
+    result = sweep(sweep_count=1)
+    assert sorted(path.name for path in (tmp_path / "sweep").iterdir()) == [
+        "best_sweep_config.json",
+        "best_sweep_details.json",
+        "sweep.json",
+        result.best.directory.name,
+        "wandb",
+    ]
+
+
 def test_it_prints_nothing_and_leaves_the_environment_as_it_was(sweep, capfd):
     import os
 

@@ -14,7 +14,7 @@ from bertnado_metrics import TASKS
 
 from bertnado import api
 
-_QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+_QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "WANDB_SILENT": "true"}
 """What keeps the libraries' own messages out of a display, unless a person has set it."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -6,6 +6,7 @@ import contextlib
 import io
 import math
 import os
+import tempfile
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -134,13 +135,29 @@ def read_service_trials(
     import wandb
 
     try:
-        api = wandb.Api()
-        runs = api.runs(
-            f"{sweep.entity}/{sweep.project}", filters={"$and": [{"sweep": sweep.id}]}, per_page=100, lazy=False
-        )
-        return [_as_trial(number, run, config, objective, output_dir) for number, run in enumerate(runs)]
+        with _scratch_directory():
+            api = wandb.Api()
+            runs = api.runs(
+                f"{sweep.entity}/{sweep.project}", filters={"$and": [{"sweep": sweep.id}]}, per_page=100, lazy=False
+            )
+            return [_as_trial(number, run, config, objective, output_dir) for number, run in enumerate(runs)]
     except Exception as error:
         raise ServiceError(f"the runs of {sweep} could not be read: {_reason(error)}") from error
+
+
+@contextlib.contextmanager
+def _scratch_directory() -> Generator[None]:
+    """Give the client, which makes a directory for each run that it reads, a place for them."""
+    before = os.environ.get("WANDB_DIR")
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["WANDB_DIR"] = scratch
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["WANDB_DIR"]
+            else:
+                os.environ["WANDB_DIR"] = before
 
 
 def _as_trial(number: int, run: Any, config: SweepConfig, objective: Objective, output_dir: Path) -> Trial:
@@ -176,7 +193,8 @@ def theirs(sweep: ServiceSweep) -> str | None:
     import wandb
 
     try:
-        best = wandb.Api().sweep(str(sweep)).best_run()
+        with _scratch_directory():
+            best = wandb.Api().sweep(str(sweep)).best_run()
     except Exception:  # noqa: BLE001 (it is asked out of curiosity)
         return None
     return None if best is None else str(best.id)
