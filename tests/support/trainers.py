@@ -1,5 +1,6 @@
 """Small trainers that worker processes can be handed."""
 
+import os
 import time
 from dataclasses import dataclass
 
@@ -35,3 +36,13 @@ class CurveTrainer:
                 break
         best = max(values, default=None)
         return TrialResult(best, step=values and 10 * (values.index(best) + 1), stopped=stopped, seed=7)
+
+
+class DeviceTrainer(CurveTrainer):
+    """Says which GPU its process may use, and which process that is."""
+
+    def run(self, parameters, report):
+        report(1, 0.5)
+        time.sleep(1)  # so that no worker is done before the other has begun
+        details = {"gpus": os.environ.get("CUDA_VISIBLE_DEVICES"), "process": os.getpid()}
+        return TrialResult(0.5, step=1, details=details)
