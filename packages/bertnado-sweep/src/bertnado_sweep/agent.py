@@ -67,10 +67,10 @@ class AgentTrials:
             self.observer(Note(f"a trial could not be run: {type(error).__name__}: {' '.join(str(error).split())}"))
 
     def train_one(self) -> Trial:
-        """Train the trial that `wandb.config` describes; a failed one comes back as failed.
+        """Train the trial that `wandb.config` describes; a failed or interrupted one comes back as such.
 
         Raises:
-            KeyboardInterrupt: Somebody interrupted it; it is recorded as interrupted.
+            KeyboardInterrupt: Training raised it; the trial is recorded as interrupted.
             ValueError: W&B's choice lacks a parameter of the sweep.
             OSError: It cannot be recorded.
         """
