@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 from bertnado_config import flatten_parameters, nest_parameters
 
 from .best import update_best
-from .events import Note, Observer, TrialEnded, TrialStarted
+from .events import Note, Observer, TrialEnded, TrialStarted, log_warnings
 from .record import make_trial_directory, now, write_trial
 from .runner import TrialReport, end_trial, run_trial
 from .stopping import StopRequest, interrupt_main, run_shielded
-from .tracking import Tracker, run_name, run_settings
+from .tracking import Tracker, init_or_offline, run_name, run_settings
 from .trial import Trial
 
 if TYPE_CHECKING:
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
     from bertnado_config import Session, SweepConfig, Trainer
     from bertnado_metrics import Objective
     from wandb import Run
-
-    from .events import Event
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -129,12 +124,7 @@ class AgentTrials:
             "name": run_name(self.config.name or self.group, run_id) if run_id else None,
             "settings": wandb.Settings(**run_settings()),
         }
-        try:
-            run = wandb.init(**arguments)
-        except wandb.errors.CommError as error:
-            self.observer(Note(f"this trial is tracked offline, W&B could not start it: {error}"))
-            run = wandb.init(**arguments, mode="offline")
-        with run:
+        with init_or_offline(arguments, lambda text: self.observer(Note(text))) as run:
             yield run
 
 
@@ -173,7 +163,7 @@ def run_agent_trial(
         output_dir=output,
         sweep_id=os.environ["WANDB_SWEEP_ID"],
         group=group,
-        observer=observer or _log_notes,
+        observer=observer or log_warnings,
         next_number=lambda: sum(1 for _ in output.glob("sweep_*/")),
     )
     with _sigterm_stops(trials):
@@ -195,9 +185,3 @@ def _sigterm_stops(trials: AgentTrials) -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _log_notes(event: Event) -> None:
-    """Where nobody watches, keep the notes at least."""
-    if isinstance(event, Note):
-        _log.warning("%s", event.text)

@@ -6,6 +6,7 @@ where several processes train, in the one that waits for them. An observer must 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from bertnado_metrics import Objective
 
     from .trial import Trial
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -96,3 +99,12 @@ class TrialEnded:
 
 Event = SweepStarted | RunStarted | Note | TrialStarted | TrialProgress | TrialEvaluated | TrialEnded
 Observer = Callable[[Event], None]
+
+
+def log_warnings(event: Event) -> None:
+    """An observer for where nobody watches: it keeps the warnings and notes at least."""
+    if isinstance(event, SweepStarted):
+        for warning in event.warnings:
+            _log.warning("%s", warning)
+    elif isinstance(event, Note):
+        _log.warning("%s", event.text)

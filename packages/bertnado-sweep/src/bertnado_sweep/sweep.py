@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .best import BEST_CONFIG_FILE, NoEligibleTrialError, best_so_far, choose_best, export_best, exported_trial
-from .events import Event, Note, Observer, SweepStarted
+from .events import Note, Observer, SweepStarted, log_warnings
 from .plan import Plan, plan_sweep
 from .wandb_environment import quiet_client
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from .backend import Backend
     from .trial import Trial
     from .wandb_environment import BackendName
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ def run_plan(plan: Plan, *, observer: Observer | None = None) -> SweepResult:
         ServiceError: W&B did not make the sweep, or no longer answers; what was finished is on disk.
         OSError: The record cannot be written.
     """
-    listen = observer or _log_warnings
+    listen = observer or log_warnings
     with quiet_client(plan.output_dir) if plan.backend == "wandb" else nullcontext():
         return _run(plan, listen)
 
@@ -166,12 +163,3 @@ def _create_backend(plan: Plan) -> Backend:
     from .local import LocalBackend
 
     return LocalBackend.create(plan)
-
-
-def _log_warnings(event: Event) -> None:
-    """Where nobody watches, keep the warnings at least."""
-    if isinstance(event, SweepStarted):
-        for warning in event.warnings:
-            _log.warning("%s", warning)
-    elif isinstance(event, Note):
-        _log.warning("%s", event.text)

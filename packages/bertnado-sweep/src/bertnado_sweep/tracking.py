@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from wandb import Run
 
@@ -34,13 +34,14 @@ def run_settings() -> dict[str, Any]:
     return {name: value for name, value in settings.items() if f"WANDB_{name.upper()}" not in os.environ}
 
 
-def _start_online(arguments: Mapping[str, Any]) -> Run:
+def init_or_offline(arguments: Mapping[str, Any], warn: Callable[[str], None]) -> Run:
+    """Start a run at W&B, or, where W&B does not answer, one whose files stay here; `warn` is told so."""
     import wandb
 
     try:
         return wandb.init(**arguments)
     except wandb.errors.CommError as error:
-        _log.warning("tracked offline, W&B could not start the run: %s", error)
+        warn(f"tracked offline, W&B could not start the run: {error}")
         return wandb.init(mode="offline", **arguments)
 
 
@@ -110,7 +111,7 @@ class Tracker:
                 "reinit": "create_new",
                 "settings": wandb.Settings(silent=True, **run_settings()),
             }
-            run = _start_online(arguments) if online else wandb.init(mode="offline", **arguments)
+            run = init_or_offline(arguments, _log.warning) if online else wandb.init(mode="offline", **arguments)
         except Exception as error:  # noqa: BLE001 (tracking never costs a trial)
             _log.warning("this trial is not tracked, W&B could not start: %s", error)
             return cls(None)

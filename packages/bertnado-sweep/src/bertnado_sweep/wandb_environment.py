@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
 BackendName = Literal["auto", "wandb", "local"]
 """Where trials come from; `auto` finds out whether W&B can be used."""
@@ -126,6 +126,25 @@ def answers(url: str, seconds: float = PROBE_SECONDS) -> bool:
 def is_inside_agent() -> bool:
     """Whether this process, or this thread of it, was started by an agent of W&B to run one trial."""
     return bool(os.environ.get("WANDB_SWEEP_ID"))
+
+
+@contextmanager
+def environment(changes: Mapping[str, str | None]) -> Generator[None]:
+    """Set variables of the environment for a while; `None` takes one out."""
+    before = {name: os.environ.get(name) for name in changes}
+    _set_environment(changes)
+    try:
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def reread_settings() -> None:

@@ -14,7 +14,7 @@ from bertnado_config import SweepConfig, SweepConfigError, flatten_parameters, n
 
 from .tracking import DETAILS_KEY
 from .trial import Trial, TrialState
-from .wandb_environment import ANSWER_SECONDS, project_of
+from .wandb_environment import ANSWER_SECONDS, environment, project_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -148,16 +148,8 @@ def read_service_trials(
 @contextlib.contextmanager
 def _scratch_directory() -> Generator[None]:
     """Give the client, which makes a directory for each run that it reads, a place for them."""
-    before = os.environ.get("WANDB_DIR")
-    with tempfile.TemporaryDirectory() as scratch:
-        os.environ["WANDB_DIR"] = scratch
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["WANDB_DIR"]
-            else:
-                os.environ["WANDB_DIR"] = before
+    with tempfile.TemporaryDirectory() as scratch, environment({"WANDB_DIR": scratch}):
+        yield
 
 
 def _as_trial(number: int, run: Any, config: SweepConfig, objective: Objective, output_dir: Path) -> Trial:

@@ -9,16 +9,15 @@ import shutil
 import signal
 import subprocess
 import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .events import Event, Note, Observer
 from .stopping import interrupt_main
-from .wandb_environment import reread_settings
+from .wandb_environment import environment, reread_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
     from multiprocessing.context import SpawnContext
 
     from .plan import Plan
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 class _Ended:
     """The last that a worker says."""
 
-    worker: int
     error: BaseException | None
 
 
@@ -82,10 +80,9 @@ def _start(context: SpawnContext, plan: Plan, sweep: ServiceSweep, numbers: Any,
     gpus = visible_gpus()
     processes: list[Any] = []
     for worker, share in enumerate(shares(plan.budget, plan.workers)):
-        process = context.Process(
-            target=_work, args=(plan, sweep, worker, share, numbers, events), name=f"worker-{worker + 1}"
-        )
-        with _environment(gpus[worker % len(gpus)] if gpus else None):
+        process = context.Process(target=_work, args=(plan, sweep, share, numbers, events), name=f"worker-{worker + 1}")
+        own_gpu = {"CUDA_VISIBLE_DEVICES": gpus[worker % len(gpus)]} if gpus else {}
+        with environment({"WANDB_SERVICE": None, **own_gpu}):  # a client service of its own as well
             process.start()
         processes.append(process)
     return processes
@@ -113,23 +110,6 @@ def visible_gpus() -> Sequence[str]:
     return listed.stdout.split() if listed.returncode == 0 else []
 
 
-@contextmanager
-def _environment(gpu: str | None) -> Generator[None]:
-    """What a worker is started with: one GPU, and a client service of its own."""
-    before = {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "WANDB_SERVICE")}
-    os.environ.pop("WANDB_SERVICE", None)
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def _follow_parent() -> None:
     """Interrupt this worker when its parent has died: nobody waits for it any more."""
     parent = multiprocessing.parent_process()
@@ -138,7 +118,7 @@ def _follow_parent() -> None:
         interrupt_main()
 
 
-def _work(plan: Plan, sweep: ServiceSweep, worker: int, share: int, numbers: Any, events: Any) -> None:
+def _work(plan: Plan, sweep: ServiceSweep, share: int, numbers: Any, events: Any) -> None:
     """Do one worker's share, in its process."""
     from .wandb_backend import run_agent
 
@@ -155,4 +135,4 @@ def _work(plan: Plan, sweep: ServiceSweep, worker: int, share: int, numbers: Any
         run_agent(plan, sweep, share, next_number, events.put)
     except (Exception, KeyboardInterrupt) as raised:  # noqa: BLE001 (it is raised again in the parent)
         error = raised
-    events.put(_Ended(worker, error))
+    events.put(_Ended(error))
