@@ -182,3 +182,11 @@ def wait_until(holds, process=None):
         assert time.monotonic() < deadline, holds
         assert process is None or process.poll() is None
         time.sleep(0.05)
+
+
+def test_a_trial_whose_run_cannot_be_started_is_tracked_offline_and_counts(sweep, server, monkeypatch):
+    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "2")
+    server.fail("UpsertBucket", seconds=6, times=1)
+    result = sweep(sweep_count=1)
+    assert [(trial.state, trial.value) for trial in result.trials] == [("completed", 1)]
+    assert sweep.notes[0].startswith("tracked offline, W&B could not start the run: ")

@@ -81,7 +81,7 @@ class AgentTrials:
             given = cast("dict[str, Any]", run.config.as_dict())  # pyright: ignore[reportUnknownMemberType] (untyped)
             trial = Trial(
                 number=self.next_number(),
-                id=run.id,
+                id=os.environ.get("WANDB_RUN_ID", run.id),
                 state="running",
                 parameters=nest_parameters(flatten_parameters(self.config, given)),
                 directory=make_trial_directory(self.output_dir),

@@ -42,7 +42,12 @@ def init_or_offline(arguments: Mapping[str, Any], warn: Callable[[str], None]) -
         return wandb.init(**arguments)
     except wandb.errors.CommError as error:
         warn(f"tracked offline, W&B could not start the run: {error}")
-        return wandb.init(mode="offline", **arguments)
+        # The client still holds the id that it could not start. Inside an agent the id comes from its settings.
+        settings = wandb.setup().settings
+        other = f"{arguments.get('id') or settings.run_id}-offline"
+        if settings.sweep_id:
+            settings.run_id = other
+        return wandb.init(**{**arguments, "mode": "offline", "id": None if settings.sweep_id else other})
 
 
 class Tracker:
