@@ -16,8 +16,16 @@ from bertnado_train.arguments import (
 OBJECTIVE = Objective("eval/roc_auc", "maximize")
 
 
-def make(parameters, rows=100, seed=42):
-    return make_training_arguments(parameters, output_dir="unused", objective=OBJECTIVE, rows=rows, seed=seed)
+def make(parameters, rows=100, seed=42, longest=100, precision="auto"):
+    return make_training_arguments(
+        parameters,
+        output_dir="unused",
+        objective=OBJECTIVE,
+        rows=rows,
+        longest=longest,
+        seed=seed,
+        precision=precision,
+    )
 
 
 def test_an_older_warmup_ratio_means_that_share_of_the_steps():
@@ -100,7 +108,8 @@ def test_only_what_a_person_or_bertnado_changed_differs_from_the_defaults():
     assert set(changed) == {
         *("learning_rate", "eval_strategy", "eval_steps", "save_strategy", "remove_unused_columns"),
         *("metric_for_best_model", "greater_is_better", "per_device_eval_batch_size"),
-        *(() if torch.cuda.is_available() else ("dataloader_pin_memory",)),
+        "logging_nan_inf_filter",
+        *(("bf16", "tf32") if torch.cuda.is_available() else ("dataloader_pin_memory",)),
     }
 
 
@@ -108,6 +117,40 @@ def test_there_is_no_cap_on_the_steps_that_nobody_wrote():
     assert effective_arguments(make({"epochs": 3}))["max_steps"] == -1
 
 
-def test_an_evaluation_takes_larger_batches_than_training_unless_the_file_says_otherwise():
-    assert make({"per_device_train_batch_size": 8}).per_device_eval_batch_size == 32
+def test_an_evaluation_takes_as_many_rows_as_a_number_of_tokens_unless_the_file_says_otherwise():
+    tokens = 32768 if torch.cuda.is_available() else 4096
+    assert make({"per_device_train_batch_size": 8}, longest=128).per_device_eval_batch_size == tokens // 128
+    assert make({}, longest=10**6).per_device_eval_batch_size == 1
     assert make({"per_device_eval_batch_size": 16}).per_device_eval_batch_size == 16
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is at hand")
+class TestPrecisionWithoutAGpu:
+    """What a trial computes in on the CPU."""
+
+    def test_it_is_fp32_unless_somebody_says_otherwise(self):
+        arguments = make({})
+        assert (arguments.bf16, arguments.fp16, arguments.tf32) == (False, False, None)
+        assert make({}, precision="bf16").bf16
+
+    @pytest.mark.parametrize("precision", ["auto", "fp32", "bf16"])
+    def test_the_parameters_decide_where_they_say_it(self, precision):
+        assert make({"bf16": True}, precision=precision).bf16
+        assert not make({"bf16": False}, precision=precision).bf16
+
+
+@pytest.mark.gpu
+class TestPrecisionOnAGpu:
+    """What a trial computes in on a GPU that has bf16 and TF32."""
+
+    def test_it_is_bf16_with_tf32_for_the_rest(self):
+        arguments = make({})
+        assert (arguments.bf16, arguments.fp16, arguments.tf32) == (True, False, True)
+
+    def test_fp32_is_what_its_name_says(self):
+        arguments = make({}, precision="fp32")
+        assert (arguments.bf16, arguments.fp16, arguments.tf32) == (False, False, False)
+
+    def test_the_parameters_decide_where_they_say_it(self):
+        assert make({"tf32": False}).tf32 is False
+        assert (make({"fp16": True}).fp16, make({"fp16": True}).bf16) == (True, False)

@@ -1,6 +1,7 @@
 """Rows without padding, and batches cut to their longest row."""
 
 import numpy as np
+import pytest
 import torch
 from bertnado_train.encoded import CutToLongest, EncodedSplit
 from hypothesis import given
@@ -39,8 +40,38 @@ def test_a_batch_is_as_wide_as_its_longest_row():
         lengths=np.array([3, 3], dtype=np.int64),
         labels=np.array([0, 1], dtype=np.float32),
     )
-    batch = CutToLongest(pad_token_id=3)([split[1], split[0]])
+    batch = CutToLongest(pad_token_id=3)(split.__getitems__([1, 0]))
     assert batch["input_ids"].tolist() == [[8, 3, 3], [5, 6, 7]]
     assert batch["attention_mask"].tolist() == [[1, 0, 0], [1, 1, 1]]
     assert batch["labels"].tolist() == [1.0, 0.0]
     assert batch["input_ids"].dtype == torch.int64
+
+
+SPLIT = EncodedSplit(
+    tokens=np.arange(1, 15, dtype=np.int32),
+    mask=np.ones(14, dtype=np.uint8),
+    starts=np.array([0, 5, 7, 14]),
+    labels=np.array([0, 1, 2]),
+)
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=6))
+def test_rows_are_picked_in_any_order(indices):
+    picked = SPLIT.__getitems__(indices)
+    assert [picked[place]["input_ids"].tolist() for place in range(len(picked))] == [
+        SPLIT[index]["input_ids"].tolist() for index in indices
+    ]
+    assert picked.labels.tolist() == indices
+
+
+@pytest.mark.parametrize(("multiple", "limit", "width"), [(1, None, 7), (8, None, 8), (8, 512, 8), (8, 7, 7)])
+def test_a_width_is_rounded_up_as_far_as_the_model_has_positions(multiple, limit, width):
+    batch = CutToLongest(pad_token_id=0, multiple=multiple, limit=limit)(SPLIT)
+    assert batch["input_ids"].shape == (3, width)
+
+
+def test_rows_go_longest_first_and_equal_ones_in_their_order():
+    lengths = [2, 3, 2, 3]
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    split = EncodedSplit(np.ones(10, np.int32), np.ones(10, np.uint8), starts, np.zeros(4))
+    assert split.longest_first.tolist() == [1, 3, 0, 2]

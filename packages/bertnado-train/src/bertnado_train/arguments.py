@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from transformers import TrainingArguments
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 DEFAULT_EVALUATIONS = 20
 """About how many evaluations a trial gets where the parameters set no interval."""
 
-_EVALUATION_BATCH = 4
-"""How many times the training batch an evaluation takes: it keeps no gradients."""
+_EVALUATION_TOKENS = {"cpu": 4096, "cuda": 32768}
+"""Tokens in one batch of an evaluation, which keeps no gradients; more of them are no faster (docs/performance.md)."""
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+"""`auto` is bf16 on a GPU that computes in it, with TF32 for what stays fp32, and fp32 everywhere else."""
 
 _NOT_RECORDED = frozenset({"output_dir", "hub_token", "push_to_hub_token", "disable_tqdm", "report_to", "do_eval"})
 
@@ -43,7 +46,9 @@ def make_training_arguments(
     output_dir: Path | str,
     objective: Objective,
     rows: int,
+    longest: int,
     seed: int,
+    precision: Precision = "auto",
 ) -> TrainingArguments:
     """Make the arguments of one trial.
 
@@ -52,18 +57,18 @@ def make_training_arguments(
         output_dir: Where the trial keeps its files.
         objective: What the best checkpoint is chosen by.
         rows: Rows of the training split, at least 1.
+        longest: Tokens in the longest row of the validation split, at least 1.
         seed: The seed of a trial whose parameters hold none; at least 0 and below 2**32.
+        precision: What the trial computes in, unless its parameters hold `bf16`, `fp16` or `tf32`.
 
     Raises:
         ValueError: A name or a value that no training argument has; the message begins with its place.
     """
-    settings = convert_arguments(parameters)
-    settings.setdefault("seed", seed)
+    settings = {"seed": seed, "logging_nan_inf_filter": False, **convert_arguments(parameters)}
+    settings |= _precision_settings(settings, precision)
     interval = settings.get("eval_steps") or 1 / DEFAULT_EVALUATIONS
     settings.setdefault("eval_strategy", "steps")
     settings["eval_steps"] = interval
-    training_batch = settings.get("per_device_train_batch_size", TrainingArguments.per_device_train_batch_size)
-    settings.setdefault("per_device_eval_batch_size", _EVALUATION_BATCH * training_batch)
     settings.setdefault("dataloader_pin_memory", torch.cuda.is_available())
     arguments = TrainingArguments(
         **settings,
@@ -77,6 +82,8 @@ def make_training_arguments(
     )
     # One trial, one device: with more, a Trainer multiplies the batch that the sweep chose.
     arguments._n_gpu = min(1, arguments.n_gpu)
+    if "per_device_eval_batch_size" not in settings:
+        arguments.per_device_eval_batch_size = max(_evaluation_tokens(arguments) // longest, 1)
     arguments.eval_steps = _whole_steps(interval, training_steps(arguments, rows))
     return arguments
 
@@ -102,6 +109,26 @@ def convert_arguments(parameters: Mapping[str, Any]) -> dict[str, Any]:
         named[argument.field] = place
         settings[argument.field] = converted
     return settings
+
+
+def _precision_settings(settings: Mapping[str, Any], precision: Precision) -> dict[str, Any]:
+    """Add what the precision comes to on this machine's device; what `settings` say already stays."""
+    is_cpu = settings.get("use_cpu") or not torch.cuda.is_available()
+    chosen: dict[str, Any] = {}
+    if not {"bf16", "fp16"} & settings.keys():
+        if precision == "auto":
+            precision = "bf16" if not is_cpu and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+        chosen = {"bf16": precision == "bf16", "fp16": precision == "fp16"}
+    if is_cpu and (settings.get("bf16") or chosen.get("bf16")):
+        chosen["use_cpu"] = True  # without that word transformers takes bf16 for a GPU's
+    if not is_cpu and "tf32" not in settings:
+        # Said either way: it is a switch of the whole process, and the next trial may want it otherwise.
+        chosen["tf32"] = precision != "fp32" and torch.cuda.get_device_capability() >= (8, 0)
+    return chosen
+
+
+def _evaluation_tokens(arguments: TrainingArguments) -> int:
+    return _EVALUATION_TOKENS.get(arguments.device.type, _EVALUATION_TOKENS["cpu"])
 
 
 def training_steps(arguments: TrainingArguments, rows: int) -> int:

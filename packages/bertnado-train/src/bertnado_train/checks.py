@@ -5,25 +5,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
+import torch
 from bertnado_config import Problem, nest_parameters, sample_parameters
 
 from .argument_names import MANAGED, OBJECT_NAME, argument_named, given_arguments
-from .arguments import (
-    differences_from_defaults,
-    effective_arguments,
-    make_training_arguments,
-    plan_steps,
-)
+from .arguments import Precision, differences_from_defaults, effective_arguments, plan_steps
 from .prepared import TRAIN
 
 if TYPE_CHECKING:
     from bertnado_config import Parameter, SweepConfig
     from bertnado_metrics import Objective, Task
 
-    from .prepared import PreparedDataset
+    from .trial import Setting
 
 _SAMPLES = 64
 """Combinations of parameters that are tried out."""
@@ -73,22 +69,47 @@ def check_parameters(config: SweepConfig, task: Task) -> list[Problem]:
     return problems
 
 
+def check_precision(config: SweepConfig, precision: Precision) -> list[Problem]:
+    """Say why trials cannot compute in `precision`, here or beside what the sweep file says of it."""
+    if precision == "auto":
+        return []
+    if precision not in get_args(Precision):
+        message = f"{precision!r} is no precision; {', '.join(get_args(Precision))} are"
+        return [Problem("precision", message)]
+    own = [name for path, parameter in config.space.items() for name, _ in _arguments_at(path, parameter)]
+    said = sorted({"bf16", "fp16"} & set(own))
+    if said:
+        message = f"--precision {precision} and the sweep file's {' and '.join(said)} both decide it; keep one of them"
+        return [Problem("precision", message)]
+    if precision == "fp16" and not torch.cuda.is_available():
+        message = "fp16 needs a GPU, and none is visible here; use auto, fp32 or bf16"
+        return [Problem("precision", message)]
+    if (
+        precision == "bf16"
+        and torch.cuda.is_available()
+        and not torch.cuda.is_bf16_supported(including_emulation=False)
+    ):
+        message = f"{torch.cuda.get_device_name()} does not compute in bf16; use auto, fp32 or fp16"
+        return [Problem("precision", message)]
+    return []
+
+
 def try_arguments(
-    config: SweepConfig, objective: Objective, dataset: PreparedDataset
+    config: SweepConfig, objective: Objective, setting: Setting
 ) -> tuple[SweepPlan | None, list[Problem]]:
     """Make the training arguments of many possible trials: what transformers refuses, and the plan.
 
     Args:
         config: A sweep file without problems of its own.
         objective: What trials are judged by.
-        dataset: What they train on.
+        setting: What they share.
     """
-    rows = len(dataset.splits[TRAIN])
+    rows = len(setting.dataset.splits[TRAIN])
     refused: dict[str, None] = {}
     plans, effective = [], []
     for parameters in _possible_trials(config):
         try:
-            arguments = make_training_arguments(parameters, output_dir="unused", objective=objective, rows=rows, seed=0)
+            arguments = setting.training_arguments(parameters, objective, "unused")
         except ValueError as error:
             refused.setdefault(str(error))
             continue
@@ -103,7 +124,7 @@ def try_arguments(
         steps=(min(steps), max(steps)),
         evaluations=(min(evaluations), max(evaluations)),
         arguments=differences_from_defaults(shared),
-        dataset=dataset.summary,
+        dataset=setting.dataset.summary,
     )
     return plan, problems + _plan_warnings(config, plan)
 

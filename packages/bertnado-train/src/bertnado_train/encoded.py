@@ -75,10 +75,23 @@ class EncodedSplit(Dataset[Row]):
             "labels": self.labels[index],
         }
 
+    def __getitems__(self, indices: Sequence[int]) -> EncodedSplit:
+        """The rows at `indices`, in that order: what a `DataLoader` hands to its collator as one batch."""
+        chosen = np.asarray(indices)
+        lengths = self.lengths[chosen]
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.arange(starts[-1]) + np.repeat(self.starts[chosen] - starts[:-1], lengths)
+        return EncodedSplit(self.tokens[places], self.mask[places], starts, self.labels[chosen])
+
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens in each row, padding left out: shape (rows,)."""
         return np.diff(self.starts)
+
+    @property
+    def longest_first(self) -> NDArray[np.int64]:
+        """The rows' numbers by length, the longest first; rows of one length keep their order: shape (rows,)."""
+        return np.argsort(-self.lengths, kind="stable")
 
 
 @dataclass(frozen=True)
@@ -86,18 +99,24 @@ class CutToLongest:
     """Collate rows into a batch that is as wide as its longest row."""
 
     pad_token_id: int
+    multiple: int = 1
+    """What the width is rounded up to a multiple of."""
+    limit: int | None = None
+    """How wide a batch may become by rounding: the model's positions; `None` where it has no limit."""
 
-    def __call__(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
+    def __call__(self, rows: EncodedSplit) -> dict[str, torch.Tensor]:
         """Stack `rows` into `input_ids` and `attention_mask` (batch, tokens) and `labels` (batch, ...)."""
-        width = max(len(row["input_ids"]) for row in rows)
-        input_ids = np.full((len(rows), width), self.pad_token_id, dtype=np.int64)
-        attention_mask = np.zeros((len(rows), width), dtype=np.int64)
-        for index, row in enumerate(rows):
-            length = len(row["input_ids"])
-            input_ids[index, :length] = row["input_ids"]
-            attention_mask[index, :length] = row["attention_mask"]
+        longest = int(rows.lengths.max())
+        width = -(-longest // self.multiple) * self.multiple
+        if self.limit is not None:
+            width = max(min(width, self.limit), longest)
+        is_real = np.arange(width) < rows.lengths[:, None]
+        input_ids = np.full(is_real.shape, self.pad_token_id, dtype=np.int64)
+        attention_mask = np.zeros(is_real.shape, dtype=np.int64)
+        input_ids[is_real] = rows.tokens
+        attention_mask[is_real] = rows.mask
         return {
             "input_ids": torch.from_numpy(input_ids),
             "attention_mask": torch.from_numpy(attention_mask),
-            "labels": torch.from_numpy(np.stack([row["labels"] for row in rows])),
+            "labels": torch.from_numpy(rows.labels),
         }

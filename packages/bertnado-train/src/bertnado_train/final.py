@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bertnado_config import Report
     from bertnado_metrics import Objective
 
+    from .arguments import Precision
+
 MODEL = "model"
 METRICS = "metrics.json"
 
@@ -44,6 +46,7 @@ def train_model(
     output_dir: Path | str,
     *,
     seed: int = 42,
+    precision: Precision = "auto",
     patience: int | None = None,
     report: Report | None = None,
     trust_remote_code: bool = False,
@@ -58,6 +61,7 @@ def train_model(
         objective: What the best checkpoint is chosen by.
         output_dir: Made if it is missing; receives `model` and `metrics.json`.
         seed: The seed, at least 0 and below 2**32, unless `parameters` holds one.
+        precision: What it computes in, see `Precision`, unless `parameters` say it.
         patience: Stop after so many evaluations in a row without an improvement; `None` never does.
         report: Told of every step and evaluation.
         trust_remote_code: Whether code that comes with the model may run.
@@ -69,7 +73,9 @@ def train_model(
     """
     directory = Path(output_dir)
     directory.mkdir(parents=True, exist_ok=True)
-    setting = open_setting(model_name, dataset, task_type, seed=seed, trust_remote_code=trust_remote_code)
+    setting = open_setting(
+        model_name, dataset, task_type, seed=seed, precision=precision, trust_remote_code=trust_remote_code
+    )
     report = report or SilentReport(directory, objective)
     result, trainer = run_trial(setting, parameters, report, directory / MODEL, patience=patience)
     if result.value is None:

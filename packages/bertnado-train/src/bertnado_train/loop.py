@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from bertnado_config import TrialError
 from bertnado_metrics import compute_metrics
-from transformers import EvalPrediction, PrinterCallback, Trainer, TrainerCallback
+from torch.utils.data import Sampler
+from transformers import PrinterCallback, Trainer, TrainerCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers.trainer_utils import EvalLoopOutput
 
-from .encoded import CutToLongest
+from .encoded import CutToLongest, EncodedSplit
 from .loss import TaskLoss, logits_of
+from .model import position_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from bertnado_config import Report
     from bertnado_metrics import Task
+    from torch.utils.data import DataLoader, Dataset
     from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
-
-    from .encoded import EncodedSplit
 
 EVALUATION = "eval"
 """What the names of an evaluation's numbers begin with: `eval/roc_auc`."""
+
+
+_TENSOR_CORE_WIDTH = 8
+"""Tensor cores work fastest on sizes that are multiples of this.
+
+https://docs.nvidia.com/deeplearning/performance/dl-performance-matrix-multiplication/
+"""
 
 
 class DivergedError(TrialError):
@@ -31,7 +44,7 @@ class DivergedError(TrialError):
 
 
 class TaskTrainer(Trainer):
-    """A `Trainer` whose loss and metrics are those of a task."""
+    """A `Trainer` whose loss and metrics are those of a task, and which computes nothing on padding."""
 
     def __init__(
         self,
@@ -42,37 +55,85 @@ class TaskTrainer(Trainer):
         train: EncodedSplit,
         validation: EncodedSplit,
     ) -> None:
+        is_gpu = arguments.device.type == "cuda"
         super().__init__(
             model=model,
             args=arguments,
-            data_collator=CutToLongest(getattr(model.config, "pad_token_id", None) or 0),
+            data_collator=CutToLongest(  # pyright: ignore[reportArgumentType] (it gets a split, not a list)
+                getattr(model.config, "pad_token_id", None) or 0,
+                multiple=_TENSOR_CORE_WIDTH if is_gpu else 1,
+                limit=position_limit(model.config),
+            ),
             train_dataset=train,
             eval_dataset=validation,
             compute_loss_func=TaskLoss(task, class_weights, arguments.label_smoothing_factor),
-            compute_metrics=_metrics_of(task, class_weights),
         )
+        self._task = task
+        self._class_weights = class_weights
         self.remove_callback(PrinterCallback)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], int | None]:
         """Collect one effective batch, and count its label elements whatever their values are."""
-        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        batches = list(itertools.islice(epoch_iterator, num_batches))
         return batches, sum(batch["labels"].numel() for batch in batches)
 
-    def prediction_step(
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Count nothing: nobody reads the number, and counting walks through the model at every batch."""
+        return 0
+
+    def evaluation_loop(
         self,
-        model: torch.nn.Module,
-        inputs: dict[str, Any],
-        prediction_loss_only: bool,
+        dataloader: DataLoader[Any],
+        description: str,
+        prediction_loss_only: bool | None = None,
         ignore_keys: list[str] | None = None,
-    ) -> tuple[None, torch.Tensor, torch.Tensor]:
-        """Compute the logits alone; the loss is one of the metrics, computed once over all of them."""
-        inputs = self._prepare_inputs(inputs)
-        labels = inputs.pop("labels")
-        with torch.no_grad(), self.compute_loss_context_manager():
-            logits = logits_of(model(**inputs))
-        return None, logits.detach().float(), labels
+        metric_key_prefix: str = EVALUATION,
+    ) -> EvalLoopOutput:
+        """Compute the logits of all rows, bring them over from the device at once, and compute the metrics.
+
+        The loss is one of the metrics. Rows go through the model longest first and come back in their own order.
+        """
+        rows: EncodedSplit = dataloader.dataset  # pyright: ignore[reportAssignmentType]
+        model = self._wrap_model(self.model, training=False).eval()  # pyright: ignore[reportArgumentType] (there is one)
+        if callable(switch := getattr(self.optimizer, "eval", None)):
+            switch()  # a schedule-free optimiser keeps other weights for evaluation
+        batches: list[torch.Tensor] = []
+        with torch.no_grad():
+            for inputs in dataloader:
+                del inputs["labels"]
+                with self.compute_loss_context_manager():
+                    batches.append(logits_of(model(**self._prepare_inputs(inputs))).float())
+        computed = torch.cat(batches).cpu().numpy()
+        logits = np.empty_like(computed)
+        logits[rows.longest_first] = computed
+        metrics = compute_metrics(self._task.name, logits, rows.labels, class_weights=self._class_weights)
+        named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
+        return EvalLoopOutput(predictions=logits, label_ids=rows.labels, metrics=named, num_samples=len(rows))
+
+    def _get_train_sampler(self, train_dataset: Dataset[Any] | None = None) -> Sampler[int] | None:
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        if self.args.train_sampling_strategy != "group_by_length" or not isinstance(rows, EncodedSplit):
+            return super()._get_train_sampler(train_dataset)
+        batch = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return LengthGroupedSampler(batch, lengths=rows.lengths.tolist())
+
+    def _get_eval_sampler(self, eval_dataset: EncodedSplit) -> Sampler[int]:  # pyright: ignore[reportIncompatibleMethodOverride] (all are of this kind)
+        return _InOrder(eval_dataset.longest_first.tolist())
+
+
+class _InOrder(Sampler[int]):
+    """Rows in an order of their own."""
+
+    def __init__(self, order: Sequence[int]) -> None:
+        self._order = order
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._order)
+
+    def __len__(self) -> int:
+        return len(self._order)
 
 
 class BestCheckpoint(TrainerCallback):
@@ -92,9 +153,17 @@ class BestCheckpoint(TrainerCallback):
         self.value: float | None = None
         self.step: int | None = None
         self.weights: dict[str, torch.Tensor] | None = None
+        """In host memory, whatever the model trains on."""
         self.history: list[dict[str, Any]] = []
         self.stopped = False
         self.evaluation_seconds = 0.0
+        self.first_step_at: float | None = None
+        """When the first step began, by `time.perf_counter`."""
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Note when the first step begins."""
+        if self.first_step_at is None:
+            self.first_step_at = time.perf_counter()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Count the step; the answer may stop the trial before its next evaluation."""
@@ -145,10 +214,21 @@ class BestCheckpoint(TrainerCallback):
         self._since_best += 1
         if math.isfinite(value) and (self.value is None or self._objective.is_better(value, self.value)):
             self.value, self.step, self._since_best = value, state.global_step, 0
-            self.weights = {name: weight.to("cpu", copy=True) for name, weight in model.state_dict().items()}
+            self._keep(model)
         self.stopped = self._report(state.global_step, value, numbers) or self.stopped
         if self.stopped or self._since_best >= self._patience:
             control.should_training_stop = True
+
+    def _keep(self, model: PreTrainedModel) -> None:
+        """Copy the weights to where the last best ones were."""
+        current = model.state_dict()
+        if self.weights is None:
+            pin = any(weight.is_cuda for weight in current.values())
+            self.weights = {
+                name: torch.empty_like(weight, device="cpu", pin_memory=pin) for name, weight in current.items()
+            }
+        for name, weight in current.items():
+            self.weights[name].copy_(weight)
 
 
 def reported_metrics(metrics: dict[str, float]) -> dict[str, float]:
@@ -160,10 +240,3 @@ def reported_metrics(metrics: dict[str, float]) -> dict[str, float]:
         for name, value in metrics.items()
         if name.startswith(prefix) and not name.endswith(timings)
     }
-
-
-def _metrics_of(task: Task, class_weights: Sequence[float] | None) -> Callable[[EvalPrediction], dict[str, float]]:
-    def compute(prediction: EvalPrediction) -> dict[str, float]:
-        return compute_metrics(task.name, prediction.predictions, prediction.label_ids, class_weights=class_weights)
-
-    return compute

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, set_seed
 from transformers.utils import logging
 
@@ -36,39 +39,64 @@ def load_tokenizer(model_name: str, *, trust_remote_code: bool) -> PreTrainedTok
     return _load(AutoTokenizer, model_name, trust_remote_code)
 
 
-def load_model(
+@dataclass(frozen=True, eq=False)
+class StoredModel:
+    """A model as it was read: each trial trains a copy of its own."""
+
+    kind: type[PreTrainedModel]
+    config: PreTrainedConfig
+    weights: Mapping[str, torch.Tensor]
+    """What was stored. A head that was not is missing here."""
+
+    def copy(self, seed: int) -> PreTrainedModel:
+        """Make the model that reading it anew would give.
+
+        Args:
+            seed: What weights that were not stored, those of a new head, are initialised with.
+        """
+        set_seed(seed)
+        weights = {name: weight.clone() for name, weight in self.weights.items()}
+        with without_bars():
+            return self.kind.from_pretrained(
+                None, config=copy.deepcopy(self.config), state_dict=weights, dtype=torch.float32
+            )
+
+
+def read_model(
     model_name: str,
     task: Task,
     logits: int,
     *,
     label2id: Mapping[str, int] | None,
-    seed: int,
     trust_remote_code: bool,
-) -> PreTrainedModel:
-    """Read a model with a classification head of `logits` outputs for `task`.
+) -> StoredModel:
+    """Read a model with a classification head of `logits` outputs for `task`, in fp32 whatever it is stored in.
 
     Args:
         model_name: A directory or the name of a model on the hub.
         task: What the head is for.
         logits: Outputs of the head, at least 1.
         label2id: Names of the classes, kept in the model's configuration.
-        seed: What a head that is not part of the stored weights is initialised with.
         trust_remote_code: Whether code that comes with the model may run.
 
     Raises:
         ValueError: It cannot be found or read; the message says what to do without internet.
     """
-    set_seed(seed)
     with without_bars():
-        return _load(
+        model, loading = _load(
             AutoModelForSequenceClassification,
             model_name,
             trust_remote_code,
             num_labels=logits,
             problem_type=task.problem_type,
             ignore_mismatched_sizes=True,  # a head that was trained for other classes gives way to a new one
+            dtype=torch.float32,
+            output_loading_info=True,
             **_class_names(logits, label2id or {}),
         )
+    new = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
+    weights = {name: weight for name, weight in model.state_dict().items() if name not in new}
+    return StoredModel(type(model), model.config, weights)
 
 
 def _class_names(logits: int, label2id: Mapping[str, int]) -> dict[str, Any]:

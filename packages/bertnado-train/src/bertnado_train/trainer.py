@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from bertnado_config import Problem
 from bertnado_metrics import compute_metrics, get_task
 
-from .checks import SweepPlan, check_parameters, try_arguments
-from .model import load_config, load_model, position_limit
+from .checks import SweepPlan, check_parameters, check_precision, try_arguments
+from .model import position_limit
 from .prepared import VALIDATION, DatasetError, PreparedDataset, open_dataset
 from .trial import CHECKPOINT, Setting, open_setting, run_trial
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from bertnado_config import Report, SweepConfig, TrialResult
     from bertnado_metrics import Objective, Task
+
+    from .arguments import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,8 @@ class HuggingFaceTrainer:
     """One of `bertnado_metrics.TASKS`."""
     seed: int = 42
     """The seed of a trial whose parameters hold none."""
+    precision: Precision = "auto"
+    """What trials compute in, where the sweep file does not say it."""
     trust_remote_code: bool = False
     """Whether code that comes with the model may run."""
 
@@ -45,41 +50,44 @@ class HuggingFaceTrainer:
     def plan(self, config: SweepConfig, objective: Objective) -> tuple[SweepPlan | None, list[Problem]]:
         """Check everything, and say what the trials will do unless something is wrong."""
         task = get_task(self.task_type)
-        problems = check_parameters(config, task)
-        setting, more = self._open(objective)
+        problems = [*check_parameters(config, task), *check_precision(config, self.precision)]
+        setting, more = self._try_open(objective)
         problems += more
         if setting is None or any(problem.severity == "error" for problem in problems):
             return None, problems
-        plan, more = try_arguments(config, objective, setting.dataset)
+        plan, more = try_arguments(config, objective, setting)
         return plan, problems + more
 
     def open(self) -> HuggingFaceSession:
-        """Read the dataset; it is shared by all trials of the session."""
-        return HuggingFaceSession(self._setting())
+        """Share the dataset and the model with all trials of the session; they are read unless `check` did."""
+        return HuggingFaceSession(self._setting)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs: what was read here it reads itself."""
+        return {name: value for name, value in self.__dict__.items() if name != "_setting"}
+
+    @cached_property
     def _setting(self) -> Setting:
         return open_setting(
             self.model_name,
             self.dataset,
             self.task_type,
             seed=self.seed,
+            precision=self.precision,
             trust_remote_code=self.trust_remote_code,
         )
 
-    def _open(self, objective: Objective) -> tuple[Setting | None, list[Problem]]:
+    def _try_open(self, objective: Objective) -> tuple[Setting | None, list[Problem]]:
         try:
-            setting = self._setting()
+            setting = self._setting
         except DatasetError as error:
             return None, [Problem("dataset", problem) for problem in error.problems]
         except ValueError as error:
             return None, [Problem("model_name", str(error)), *self._problems_without_model()]
-        problems = [
+        return setting, [
             *_undefined_objective(objective, setting.dataset, setting.task),
-            *self._unreadable_rows(setting.dataset),
+            *self._unreadable_rows(setting),
         ]
-        if not problems:
-            problems += self._unloadable_model(setting)
-        return setting, problems
 
     def _problems_without_model(self) -> list[Problem]:
         """Find what is wrong with the dataset where there is no model to read it with."""
@@ -95,12 +103,12 @@ class HuggingFaceTrainer:
             return []
         return []
 
-    def _unreadable_rows(self, dataset: PreparedDataset) -> list[Problem]:
+    def _unreadable_rows(self, setting: Setting) -> list[Problem]:
         """Find rows that the model has no vocabulary or no positions for."""
-        config = load_config(self.model_name, trust_remote_code=self.trust_remote_code)
+        config = setting.model.config
         vocabulary, positions = getattr(config, "vocab_size", None), position_limit(config)
         problems: list[Problem] = []
-        for name, split in dataset.splits.items():
+        for name, split in setting.dataset.splits.items():
             highest = int(split.tokens.max())
             if vocabulary is not None and highest >= vocabulary:
                 message = (
@@ -119,23 +127,9 @@ class HuggingFaceTrainer:
                 problems.append(Problem("dataset", message))
         return problems
 
-    def _unloadable_model(self, setting: Setting) -> list[Problem]:
-        try:
-            load_model(
-                self.model_name,
-                setting.task,
-                setting.dataset.logits,
-                label2id=setting.dataset.label2id,
-                seed=self.seed,
-                trust_remote_code=self.trust_remote_code,
-            )
-        except ValueError as error:
-            return [Problem("model_name", str(error))]
-        return []
-
 
 class HuggingFaceSession:
-    """An open trainer: the dataset in memory, ready for one trial after the other."""
+    """An open trainer: dataset and model in memory, ready for one trial after the other."""
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting

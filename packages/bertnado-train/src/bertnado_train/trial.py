@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import TrialResult
 from bertnado_metrics import Objective, Task, get_task
 
-from .arguments import effective_arguments, make_training_arguments, training_steps
+from .arguments import Precision, effective_arguments, make_training_arguments, training_steps
 from .loop import BestCheckpoint, TaskTrainer
-from .model import load_config, load_model, load_tokenizer, without_bars
+from .model import StoredModel, load_config, load_tokenizer, read_model, without_bars
 from .prepared import TRAIN, VALIDATION, PreparedDataset, open_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bertnado_config import Report
+    from transformers import TrainingArguments
 
 CHECKPOINT = "checkpoint"
 """The directory of the best checkpoint, in the trial's directory."""
@@ -47,11 +48,27 @@ class SilentReport:
 class Setting:
     """What all trials of a sweep share, read once."""
 
-    model_name: str
     task: Task
     dataset: PreparedDataset
-    seed: int
-    trust_remote_code: bool
+    model: StoredModel
+    seed: int = 42
+    """The seed of a trial whose parameters hold none."""
+    precision: Precision = "auto"
+    """What trials compute in, where their parameters do not say it."""
+
+    def training_arguments(
+        self, parameters: Mapping[str, Any], objective: Objective, output_dir: Path | str
+    ) -> TrainingArguments:
+        """Make the arguments of one trial, see `make_training_arguments`."""
+        return make_training_arguments(
+            parameters,
+            output_dir=output_dir,
+            objective=objective,
+            rows=len(self.dataset.splits[TRAIN]),
+            longest=int(self.dataset.splits[VALIDATION].lengths.max()),
+            seed=self.seed,
+            precision=self.precision,
+        )
 
 
 def open_setting(
@@ -60,6 +77,7 @@ def open_setting(
     task_type: str,
     *,
     seed: int = 42,
+    precision: Precision = "auto",
     trust_remote_code: bool = False,
 ) -> Setting:
     """Read what all trials share.
@@ -69,6 +87,7 @@ def open_setting(
         dataset: A `DatasetDict` on disk with `train` and `validation`.
         task_type: One of `bertnado_metrics.TASKS`.
         seed: The seed of a trial whose parameters hold none.
+        precision: What trials compute in, where their parameters do not say it.
         trust_remote_code: Whether code that comes with the model may run.
 
     Raises:
@@ -83,7 +102,10 @@ def open_setting(
         lambda: load_tokenizer(model_name, trust_remote_code=trust_remote_code),
         getattr(config, "pad_token_id", None),
     )
-    return Setting(model_name, task, prepared, seed, trust_remote_code)
+    model = read_model(
+        model_name, task, prepared.logits, label2id=prepared.label2id, trust_remote_code=trust_remote_code
+    )
+    return Setting(task, prepared, model, seed, precision)
 
 
 def train_trial(
@@ -95,6 +117,7 @@ def train_trial(
     output_dir: Path | str,
     *,
     seed: int = 42,
+    precision: Precision = "auto",
     report: Report | None = None,
     trust_remote_code: bool = False,
 ) -> TrialResult:
@@ -108,6 +131,7 @@ def train_trial(
         objective: What the best checkpoint is chosen by.
         output_dir: The trial's directory; the best checkpoint becomes its `checkpoint`.
         seed: The seed, at least 0 and below 2**32, unless `parameters` holds one.
+        precision: What it computes in, see `Precision`, unless `parameters` say it.
         report: Told of every step and evaluation; its answer to an evaluation may stop the trial.
         trust_remote_code: Whether code that comes with the model may run.
 
@@ -117,7 +141,9 @@ def train_trial(
     """
     directory = Path(output_dir)
     directory.mkdir(parents=True, exist_ok=True)
-    setting = open_setting(model_name, dataset, task_type, seed=seed, trust_remote_code=trust_remote_code)
+    setting = open_setting(
+        model_name, dataset, task_type, seed=seed, precision=precision, trust_remote_code=trust_remote_code
+    )
     report = report or SilentReport(directory, objective)
     result, _ = run_trial(setting, parameters, report, directory / CHECKPOINT)
     return result
@@ -142,30 +168,21 @@ def run_trial(
     """
     begin = time.perf_counter()
     train, validation = setting.dataset.splits[TRAIN], setting.dataset.splits[VALIDATION]
-    arguments = make_training_arguments(
-        parameters,
-        output_dir=report.directory,
-        objective=report.objective,
-        rows=len(train),
-        seed=setting.seed,
-    )
-    model = load_model(
-        setting.model_name,
-        setting.task,
-        setting.dataset.logits,
-        label2id=setting.dataset.label2id,
-        seed=arguments.seed,
-        trust_remote_code=setting.trust_remote_code,
-    )
+    arguments = setting.training_arguments(parameters, report.objective, report.directory)
+    model = setting.model.copy(arguments.seed)
     details = {"arguments": effective_arguments(arguments), "dataset": setting.dataset.summary}
     report.started(training_steps(arguments, len(train)), details)
     best = BestCheckpoint(report, patience)
     trainer = TaskTrainer(model, arguments, setting.task, setting.dataset.class_weights, train, validation)
     trainer.add_callback(best)
-    timings = {"prepare": time.perf_counter() - begin}
     trainer.train()
-    timings["evaluate"] = best.evaluation_seconds
-    timings["train"] = time.perf_counter() - begin - timings["prepare"] - timings["evaluate"]
+    end = time.perf_counter()
+    first_step = best.first_step_at or end
+    timings = {
+        "prepare": first_step - begin,
+        "train": end - first_step - best.evaluation_seconds,
+        "evaluate": best.evaluation_seconds,
+    }
     if best.weights is not None:
         begin = time.perf_counter()
         model.load_state_dict(best.weights)
