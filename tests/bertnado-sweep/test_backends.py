@@ -399,3 +399,53 @@ def test_a_plan_starts_nothing_and_can_be_handed_to_another_process(tmp_path):
     plan = plan_sweep(FunctionTrainer(max), GRID, output_dir=tmp_path / "sweep")
     assert not (tmp_path / "sweep").exists()
     assert pickle.loads(pickle.dumps(plan)) == plan
+
+
+class TestCheckpoints:
+    """Whose checkpoints stay on disk."""
+
+    @pytest.fixture
+    def kept(self, sweep, tmp_path):
+        """The numbers of the trials whose checkpoint is there when a trial ends, and at the end."""
+
+        def run(**arguments):
+            seen = []
+
+            def observe(event):
+                if isinstance(event, TrialEnded):
+                    seen.append(there())
+
+            def there():
+                directory = arguments.get("output_dir", tmp_path / "sweep")
+                files = directory.glob("sweep_*/trial.json")
+                return {
+                    json.loads(file.read_text())["number"] for file in files if (file.parent / "checkpoint").exists()
+                }
+
+            result = sweep(Trainer(CURVES), observer=observe, **arguments)
+            return result, [*seen, there()]
+
+        return run
+
+    def test_the_best_one_stays_and_the_others_go_as_soon_as_they_cannot_win(self, kept):
+        result, seen = kept()
+        assert seen == [{0}, {1}, {1}, {1}]
+        assert result.best.checkpoint.is_dir()
+
+    def test_all_stay_where_it_is_asked_for(self, kept):
+        assert kept(keep_checkpoints="all")[1] == [{0}, {0, 1}, {0, 1, 2}, {0, 1, 2}]
+
+    def test_none_stays_where_none_is_wanted_and_none_is_named(self, kept):
+        result, seen = kept(keep_checkpoints="none")
+        assert seen == [set()] * 4
+        assert result.best.checkpoint is None
+
+    def test_what_a_trainer_keeps_elsewhere_is_left_alone(self, sweep, tmp_path):
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        sweep(lambda parameters, report: TrialResult(parameters["x"], 1, checkpoint=elsewhere), keep_checkpoints="none")
+        assert elsewhere.is_dir()
+
+    def test_another_word_is_refused(self, sweep):
+        with pytest.raises(SweepConfigError, match="'last' says not whose; best, all, none do"):
+            sweep(Trainer(CURVES), keep_checkpoints="last")

@@ -57,6 +57,7 @@ def test_outside_an_agent_it_runs_a_sweep(config_path, tmp_path):
         "dataset": "data",
         "task_type": "binary_classification",
         "trust_remote_code": False,
+        "precision": "auto",
     }
     assert (record["project"], record["group"]) == ("dna", "binary_classification")
 
@@ -75,7 +76,8 @@ def test_a_metric_that_the_task_does_not_compute_is_refused_before_anything_star
 def test_the_trainer_of_another_package_is_found_by_its_entry_point(monkeypatch):
     entry = EntryPoint("huggingface", "builtins:dict", trainers.ENTRY_POINTS)
     monkeypatch.setattr(trainers, "entry_points", lambda **wanted: [entry] if wanted["name"] == entry.name else [])
-    arguments = {"model_name": "m", "dataset": "d", "task_type": "t", "seed": 1, "trust_remote_code": False}
+    arguments = {"model_name": "m", "dataset": "d", "task_type": "t", "seed": 1, "precision": "auto"}
+    arguments |= {"trust_remote_code": False}
     assert trainers.find_trainer(**arguments) == arguments
 
 

@@ -1,6 +1,7 @@
 """Small trainers that worker processes can be handed."""
 
 import os
+import signal
 import time
 from dataclasses import dataclass
 
@@ -46,3 +47,26 @@ class DeviceTrainer(CurveTrainer):
         time.sleep(1)  # so that no worker is done before the other has begun
         details = {"gpus": os.environ.get("CUDA_VISIBLE_DEVICES"), "process": os.getpid()}
         return TrialResult(0.5, step=1, details=details)
+
+
+class DyingTrainer(CurveTrainer):
+    """Takes its process with it where `x` is 1, by a signal, or 3, by an exit."""
+
+    def run(self, parameters, report):
+        if parameters["x"] == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if parameters["x"] == 3:
+            os._exit(3)
+        return super().run(parameters, report)
+
+
+@dataclass
+class UnopenableTrainer(CurveTrainer):
+    """Cannot be opened, or dies of it."""
+
+    dies: bool = False
+
+    def open(self):
+        if self.dies:
+            os._exit(1)
+        raise ValueError("no such model")

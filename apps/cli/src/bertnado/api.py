@@ -8,16 +8,33 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 if TYPE_CHECKING:
     from bertnado_metrics import Goal
-    from bertnado_sweep import BackendName, Observer, Plan, Sweeper
-    from bertnado_train import HuggingFaceTrainer, SweepPlan
+    from bertnado_sweep import BackendName, KeepCheckpoints, Observer, Plan, Sweeper
+    from bertnado_train import HuggingFaceTrainer, Precision, SweepPlan
 
 DEFAULT_MODEL = "PoetschLab/GROVER"
 DEFAULT_SEED = 42
 DEFAULT_TASK = "binary_classification"
+
+
+class SweepOptions(TypedDict, total=False):
+    """How a sweep is run; each is a keyword of `run_sweep` and of `check_sweep`."""
+
+    backend: BackendName
+    """`auto` (the default), `wandb` or `local`."""
+    workers: int | None
+    """How many processes train at once, at least 1; by default as many as the visible GPUs take, 1 without a GPU."""
+    trials_per_gpu: int
+    """How many of them share one GPU at most, each with its part of the memory; 1 by default."""
+    keep_checkpoints: KeepCheckpoints
+    """Whose checkpoints stay on disk: the `best` trial's (the default), `all`, or `none`."""
+    sweep_id: str | None
+    """A sweep at W&B to join, `[ENTITY/PROJECT/]ID`."""
+    entity: str | None
+    """The W&B user or team; by default the file's, otherwise your own."""
 
 
 def run_sweep(
@@ -31,13 +48,11 @@ def run_sweep(
     metric_name: str | None = None,
     metric_goal: Goal | None = None,
     *,
-    backend: BackendName = "auto",
-    workers: int = 1,
-    sweep_id: str | None = None,
-    entity: str | None = None,
     seed: int = DEFAULT_SEED,
+    precision: Precision = "auto",
     trust_remote_code: bool = False,
     observer: Observer | None = None,
+    **options: Unpack[SweepOptions],
 ) -> dict[str, Any]:
     """Search for the best training settings; write `best_sweep_config.json`.
 
@@ -55,13 +70,12 @@ def run_sweep(
             counts, otherwise 10.
         metric_name: What trials are judged by; by default the file's metric, otherwise the task's.
         metric_goal: `maximize` or `minimize`; by default what the metric implies.
-        backend: `auto`, `wandb` or `local`.
-        workers: How many processes train at once, each with a GPU of its own; they share the trials.
-        sweep_id: A sweep at W&B to join, `[ENTITY/PROJECT/]ID`.
-        entity: The W&B user or team; by default the file's, otherwise your own.
         seed: Seeds search and training; at least 0 and below 2**32.
+        precision: What trials compute in, where the sweep file does not say it: `auto` (bf16 on a GPU that has it,
+            otherwise fp32), `fp32`, `bf16` or `fp16`.
         trust_remote_code: Whether code that comes with the model may run.
         observer: Told of everything that happens, for a display.
+        options: How the sweep is run, see `SweepOptions`.
 
     Returns:
         `sweep_id`, `best_run_id`, `metric_name`, `metric_goal`, `metric_for_best_model`, `metric_value`,
@@ -74,7 +88,7 @@ def run_sweep(
     """
     from bertnado_sweep import Sweeper, best_so_far, is_inside_agent, require_backend, run_plan
 
-    require_backend(backend)
+    require_backend(options.get("backend", "auto"))
     sweeper = Sweeper(
         config_path,
         output_dir,
@@ -85,23 +99,17 @@ def run_sweep(
         metric_name,
         metric_goal,
         seed=seed,
+        precision=precision,
         trust_remote_code=trust_remote_code,
     )
     if is_inside_agent():
-        sweeper.run_assigned(observer)
+        sweeper.run_assigned(observer, keep_checkpoints=options.get("keep_checkpoints", "best"))
         return best_so_far(sweeper.output_dir)
-    plan = sweeper.plan(
-        sweep_count,
-        backend=backend,
-        workers=workers,
-        sweep_id=sweep_id,
-        entity=entity,
-        command=_agent_command(sweeper),
-    )
+    plan = sweeper.plan(sweep_count, command=_agent_command(sweeper, options), **options)
     return run_plan(plan, observer=observer).to_dict()
 
 
-def _agent_command(sweeper: Sweeper) -> list[str]:
+def _agent_command(sweeper: Sweeper, options: SweepOptions) -> list[str]:
     """How W&B's command-line agent starts a trial of this sweep, from where this process was started."""
     flags = {
         "--sweep-id": "${envvar:WANDB_SWEEP_ID}",
@@ -110,6 +118,8 @@ def _agent_command(sweeper: Sweeper) -> list[str]:
         "--model-name": _from_here(sweeper.model_name) if Path(sweeper.model_name).exists() else sweeper.model_name,
         "--task-type": sweeper.task_type,
         "--seed": str(sweeper.seed),
+        "--precision": sweeper.precision,
+        "--keep-checkpoints": options.get("keep_checkpoints", "best"),
     }
     trust = ["--trust-remote-code"] if sweeper.trust_remote_code else []
     return ["bertnado", "run-sweep", *(word for flag in flags.items() for word in flag), *trust]
@@ -140,12 +150,10 @@ def check_sweep(
     metric_name: str | None = None,
     metric_goal: Goal | None = None,
     *,
-    backend: BackendName = "auto",
-    workers: int = 1,
-    sweep_id: str | None = None,
-    entity: str | None = None,
     seed: int = DEFAULT_SEED,
+    precision: Precision = "auto",
     trust_remote_code: bool = False,
+    **options: Unpack[SweepOptions],
 ) -> CheckedSweep:
     """Check everything that `run_sweep` checks, start nothing, and say what would be done.
 
@@ -154,7 +162,7 @@ def check_sweep(
     """
     from bertnado_sweep import Sweeper, require_backend
 
-    require_backend(backend)
+    require_backend(options.get("backend", "auto"))
     sweeper = Sweeper(
         config_path,
         output_dir,
@@ -165,16 +173,10 @@ def check_sweep(
         metric_name,
         metric_goal,
         seed=seed,
+        precision=precision,
         trust_remote_code=trust_remote_code,
     )
-    plan = sweeper.plan(
-        sweep_count,
-        backend=backend,
-        workers=workers,
-        sweep_id=sweep_id,
-        entity=entity,
-        command=_agent_command(sweeper),
-    )
+    plan = sweeper.plan(sweep_count, command=_agent_command(sweeper, options), **options)
     trainer = cast("HuggingFaceTrainer", sweeper.trainer)
     trials, _ = trainer.plan(plan.config, plan.objective)
     assert trials is not None  # noqa: S101  (the same checks passed a moment ago)
@@ -192,6 +194,7 @@ def train_model(
     metric_goal: Goal | None = None,
     *,
     seed: int | None = None,
+    precision: Precision = "auto",
     early_stopping_patience: int | None = None,
     trust_remote_code: bool = False,
     observer: Observer | None = None,
@@ -212,6 +215,7 @@ def train_model(
         metric_name: What the best checkpoint is chosen by; by default the file's metric, otherwise the task's.
         metric_goal: `maximize` or `minimize`; by default the file's, otherwise what the metric implies.
         seed: By default the sweep's, otherwise 42.
+        precision: What training computes in, where neither the file nor the sweep's record says it, see `run_sweep`.
         early_stopping_patience: Stop after so many evaluations in a row without an improvement; at least 1.
         trust_remote_code: Whether code that comes with the model may run.
         observer: Told of everything that happens, for a display.
@@ -237,6 +241,7 @@ def train_model(
         metric_name=metric_name,
         metric_goal=metric_goal,
         seed=seed,
+        precision=precision,
         patience=early_stopping_patience,
         trust_remote_code=trust_remote_code,
         overrides=training_arguments,

@@ -73,6 +73,14 @@ _run_options = _options(
         help="Whether more or less of it is better.  [default: what the metric implies]",
     ),
     click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        default="auto",
+        show_default=True,
+        help="What training computes in, where the file does not say it. auto is bf16, with TF32 for the rest, on a "
+        "GPU that has it, and fp32 elsewhere.",
+    ),
+    click.option(
         "--trust-remote-code",
         is_flag=True,
         help="Let code that comes with the model run. DNABERT-2 and Nucleotide Transformer v2 need it.",
@@ -107,9 +115,22 @@ _sweep_options = _options(
     click.option(
         "--workers",
         type=click.IntRange(min=1),
+        help="How many processes train at once, each with a GPU, or a share of one; together they run --sweep-count "
+        "trials.  [default: as many as the visible GPUs take, 1 without a GPU]",
+    ),
+    click.option(
+        "--trials-per-gpu",
+        type=click.IntRange(min=1),
         default=1,
         show_default=True,
-        help="How many processes train at once, each with a GPU of its own; together they run --sweep-count trials.",
+        help="How many trials share one GPU, each with its part of the memory. A small model leaves much of one idle.",
+    ),
+    click.option(
+        "--keep-checkpoints",
+        type=click.Choice(["best", "all", "none"]),
+        default="best",
+        show_default=True,
+        help="Whose weights stay on disk. Those that cannot be the best any more are removed as the sweep goes on.",
     ),
     click.option(
         "--seed",

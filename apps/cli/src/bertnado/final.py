@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
     from bertnado_metrics import Goal
     from bertnado_sweep import Observer
+    from bertnado_train import Precision
 
 DEFAULT_SEED = 42
 
-_CARRIED_OVER = ("seed", "bf16", "fp16", "tf32", "eval_strategy", "eval_steps", "eval_delay")
+_PRECISION = ("bf16", "fp16")
+_CARRIED_OVER = ("seed", *_PRECISION, "eval_strategy", "eval_steps", "eval_delay")
 """What decides a trial's result besides its sampled parameters."""
 
 
@@ -59,6 +61,7 @@ def prepare_final(
     metric_name: str | None,
     metric_goal: Goal | None,
     seed: int | None,
+    precision: Precision,
     patience: int | None,
     trust_remote_code: bool,
     overrides: Mapping[str, Any],
@@ -70,6 +73,8 @@ def prepare_final(
     """
     best = read_best_config(best_config_path)
     carried = _carried_over(best, best_config_path)
+    if precision != "auto":
+        carried = {name: value for name, value in carried.items() if name not in _PRECISION}
     given = dict(overrides) if seed is None else {**overrides, "seed": seed}
     parameters = override_arguments(override_arguments(carried, best.parameters), given)
     carried = {name: value for name, value in carried.items() if parameters.get(name) == value}
@@ -78,6 +83,7 @@ def prepare_final(
         dataset=dataset,
         task_type=task_type,
         seed=DEFAULT_SEED,
+        precision=precision,
         trust_remote_code=trust_remote_code,
     )
     problems = _output_problems(output_dir)
@@ -120,6 +126,7 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
             run.objective,
             run.output_dir,
             seed=run.seed,
+            precision=run.trainer.precision,
             patience=run.patience,
             report=report,
             trust_remote_code=run.trainer.trust_remote_code,
@@ -157,7 +164,8 @@ def _carried_over(best: BestConfig, best_config_path: Path) -> dict[str, Any]:
     if details.get("parameters") != best.parameters:
         return {}
     arguments = details.get("details", {}).get("arguments", {})
-    return {name: arguments[name] for name in _CARRIED_OVER if arguments.get(name)}
+    told = {name: arguments[name] for name in _CARRIED_OVER if name in arguments}
+    return {name: value for name, value in told.items() if value or name == "bf16"}  # fp32 is a choice as well
 
 
 def _constants(parameters: Mapping[str, Any]) -> dict[str, Any]:

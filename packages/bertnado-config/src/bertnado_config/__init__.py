@@ -2,7 +2,7 @@
 
 from bertnado_metrics import nearest
 
-from .best_config import BestConfig, read_best_config, write_best_config
+from .best_config import BEST_METRIC_KEYS, BestConfig, read_best_config, write_best_config
 from .errors import Problem, SweepConfigError
 from .fields import Method
 from .files import read_document, read_json, write_json
@@ -32,7 +32,7 @@ from .parameters import (
 from .sampling import grid_parameters, grid_point, grid_size, sample_parameters
 from .sections import Hyperband, Metric
 from .sweep_config import SweepConfig, load_sweep_config, parse_sweep_config
-from .trainer import Report, Session, Trainer, TrialError, TrialFunction, TrialResult
+from .trainer import GPU_SHARE, Report, Session, Trainer, TrialError, TrialFunction, TrialResult
 
 __all__ = [
     "load_sweep_config",
@@ -55,6 +55,7 @@ __all__ = [
     "BestConfig",
     "read_best_config",
     "write_best_config",
+    "BEST_METRIC_KEYS",
     "read_document",
     "read_json",
     "write_json",
@@ -85,4 +86,5 @@ __all__ = [
     "TrialResult",
     "TrialError",
     "TrialFunction",
+    "GPU_SHARE",
 ]

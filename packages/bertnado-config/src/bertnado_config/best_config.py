@@ -49,6 +49,9 @@ class _BestFile(BaseModel):
         return None if self.greater_is_better is None else "maximize" if self.greater_is_better else "minimize"
 
 
+BEST_METRIC_KEYS = frozenset(_BestFile.model_fields)
+"""The keys of `best_sweep_config.json` that say by which metric its parameters are best."""
+
 _VOCABULARY = Vocabulary(
     "a best configuration",
     keys={"optimization_metric": tuple(_OptimizationMetric.model_fields)},

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .sweep_config import SweepConfig
 
 
+GPU_SHARE = "BERTNADO_GPU_SHARE"
+"""The variable of the environment that says which part of its GPU's memory a worker may use, above 0, at most 1."""
+
+
 class TrialError(RuntimeError):
     """A trial that came to nothing, for a reason that its message tells a person in full."""
 
@@ -109,7 +113,10 @@ class Trainer(Protocol):
         ...
 
     def open(self) -> Session:
-        """Read what all trials share. Called once per worker, in the worker's process."""
+        """Read what all trials share. Called once per worker, in the worker's process.
+
+        The environment says what the worker may use: `CUDA_VISIBLE_DEVICES`, `OMP_NUM_THREADS`, and `GPU_SHARE`.
+        """
         ...
 
 

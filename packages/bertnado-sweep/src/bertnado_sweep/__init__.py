@@ -1,6 +1,6 @@
 """Many training runs: proposing, recording, stopping and choosing the best."""
 
-from .best import BEST_DETAILS_FILE, NoEligibleTrialError, best_so_far, choose_best
+from .best import BEST_DETAILS_FILE, KeepCheckpoints, NoEligibleTrialError, best_so_far, choose_best
 from .events import (
     Event,
     Note,
@@ -39,6 +39,7 @@ __all__ = [
     "BEST_DETAILS_FILE",
     "Plan",
     "FunctionTrainer",
+    "KeepCheckpoints",
     "NoEligibleTrialError",
     "choose_best",
     "best_so_far",

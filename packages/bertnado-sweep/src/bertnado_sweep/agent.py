@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import flatten_parameters, nest_parameters
 
-from .best import update_best
+from .best import KeepCheckpoints, settle, with_kept_checkpoint
 from .events import Note, Observer, TrialEnded, TrialStarted, log_warnings
-from .record import make_trial_directory, now, write_trial
+from .record import make_trial_directory, now, read_trials, write_trial
 from .runner import TrialReport, end_trial, run_trial
 from .stopping import StopRequest, interrupt_main, run_shielded
 from .tracking import Tracker, init_or_offline, run_name, run_settings
@@ -42,6 +42,7 @@ class AgentTrials:
     observer: Observer
     next_number: Callable[[], int]
     """Numbers trials in the order of their start."""
+    keep_checkpoints: KeepCheckpoints = "best"
     is_cancelled: Callable[[], bool] = lambda: False
     """Asked when a trial was stopped: whether that was the end of the whole sweep."""
     running: StopRequest | None = field(default=None, init=False)
@@ -105,8 +106,11 @@ class AgentTrials:
 
     def _finish(self, ended: Trial, report: TrialReport) -> Trial:
         """Record what became of a trial, here first and then at W&B."""
+        ended = with_kept_checkpoint(ended, self.keep_checkpoints)
         write_trial(ended)
-        best = update_best(self.output_dir, self.objective, self.sweep_id)
+        best = settle(
+            lambda: read_trials(self.output_dir), self.objective, self.output_dir, self.sweep_id, self.keep_checkpoints
+        )
         report.finish_tracking(ended)
         self.observer(TrialEnded(ended, best))
         return ended
@@ -135,6 +139,7 @@ def run_agent_trial(
     output_dir: Path,
     objective: Objective,
     group: str | None = None,
+    keep_checkpoints: KeepCheckpoints = "best",
     observer: Observer | None = None,
 ) -> Trial:
     """Train the one trial that an agent of W&B has started this process, or called this function, for.
@@ -149,6 +154,7 @@ def run_agent_trial(
         output_dir: Where the trial's directory is made.
         objective: What is optimised.
         group: The W&B group of the run: the task.
+        keep_checkpoints: Whose checkpoints stay on disk, of the trials that are recorded in `output_dir`.
         observer: Hears of everything that happens.
 
     Raises:
@@ -165,6 +171,7 @@ def run_agent_trial(
         group=group,
         observer=observer or log_warnings,
         next_number=lambda: sum(1 for _ in output.glob("sweep_*/")),
+        keep_checkpoints=keep_checkpoints,
     )
     with _sigterm_stops(trials):
         return trials.train_one()

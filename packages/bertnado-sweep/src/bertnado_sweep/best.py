@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from bertnado_config import read_json, write_best_config, write_json
+from bertnado_config import BEST_METRIC_KEYS, read_json, write_best_config, write_json
 from bertnado_metrics import Objective
 
-from .record import git_commit, library_versions, read_trials
+from .record import git_commit, library_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from .trial import Trial
 
 BEST_CONFIG_FILE = "best_sweep_config.json"
 BEST_DETAILS_FILE = "best_sweep_details.json"
+
+KeepCheckpoints = Literal["best", "all", "none"]
+"""Whose checkpoints stay on disk. The others' are removed as soon as they cannot be the best any more."""
 
 
 class NoEligibleTrialError(RuntimeError):
@@ -83,25 +88,66 @@ def export_best(best: Trial, objective: Objective, output_dir: Path, sweep_id: s
 
 
 def exported_trial(output_dir: Path) -> str | None:
-    """The id of the trial whose parameters are exported; `None` where none are."""
-    path = output_dir / BEST_DETAILS_FILE
-    return read_json(path).get("trial") if path.is_file() else None
+    """The id of the trial whose parameters are exported; `None` where none are, or not all of them yet."""
+    details, config = output_dir / BEST_DETAILS_FILE, output_dir / BEST_CONFIG_FILE
+    if not (details.is_file() and config.is_file()):
+        return None
+    said, exported = read_json(details), read_json(config)
+    parameters: dict[str, Any] = said["parameters"]
+    is_one = all(exported.get(name) == value for name, value in parameters.items() if name not in BEST_METRIC_KEYS)
+    return said["trial"] if is_one else None
 
 
-def update_best(output_dir: Path, objective: Objective, sweep_id: str) -> Trial | None:
-    """Export the best of the trials that are recorded in `output_dir`; it comes back.
+def settle(
+    read: Callable[[], Sequence[Trial]],
+    objective: Objective,
+    output_dir: Path,
+    sweep_id: str,
+    keep: KeepCheckpoints,
+) -> Trial | None:
+    """Export the best of the trials that are recorded, and remove the checkpoints that need not be kept.
 
     Several processes may do so at once: whoever writes looks again afterwards, so the last that is written is
-    the best of all that were recorded by then.
+    the best of all that were recorded by then; and the best of all is the best of whatever part of them one sees.
+
+    Args:
+        read: Reads all trials as they are recorded at that moment.
+        objective: What they are compared by.
+        output_dir: Where the best is exported.
+        sweep_id: The sweep's.
+        keep: Whose checkpoints stay.
+
+    Returns:
+        The best trial; `None` where there is none.
 
     Raises:
         OSError: It cannot be written.
     """
     while True:
-        best = choose_best(read_trials(output_dir), objective)
+        trials = read()
+        best = choose_best(trials, objective)
         if best is None or exported_trial(output_dir) == best.id:
-            return best
+            break
         export_best(best, objective, output_dir, sweep_id)
+    for trial in trials:
+        if keep == "best" and trial is not best and trial.state != "running":
+            _remove_checkpoint(trial)
+    return best
+
+
+def with_kept_checkpoint(ended: Trial, keep: KeepCheckpoints) -> Trial:
+    """The trial as it is recorded: where no checkpoint is kept, its own is removed and no longer named."""
+    if keep == "none" and _remove_checkpoint(ended):
+        return replace(ended, checkpoint=None)
+    return ended
+
+
+def _remove_checkpoint(trial: Trial) -> bool:
+    """Remove a trial's checkpoint; what lies outside of its directory is not ours to remove."""
+    if trial.checkpoint is None or not trial.checkpoint.is_relative_to(trial.directory):
+        return False
+    shutil.rmtree(trial.checkpoint, ignore_errors=True)
+    return True
 
 
 def best_so_far(output_dir: Path) -> dict[str, Any]:

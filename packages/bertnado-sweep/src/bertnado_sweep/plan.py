@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 import secrets
 import string
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, TypedDict, cast, get_args
 
 from bertnado_config import Problem, SweepConfig, SweepConfigError, load_sweep_config, parse_sweep_config
 from bertnado_metrics import Objective
 
+from .best import KeepCheckpoints
 from .function_trainer import FunctionTrainer
 from .objective import declared_objective
 from .record import library_versions, now, output_problems
@@ -26,6 +26,7 @@ from .wandb_environment import (
     quiet_client,
 )
 from .wandb_service import ServiceError, ServiceSweep, find_sweep, parse_service_config
+from .workers import visible_gpus, why_not_sendable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +39,10 @@ DEFAULT_TRIALS = 10
 _STAND_IN = Objective("eval/loss", "minimize")
 """What a trainer checks against where the objective itself is a mistake: every task computes it."""
 
-_ARGUMENTS = ("output_dir", "sweep_count", "seed", "backend", "sweep_id", "workers", "config_path")
+_ARGUMENTS = (
+    *("output_dir", "sweep_count", "seed", "backend", "sweep_id", "config_path"),
+    *("workers", "trials_per_gpu", "keep_checkpoints", "precision"),
+)
 """Paths of problems that are no file's."""
 
 _SEEDS = 2**32
@@ -71,6 +75,7 @@ class Plan:
     """What the application wants recorded of the sweep: model, dataset, task, ..."""
     workers: int = 1
     """How many processes train at once."""
+    keep_checkpoints: KeepCheckpoints = "best"
     joined: ServiceSweep | None = None
     """A sweep that is at W&B already."""
     command: tuple[str, ...] | None = None
@@ -95,6 +100,24 @@ class Plan:
         }
 
 
+class PlanOptions(TypedDict, total=False):
+    """The keywords of `plan_sweep`, for what passes them on."""
+
+    objective: Objective | Callable[[SweepConfig], Objective] | None
+    sweep_count: int | None
+    seed: int
+    backend: BackendName
+    workers: int | None
+    trials_per_gpu: int
+    keep_checkpoints: KeepCheckpoints
+    sweep_id: str | None
+    entity: str | None
+    project_name: str | None
+    group: str | None
+    command: Sequence[str] | None
+    record: Mapping[str, Any] | None
+
+
 def plan_sweep(
     trainer: Trainer | TrialFunction,
     config: SweepConfig | Mapping[str, Any] | str | Path | None,
@@ -104,7 +127,9 @@ def plan_sweep(
     sweep_count: int | None = None,
     seed: int = 42,
     backend: BackendName = "auto",
-    workers: int = 1,
+    workers: int | None = None,
+    trials_per_gpu: int = 1,
+    keep_checkpoints: KeepCheckpoints = "best",
     sweep_id: str | None = None,
     entity: str | None = None,
     project_name: str | None = None,
@@ -123,7 +148,9 @@ def plan_sweep(
             trials; `run_cap` is kept to either way.
         seed: Of the search, from 0 to 2**32 - 1.
         backend: Where trials come from.
-        workers: How many processes train at once, each with a GPU of its own.
+        workers: How many processes train at once, at least 1; by default as many as the visible GPUs take, 1 without.
+        trials_per_gpu: How many of them share one GPU at most, each with its part of the memory; at least 1.
+        keep_checkpoints: Whose checkpoints stay on disk: the `best` trial's, `all`, or `none`.
         sweep_id: A sweep at W&B that is joined, `[ENTITY/PROJECT/]ID`; its file is the one that W&B has.
         entity: The W&B user or team; otherwise the file's.
         project_name: The W&B project; otherwise the file's, otherwise WANDB_PROJECT, otherwise `bertnado`.
@@ -144,11 +171,12 @@ def plan_sweep(
         parsed, more = None, ()
     else:
         joined, parsed, more = _join(sweep_id, entity, project_name, output)
+    count, worker_problems = _count_workers(workers, trials_per_gpu, trainer)
     problems = [
         *output_problems(output, joined=joined and joined.id),
-        *_argument_problems(sweep_count, seed, workers),
+        *_argument_problems(sweep_count, seed, keep_checkpoints),
         *backend_problems,
-        *_worker_problems(workers, choice, trainer),
+        *worker_problems,
         *more,
     ]
     if parsed is not None:
@@ -157,12 +185,13 @@ def plan_sweep(
         problems += trainer.check(parsed, found or _STAND_IN)
         problems += _command_warnings(parsed, choice, command)
         if found is not None and choice is not None and not _errors(problems):
+            budget = _budget(parsed, sweep_count, choice.backend)
             return Plan(
                 trainer=trainer,
                 config=parsed,
                 objective=found,
                 output_dir=output,
-                budget=_budget(parsed, sweep_count, choice.backend),
+                budget=budget,
                 seed=seed,
                 backend=choice.backend,
                 backend_reason=str(choice),
@@ -171,7 +200,8 @@ def plan_sweep(
                 project=joined.project if joined else project_of(project_name, parsed.project),
                 group=group,
                 application=dict(record or {}),
-                workers=workers,
+                workers=min(count, budget),
+                keep_checkpoints=keep_checkpoints,
                 joined=joined,
                 command=tuple(command) if command else None,
                 warnings=(*parsed.warnings, *problems),
@@ -216,17 +246,29 @@ def _join(
         return None, error.usable, error.problems
 
 
-def _worker_problems(workers: int, choice: Choice | None, trainer: Trainer) -> list[Problem]:
-    if workers <= 1 or choice is None:
-        return []
-    if choice.backend == "local":
-        message = f"--workers {workers} needs the wandb backend so far; the local one trains one trial at a time"
-        return [Problem("workers", message)]
-    try:
-        pickle.dumps(trainer)
-    except Exception as error:  # noqa: BLE001 (pickle raises whatever the object does)
-        return [Problem("workers", f"the trainer cannot be handed to worker processes: {error}")]
-    return []
+def _count_workers(workers: int | None, per_gpu: int, trainer: Trainer) -> tuple[int, list[Problem]]:
+    """How many processes train at once, and what is wrong with what was asked for."""
+    if workers is not None and workers < 1:
+        return 1, [Problem("workers", f"{workers} is no number of workers; --workers is at least 1")]
+    if per_gpu < 1:
+        return 1, [Problem("trials_per_gpu", f"{per_gpu} trials share no GPU; --trials-per-gpu is at least 1")]
+    gpus = len(visible_gpus())
+    problems: list[Problem] = []
+    if not gpus and per_gpu > 1:
+        message = "no GPU is visible here, so it has no effect; --workers trains several trials at once without one"
+        problems.append(Problem("trials_per_gpu", message, "warning"))
+    if gpus and workers is not None and workers > gpus * per_gpu:
+        cure = f"add --trials-per-gpu {-(-workers // gpus)}, or lower --workers to {gpus * per_gpu}"
+        message = f"{workers} workers are more than {gpus} visible GPUs take at {per_gpu} trials each; {cure}"
+        return 1, [Problem("workers", message)]
+    count = workers or max(gpus * per_gpu, 1)
+    obstacle = why_not_sendable(trainer) if count > 1 else None
+    if obstacle is not None and workers is None:
+        message = f"one trial at a time, because the trainer cannot be handed to worker processes: {obstacle}"
+        return 1, [*problems, Problem("workers", message, "warning")]
+    if obstacle is not None:
+        problems.append(Problem("workers", f"the trainer cannot be handed to worker processes: {obstacle}"))
+    return count, problems
 
 
 def _command_warnings(config: SweepConfig, choice: Choice | None, command: Sequence[str] | None) -> list[Problem]:
@@ -263,14 +305,15 @@ def _source(config: object, problems: Sequence[Problem]) -> str | None:
     return str(config) if is_file and any(problem.path not in _ARGUMENTS for problem in problems) else None
 
 
-def _argument_problems(sweep_count: int | None, seed: int, workers: int) -> list[Problem]:
+def _argument_problems(sweep_count: int | None, seed: int, keep_checkpoints: str) -> list[Problem]:
     problems: list[Problem] = []
     if sweep_count is not None and sweep_count < 1:
         problems.append(Problem("sweep_count", f"{sweep_count} is no number of trials; --sweep-count is at least 1"))
     if not 0 <= seed < _SEEDS:
         problems.append(Problem("seed", f"{seed} is no seed; --seed is from 0 to {_SEEDS - 1}"))
-    if workers < 1:
-        problems.append(Problem("workers", f"{workers} is no number of workers; --workers is at least 1"))
+    if keep_checkpoints not in get_args(KeepCheckpoints):
+        known = ", ".join(get_args(KeepCheckpoints))
+        problems.append(Problem("keep_checkpoints", f"{keep_checkpoints!r} says not whose; {known} do"))
     return problems
 
 

@@ -47,8 +47,11 @@ def run_shielded(work: Callable[[], _Result], stop: StopRequest) -> _Result:
     wherever that is (`_terminate_thread` in wandb's `agents/pyagent.py`). Whatever code catches `Exception` there,
     the standard library's logging does, would swallow the stop for good. So nothing but this loop runs there.
 
+    A Ctrl-C as well arrives here, and so never in the middle of writing something down.
+
     Raises:
         BaseException: What `work` raised.
+        KeyboardInterrupt: A second Ctrl-C arrived; nothing waits for `work` any more.
     """
     results: list[_Result] = []
     errors: list[BaseException] = []
@@ -67,6 +70,8 @@ def run_shielded(work: Callable[[], _Result], stop: StopRequest) -> _Result:
                 time.sleep(_PAUSE)
             break
         except KeyboardInterrupt:
+            if stop.reason == "interrupted":
+                raise  # the second time, at once
             stop.make("interrupted")
         except Exception as error:
             if type(error) is not Exception:

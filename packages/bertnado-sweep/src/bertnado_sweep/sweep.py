@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from .best import BEST_CONFIG_FILE, NoEligibleTrialError, best_so_far, choose_best, export_best, exported_trial
 from .events import Note, Observer, SweepStarted, log_warnings
-from .plan import Plan, plan_sweep
+from .plan import Plan, PlanOptions, plan_sweep
 from .wandb_environment import quiet_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from bertnado_config import Problem, SweepConfig, Trainer, TrialFunction
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from .backend import Backend
     from .trial import Trial
-    from .wandb_environment import BackendName
 
 
 @dataclass(frozen=True)
@@ -48,39 +47,21 @@ def run_sweep(
     config: SweepConfig | Mapping[str, Any] | str | Path | None,
     *,
     output_dir: str | Path,
-    objective: Objective | Callable[[SweepConfig], Objective] | None = None,
-    sweep_count: int | None = None,
-    seed: int = 42,
-    backend: BackendName = "auto",
-    workers: int = 1,
-    sweep_id: str | None = None,
-    entity: str | None = None,
-    project_name: str | None = None,
-    group: str | None = None,
-    command: Sequence[str] | None = None,
-    record: Mapping[str, Any] | None = None,
     observer: Observer | None = None,
+    **options: Unpack[PlanOptions],
 ) -> SweepResult:
     """Run a sweep: propose, train, record, stop early, choose and export the best.
+
+    With several workers, and on a machine with several GPUs there are several, a script must begin by way of
+    `if __name__ == "__main__":`, since each of their processes reads it.
 
     Args:
         trainer: What trains a trial: a `Trainer`, or a function of the parameters and a report that returns
             the objective's value.
         config: The sweep file, read or not, or its content; `None` where `sweep_id` names a sweep.
         output_dir: Where everything is written; it must not hold another sweep's record.
-        objective: What is optimised, or how to tell from the sweep file; otherwise the file's metric.
-        sweep_count: The number of trials, at least 1. Without it a grid runs whole, the others `run_cap` or 10
-            trials; `run_cap` is kept to either way.
-        seed: Of the search, from 0 to 2**32 - 1.
-        backend: Where trials come from.
-        workers: How many processes train at once, each with a GPU of its own.
-        sweep_id: A sweep at W&B that is joined, `[ENTITY/PROJECT/]ID`; its file is the one that W&B has.
-        entity: The W&B user or team; otherwise the file's.
-        project_name: The W&B project; otherwise the file's, otherwise WANDB_PROJECT, otherwise `bertnado`.
-        group: The W&B group of the runs: the task.
-        command: The program and its words that W&B's command-line agent is to start for a trial.
-        record: What is to be written to `sweep.json` beside what the sweep itself knows. JSON-serialisable.
         observer: Hears of everything that happens.
+        options: See `plan_sweep`.
 
     Raises:
         SweepConfigError: Something is wrong; every problem is in it, and nothing was started.
@@ -89,23 +70,7 @@ def run_sweep(
         ServiceError: W&B did not make the sweep, or no longer answers; what was finished is on disk.
         OSError: The record cannot be written.
     """
-    plan = plan_sweep(
-        trainer,
-        config,
-        output_dir=output_dir,
-        objective=objective,
-        sweep_count=sweep_count,
-        seed=seed,
-        backend=backend,
-        workers=workers,
-        sweep_id=sweep_id,
-        entity=entity,
-        project_name=project_name,
-        group=group,
-        command=command,
-        record=record,
-    )
-    return run_plan(plan, observer=observer)
+    return run_plan(plan_sweep(trainer, config, output_dir=output_dir, **options), observer=observer)
 
 
 def run_plan(plan: Plan, *, observer: Observer | None = None) -> SweepResult:

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from bertnado_config import load_sweep_config
 from bertnado_metrics import Objective, resolve_objective
 
 from .agent import run_agent_trial
-from .plan import Plan, plan_sweep
+from .plan import Plan, PlanOptions, plan_sweep
 from .sweep import SweepResult, run_plan
 from .trainers import find_trainer
 from .wandb_environment import is_inside_agent, quiet_client
 from .wandb_service import find_sweep, parse_service_config
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bertnado_config import SweepConfig, Trainer
     from bertnado_metrics import Goal
 
+    from .best import KeepCheckpoints
     from .events import Observer
     from .trial import Trial
-    from .wandb_environment import BackendName
 
 
 class Sweeper:
@@ -41,6 +39,8 @@ class Sweeper:
         metric_goal: Whether higher or lower values are better, where the metric does not say.
         trainer: What trains a trial, in place of bertnado-train's.
         seed: Of the search and of the training.
+        precision: What trials compute in, where the sweep file does not say it: `auto` (bf16 on a GPU that has it,
+            otherwise fp32), `fp32`, `bf16` or `fp16`.
         trust_remote_code: Whether code that comes with the model may run.
 
     Raises:
@@ -60,6 +60,7 @@ class Sweeper:
         *,
         trainer: Trainer | None = None,
         seed: int = 42,
+        precision: str = "auto",
         trust_remote_code: bool = False,
     ) -> None:
         self.config_path = None if config_path is None else Path(config_path)
@@ -71,12 +72,14 @@ class Sweeper:
         self.metric_name = metric_name
         self.metric_goal = metric_goal
         self.seed = seed
+        self.precision = precision
         self.trust_remote_code = trust_remote_code
         self.trainer = trainer or find_trainer(
             model_name=model_name,
             dataset=dataset,
             task_type=task_type,
             seed=seed,
+            precision=precision,
             trust_remote_code=trust_remote_code,
         )
 
@@ -97,10 +100,11 @@ class Sweeper:
             return self.run_assigned()
         return run_plan(self.plan(sweep_count, backend="local"))
 
-    def run_assigned(self, observer: Observer | None = None) -> Trial:
+    def run_assigned(self, observer: Observer | None = None, *, keep_checkpoints: KeepCheckpoints = "best") -> Trial:
         """Run the one trial that an agent of W&B has chosen.
 
         Args:
+            keep_checkpoints: Whose checkpoints stay on disk: the `best` trial's, `all`, or `none`.
             observer: Hears of everything that happens.
 
         Raises:
@@ -115,6 +119,7 @@ class Sweeper:
             output_dir=self.output_dir,
             objective=self.objective(config),
             group=self.task_type,
+            keep_checkpoints=keep_checkpoints,
             observer=observer,
         )
 
@@ -126,50 +131,31 @@ class Sweeper:
             sweep, document = find_sweep(os.environ["WANDB_SWEEP_ID"], entity=None, project=None)
         return parse_service_config(document, sweep)
 
-    def plan(
-        self,
-        sweep_count: int | None = None,
-        *,
-        backend: BackendName = "auto",
-        workers: int = 1,
-        sweep_id: str | None = None,
-        entity: str | None = None,
-        command: Sequence[str] | None = None,
-    ) -> Plan:
+    def plan(self, sweep_count: int | None = None, **options: Unpack[PlanOptions]) -> Plan:
         """Check everything that can be checked before the first trial, and start nothing.
 
         Args:
             sweep_count: The number of trials.
-            backend: Where trials come from.
-            workers: How many processes train at once.
-            sweep_id: A sweep at W&B that is joined, `[ENTITY/PROJECT/]ID`.
-            entity: The W&B user or team.
-            command: The program and its words that W&B's command-line agent is to start for a trial.
+            options: How the sweep is run: `backend`, `workers` and others, see `plan_sweep`.
 
         Raises:
             SweepConfigError: Something is wrong; every problem is in it.
         """
-        return plan_sweep(
-            self.trainer,
-            self.config_path,
-            output_dir=self.output_dir,
-            objective=self.objective,
-            sweep_count=sweep_count,
-            seed=self.seed,
-            backend=backend,
-            workers=workers,
-            sweep_id=sweep_id,
-            entity=entity,
-            project_name=self.project_name,
-            group=self.task_type,
-            command=command,
-            record={
+        known: PlanOptions = {
+            "objective": self.objective,
+            "sweep_count": sweep_count,
+            "seed": self.seed,
+            "project_name": self.project_name,
+            "group": self.task_type,
+            "record": {
                 "model_name": self.model_name,
                 "dataset": str(self.dataset),
                 "task_type": self.task_type,
                 "trust_remote_code": self.trust_remote_code,
+                "precision": self.precision,
             },
-        )
+        }
+        return plan_sweep(self.trainer, self.config_path, output_dir=self.output_dir, **known | options)
 
     def objective(self, config: SweepConfig) -> Objective:
         """The objective from the arguments, the file and the task, in this order.

@@ -17,7 +17,7 @@ _HUGGING_FACE = "huggingface"
 
 
 def find_trainer(
-    *, model_name: str, dataset: str | Path, task_type: str, seed: int, trust_remote_code: bool
+    *, model_name: str, dataset: str | Path, task_type: str, seed: int, precision: str, trust_remote_code: bool
 ) -> Trainer:
     """The trainer for Hugging Face models that is installed.
 
@@ -32,5 +32,6 @@ def find_trainer(
         dataset=dataset,
         task_type=task_type,
         seed=seed,
+        precision=precision,
         trust_remote_code=trust_remote_code,
     )

@@ -46,7 +46,7 @@ class Trial:
     error: str | None = None
     """Why it failed, in one line; the traceback is in `error.txt` in its directory."""
     checkpoint: Path | None = None
-    """The directory of the best checkpoint."""
+    """The directory of the best checkpoint; gone where it cannot be the sweep's best and need not be kept."""
 
     @property
     def is_eligible(self) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
 import signal
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import SweepConfigError
@@ -16,12 +18,13 @@ from .agent import AgentTrials
 from .events import Note
 from .record import read_sweep_id, read_trials, write_sweep
 from .stopping import interrupt_main
-from .wandb_environment import answers, base_url
+from .wandb_environment import answers, base_url, reread_settings
 from .wandb_service import ServiceError, ServiceSweep, create_sweep, read_service_trials, sweep_state, theirs
 from .workers import run_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from multiprocessing.sharedctypes import Synchronized
     from types import FrameType
 
     from .events import Observer
@@ -69,11 +72,14 @@ class WandbBackend:
 
     def work(self, observer: Observer) -> None:
         """Run agents until they have had the plan's number of trials, or W&B has no more."""
-        if self._plan.workers == 1:
+        plan = self._plan
+        if plan.workers == 1:
             numbers = itertools.count(self._first_number)
-            run_agent(self._plan, self._sweep, self._plan.budget, lambda: next(numbers), observer)
-        else:
-            run_workers(self._plan, self._sweep, self._first_number, observer)
+            run_agent(plan, self._sweep, plan.budget, lambda: next(numbers), observer)
+            return
+        first = multiprocessing.get_context("spawn").Value("q", self._first_number)
+        works = [partial(_work, plan, self._sweep, share, first) for share in shares(plan.budget, plan.workers)]
+        run_workers(works, observer, partial(_bury, observer))
 
     def trials(self) -> tuple[Trial, ...]:
         """All runs of the sweep by creation; what is recorded here is believed before what W&B says."""
@@ -93,6 +99,32 @@ class WandbBackend:
             return ()
         why = f"is {other.state}" if not other.is_eligible else f"has {other.value}"
         return (f"W&B's own best run is {named}, which {why}; the best one that counts is {best.id}",)
+
+
+def shares(budget: int, workers: int) -> list[int]:
+    """Split a number of trials as evenly as it goes; nobody gets none.
+
+    A run exists at W&B once it was handed out, so no agent may ask for one more than the sweep has left.
+    """
+    each, rest = divmod(budget, workers)
+    return [share for share in (each + (worker < rest) for worker in range(workers)) if share]
+
+
+def _work(plan: Plan, sweep: ServiceSweep, share: int, numbers: Synchronized[int], observer: Observer) -> None:
+    """Do one worker's share, in its process."""
+
+    def next_number() -> int:
+        with numbers.get_lock():
+            numbers.value += 1
+            return numbers.value - 1
+
+    reread_settings()
+    run_agent(plan, sweep, share, next_number, observer)
+
+
+def _bury(observer: Observer, process: int, death: str) -> bool:
+    observer(Note(f"a worker died: {death}; its trial and the rest of its share are lost"))
+    return False
 
 
 def sweep_document(plan: Plan) -> dict[str, Any]:
@@ -141,6 +173,7 @@ def run_agent(
         group=plan.group,
         observer=observer,
         next_number=next_number,
+        keep_checkpoints=plan.keep_checkpoints,
         is_cancelled=lambda: sweep_state(sweep) in ("CANCELED", "FINISHED"),
     )
     with _Watch(trials) as watch:

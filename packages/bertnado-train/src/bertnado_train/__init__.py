@@ -1,6 +1,7 @@
 """One training run of a Hugging Face sequence classifier."""
 
 from .argument_names import override_arguments
+from .arguments import Precision
 from .checks import SweepPlan
 from .final import FinalModel, train_model
 from .loop import DivergedError
@@ -14,6 +15,7 @@ __all__ = [
     "FinalModel",
     "HuggingFaceTrainer",
     "SweepPlan",
+    "Precision",
     "override_arguments",
     "DatasetError",
     "DivergedError",

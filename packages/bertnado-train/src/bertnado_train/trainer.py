@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from bertnado_config import Problem
+import torch
+from bertnado_config import GPU_SHARE, Problem
 from bertnado_metrics import compute_metrics, get_task
 
 from .checks import SweepPlan, check_parameters, check_precision, try_arguments
@@ -60,6 +62,9 @@ class HuggingFaceTrainer:
 
     def open(self) -> HuggingFaceSession:
         """Share the dataset and the model with all trials of the session; they are read unless `check` did."""
+        share = float(os.environ.get(GPU_SHARE, 1))
+        if share < 1 and torch.cuda.is_available():
+            torch.cuda.set_per_process_memory_fraction(share)
         return HuggingFaceSession(self._setting)
 
     def __getstate__(self) -> dict[str, Any]:
