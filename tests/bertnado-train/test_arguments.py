@@ -118,7 +118,7 @@ def test_there_is_no_cap_on_the_steps_that_nobody_wrote():
 
 
 def test_an_evaluation_takes_as_many_rows_as_a_number_of_tokens_unless_the_file_says_otherwise():
-    tokens = 32768 if torch.cuda.is_available() else 4096
+    tokens = 32768 if torch.cuda.is_available() else 2048
     assert make({"per_device_train_batch_size": 8}, longest=128).per_device_eval_batch_size == tokens // 128
     assert make({}, longest=10**6).per_device_eval_batch_size == 1
     assert make({"per_device_eval_batch_size": 16}).per_device_eval_batch_size == 16

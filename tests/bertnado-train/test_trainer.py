@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from bertnado_config import parse_sweep_config
 from bertnado_metrics import Objective
 from bertnado_train import HuggingFaceTrainer
@@ -197,3 +198,66 @@ def test_a_model_with_code_of_its_own_needs_leave(trainer, model_dir, tmp_path):
     (found,) = errors(trainer(model_name=str(directory)), sweep(**GOOD))
     assert "comes with code of its own" in found
     assert "--trust-remote-code" in found
+
+
+class TestGroupingByLength:
+    """What is said of it before the first trial."""
+
+    @pytest.fixture
+    def dataset(self, write_dataset):
+        rng = np.random.default_rng(0)
+
+        def make(peaks_are_longer):
+            labels = rng.integers(0, 2, 64).tolist()
+            bases = [200 if peaks_are_longer and label else int(rng.integers(100, 140)) for label in labels]
+            texts = ["".join(rng.choice(list("ACGT"), length)) for length in bases]
+            split = {"sequence": texts, "labels": labels}
+            return write_dataset(train=split, validation=split)
+
+        return make
+
+    def test_batches_of_one_kind_are_warned_of(self, trainer, dataset):
+        grouping = sweep(group_by_length=True, per_device_train_batch_size=8, epochs=9)
+        [warning] = warnings(trainer(dataset=dataset(peaks_are_longer=True)), grouping)
+        assert "length goes with the label here: in batches of 8 rows of like length" in warning
+        assert "leave grouping by length out" in warning
+
+    def test_nothing_is_said_where_length_says_nothing_or_nobody_asks_for_it(self, trainer, dataset):
+        grouping = sweep(group_by_length=True, per_device_train_batch_size=8, epochs=9)
+        assert warnings(trainer(dataset=dataset(peaks_are_longer=False)), grouping) == []
+        plan, problems = trainer(dataset=dataset(peaks_are_longer=True)).plan(sweep(epochs=9), AUC)
+        assert problems == []
+        assert plan.grouping.is_biased
+
+
+class TestPrecision:
+    """What is said of a precision before the first trial."""
+
+    def test_a_precision_and_a_file_that_decides_it_contradict_each_other(self, trainer):
+        [error] = errors(trainer(precision="fp32"), sweep(bf16={"values": [True, False]}, **GOOD))
+        assert error == ("precision: --precision fp32 and the sweep file's bf16 both decide it; keep one of them")
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is at hand")
+    def test_fp16_needs_a_gpu(self, trainer):
+        [error] = errors(trainer(precision="fp16"), sweep(**GOOD))
+        assert error == "precision: fp16 needs a GPU, and none is visible here; use auto, fp32 or bf16"
+
+    def test_another_word_is_refused(self, trainer):
+        [error] = errors(trainer(precision="int8"), sweep(**GOOD))
+        assert error == "precision: 'int8' is no precision; auto, fp32, bf16, fp16 are"
+
+    def test_bf16_trains_on_the_cpu_as_well(self, trainer, tmp_path):
+        session = trainer(precision="bf16").open()
+        parameters = {"max_steps": 2, "eval_steps": 1, "per_device_train_batch_size": 8}
+        result = session.run(parameters, SilentReport(tmp_path, AUC))
+        assert result.details["arguments"]["bf16"] is True
+        assert result.value is not None
+
+
+def test_what_a_check_has_read_is_not_read_again_and_not_sent_to_workers(trainer, dataset_dir, tmp_path):
+    shutil.copytree(dataset_dir, tmp_path / "copy")
+    checked = trainer(dataset=tmp_path / "copy")
+    assert checked.check(sweep(**GOOD), AUC) == []
+    assert len(pickle.dumps(checked)) < 1000
+    shutil.rmtree(tmp_path / "copy")
+    checked.open()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from bertnado_config import Parameter, SweepConfig
     from bertnado_metrics import Objective
+    from bertnado_train import SweepPlan
 
     from bertnado.api import CheckedSweep
 
@@ -37,6 +38,7 @@ def describe_plan(checked: CheckedSweep) -> str:
         f"stopped early {_early_termination(plan.config, plan.objective)}",
         f"dataset       {dataset['path']}: {rows} rows, median {dataset['median_tokens']} tokens"
         + (f", class weights {dataset['class_weights']}" if dataset["class_weights"] else ""),
+        f"by length     {_grouping(trials)}",
         f"output        {plan.output_dir}",
         "space",
         *_space(plan.config.space),
@@ -45,6 +47,16 @@ def describe_plan(checked: CheckedSweep) -> str:
         "Nothing was started.",
     ]
     return "\n".join(lines)
+
+
+def _grouping(trials: SweepPlan) -> str:
+    grouping = trials.grouping
+    saves = f"saves {grouping.saved:.0%} of the tokens that training computes"
+    if trials.is_grouped:
+        return f"grouped, which {saves}"
+    if grouping.is_biased:
+        return f"not grouped: it {saves}, but length goes with the label ({grouping.label_share:.0%} of it)"
+    return f"not grouped; group_by_length: true {saves}"
 
 
 def _span(ends: tuple[int, int]) -> str:

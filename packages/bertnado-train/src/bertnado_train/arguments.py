@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_EVALUATIONS = 20
 """About how many evaluations a trial gets where the parameters set no interval."""
 
-_EVALUATION_TOKENS = {"cpu": 4096, "cuda": 32768}
+_EVALUATION_TOKENS = {"cpu": 2048, "cuda": 32768}
 """Tokens in one batch of an evaluation, which keeps no gradients; more of them are no faster (docs/performance.md)."""
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]

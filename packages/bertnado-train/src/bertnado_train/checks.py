@@ -13,6 +13,7 @@ from bertnado_config import Problem, nest_parameters, sample_parameters
 
 from .argument_names import MANAGED, OBJECT_NAME, argument_named, given_arguments
 from .arguments import Precision, differences_from_defaults, effective_arguments, plan_steps
+from .grouping import LengthGrouping, measure_grouping
 from .prepared import TRAIN
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ class SweepPlan:
     """The effective arguments that every trial shares and that differ from the defaults of transformers."""
     dataset: Mapping[str, Any]
     """What is recorded of the dataset."""
+    grouping: LengthGrouping
+    """What grouping by length comes to, at the largest batch."""
+    is_grouped: bool
+    """Whether some trial groups its rows by length."""
 
 
 def check_parameters(config: SweepConfig, task: Task) -> list[Problem]:
@@ -107,6 +112,8 @@ def try_arguments(
     rows = len(setting.dataset.splits[TRAIN])
     refused: dict[str, None] = {}
     plans, effective = [], []
+    batches: list[tuple[int, int]] = []
+    is_grouped = False
     for parameters in _possible_trials(config):
         try:
             arguments = setting.training_arguments(parameters, objective, "unused")
@@ -115,6 +122,8 @@ def try_arguments(
             continue
         plans.append(plan_steps(arguments, rows))
         effective.append(effective_arguments(arguments))
+        batches.append((arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps))
+        is_grouped = is_grouped or arguments.train_sampling_strategy == "group_by_length"
     problems = [Problem("parameters", reason) for reason in refused]
     if not plans:
         return None, problems
@@ -125,6 +134,8 @@ def try_arguments(
         evaluations=(min(evaluations), max(evaluations)),
         arguments=differences_from_defaults(shared),
         dataset=setting.dataset.summary,
+        grouping=measure_grouping(setting.dataset.splits[TRAIN], *max(batches)),
+        is_grouped=is_grouped,
     )
     return plan, problems + _plan_warnings(config, plan)
 
@@ -139,6 +150,16 @@ def _plan_warnings(config: SweepConfig, plan: SweepPlan) -> list[Problem]:
                 "parameters.eval_steps",
                 f"{whose} has a single evaluation, so its best checkpoint is its last; "
                 f"evaluate more often (the shortest trial has {plan.steps[0]} steps)",
+                "warning",
+            )
+        )
+    if plan.is_grouped and plan.grouping.is_biased:
+        warnings.append(
+            Problem(
+                "parameters.train_sampling_strategy",
+                f"length goes with the label here: in batches of {plan.grouping.batch} rows of like length, the batch "
+                f"alone explains {plan.grouping.label_share:.0%} of the labels, so steps see one kind of row after the "
+                f"other; leave grouping by length out",
                 "warning",
             )
         )
