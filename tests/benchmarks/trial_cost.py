@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -35,7 +35,7 @@ os.environ |= {"TOKENIZERS_PARALLELISM": "false", "HF_DATASETS_DISABLE_PROGRESS_
 
 VOCABULARY, POSITIONS, SEED = 609, 512, 42  # GROVER's: https://huggingface.co/PoetschLab/GROVER
 BASES_PER_TOKEN = 4.2
-MOTIF = (17, 230, 101)
+ENRICHED = 0.3
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,9 @@ def write_inputs(preset, line, directory):
         for row, length in enumerate(rng.integers(low, high + 1, rows)):
             tokens[row, :length] = rng.integers(5, VOCABULARY, length)
             mask[row, :length] = 1
-            if labels[row]:
-                place = rng.integers(0, length - len(MOTIF))
-                tokens[row, place : place + len(MOTIF)] = MOTIF
+            if labels[row]:  # what there is to learn: some tokens are more frequent
+                is_enriched = np.flatnonzero(rng.random(length) < ENRICHED)
+                tokens[row, is_enriched] = rng.integers(5, 35, len(is_enriched))
         columns = {"input_ids": list(tokens), "attention_mask": list(mask), "labels": labels}
         splits[name] = datasets.Dataset.from_dict(columns)
     splits.save_to_disk(str(directory / "dataset"))
@@ -410,12 +410,11 @@ class Watch(threading.Thread):
 def weights_below(directory):
     """Bytes of weights and optimiser states that lie below a directory, those of the model left out."""
     total = 0
-    for path in directory.rglob("*"):
-        if path.suffix in (".safetensors", ".pt", ".bin") and path.parent.name != "model":
-            try:
-                total += path.stat().st_size
-            except OSError:
-                continue
+    for place, _, names in os.walk(directory):  # which does not mind what is removed meanwhile
+        for name in names:
+            if name.endswith((".safetensors", ".pt", ".bin")) and Path(place).name != "model":
+                with suppress(OSError):
+                    total += (Path(place) / name).stat().st_size
     return total
 
 
