@@ -56,7 +56,7 @@ class StoredModel:
         """
         set_seed(seed)
         weights = {name: weight.clone() for name, weight in self.weights.items()}
-        with without_bars():
+        with without_bars(), _without_reports():
             return self.kind.from_pretrained(
                 None, config=copy.deepcopy(self.config), state_dict=weights, dtype=torch.float32
             )
@@ -135,6 +135,17 @@ def without_bars() -> Generator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def _without_reports() -> Generator[None]:
+    """Leave out the report of weights that are new: it was given when the model was read."""
+    shown = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(shown)
 
 
 def _load(kind: Any, model_name: str, trust_remote_code: bool, **options: Any) -> Any:
