@@ -53,6 +53,22 @@ def test_the_best_is_the_best_of_the_recorded_trials(swept):
     assert {name: value for name, value in found["best_config"].items() if name not in objective} == best["parameters"]
 
 
+def test_workers_find_what_one_trial_after_the_other_finds_and_keep_one_checkpoint(material, swept, tmp_path):
+    output = tmp_path / "sweep"
+    arguments = {"model_name": str(material / "model"), "sweep_count": 3, "seed": 7, "project_name": "tests"}
+    found = api.run_sweep(material / "sweep.json", output, material / "dataset", workers=2, **arguments)
+    assert values_of(output) == pytest.approx(values_of(swept[0]), abs=1e-4)
+    assert found["best_config"] == swept[1]["best_config"]
+    [checkpoint] = output.glob("sweep_*/checkpoint")
+    details = json.loads((output / "best_sweep_details.json").read_text())
+    assert checkpoint.parent.name == details["directory"]
+
+
+def values_of(output):
+    records = [json.loads(file.read_text()) for file in output.glob("sweep_*/trial.json")]
+    return {record["number"]: record["value"] for record in records}
+
+
 def test_each_trial_trained_with_exactly_its_parameters(swept):
     for file in swept[0].glob("sweep_*/trial.json"):
         trial = json.loads(file.read_text())
@@ -140,3 +156,15 @@ def test_importing_the_api_loads_nothing_heavy():
     heavy = "torch transformers wandb optuna datasets sklearn scipy"
     code = f"import sys, bertnado.api; print([name for name in '{heavy}'.split() if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_the_precision_of_the_sweep_is_taken_over_unless_one_is_asked_for(train_model, material, swept, tmp_path):
+    details = json.loads((swept[0] / "best_sweep_details.json").read_text())
+    details["details"]["arguments"]["bf16"] = True  # as a sweep on a GPU records it
+    for name in ("best_sweep_config.json", "best_sweep_details.json"):
+        content = (swept[0] / name).read_text() if "config" in name else json.dumps(details)
+        (tmp_path / name).write_text(content)
+    config = tmp_path / "best_sweep_config.json"
+    assert effective_arguments(train_model(best_config_path=config))["bf16"]
+    other = train_model(best_config_path=config, precision="fp32", output_dir=tmp_path / "other")
+    assert not effective_arguments(other)["bf16"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,10 @@ def test_check_shows_the_plan_and_starts_nothing(flags, tmp_path):
     assert "objective     maximize eval/roc_auc, at each trial's best checkpoint" in lines
     assert "trials        2" in lines
     assert "steps         6 per trial, 3 evaluations" in lines
+    [by_length] = [line for line in lines if line.startswith("by length")]
+    assert re.fullmatch(
+        r"by length     not grouped; group_by_length: true saves \d+% of the tokens that training computes", by_length
+    )
     assert "  per_device_train_batch_size  16, 32" in lines
     assert "  max_steps = 6" in lines
     assert lines[-1] == "Nothing was started."
