@@ -26,7 +26,7 @@ import tempfile
 import threading
 import time
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -49,8 +49,9 @@ class Preset:
     tokens: dict  # by line: the shortest and the longest row
     sweep: dict
     parallel: dict  # how run_sweep is told to train several trials at once
-    trials: int
-    extra: dict = field(default_factory=dict)  # parameters that every trial of every system gets
+    trials: int  # of each system in each round
+    stock_trials: int
+    rounds: tuple  # by line: how often all systems have their turn
 
 
 def documented_sweep():
@@ -81,6 +82,8 @@ def presets():
             sweep=quick,
             parallel={"workers": 2},
             trials=2,
+            stock_trials=1,  # all trials are of one size, and it is the slow one
+            rounds=(2, 1),
         ),
         "gpu": Preset(
             layers=12,
@@ -91,6 +94,8 @@ def presets():
             sweep=documented_sweep(),
             parallel={"trials_per_gpu": 4},
             trials=4,
+            stock_trials=4,
+            rounds=(1,),
         ),
     }
 
@@ -359,10 +364,10 @@ def run_floor(preset, directory, count, *, grouped=False):
 
 
 SYSTEMS = {
-    "stock": run_stock,
+    "stock": lambda preset, directory, count: run_stock(preset, directory, min(count, preset.stock_trials)),
     "bertnado": run_bertnado,
     "grouped": lambda preset, directory, count: run_bertnado(preset, directory, count, grouped=True),
-    "parallel": lambda preset, directory, count: run_bertnado(preset, directory, 2 * count, **preset.parallel),
+    "parallel": lambda preset, directory, count: run_bertnado(preset, directory, count, **preset.parallel),
     "floor": run_floor,
     "floor grouped": lambda preset, directory, count: run_floor(preset, directory, count, grouped=True),
 }
@@ -388,12 +393,13 @@ class Watch(threading.Thread):
         import psutil
 
         me, memory = psutil.Process(), 0
-        for process in [me, *me.children(recursive=True)]:
-            try:
+        processes = [me]
+        with suppress(psutil.Error):
+            processes += me.children(recursive=True)
+        for process in processes:
+            with suppress(psutil.Error):
                 self.written[process.pid] = process.io_counters().write_chars
                 memory += process.memory_info().rss
-            except psutil.Error:
-                continue
         self.peak_memory = max(self.peak_memory, memory)
         self.peak_disk = max(self.peak_disk, weights_below(self.directory))
         torch = sys.modules.get("torch")
@@ -478,7 +484,7 @@ def summarise(results, preset, inputs, peak, model_bytes, count):
     rows = {}
     for name, runs in results.items():
         trials = [trial for run in runs for trial in run["trials"]]
-        warm = [trial for run in runs for trial in run["trials"][1:]] or trials
+        warm = [trial for run in runs for trial in run["trials"][1:]] or trials  # the first of a process warms it up
         cycle = statistics.mean(trial["cycle"] for trial in trials)
         steps = sum(trial["steps"] for trial in trials)
         step = sum(trial["train"] for trial in trials) / steps
@@ -568,7 +574,8 @@ def main():
     """Run all systems in turn, print tables, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=["cpu", "gpu"], default="cpu")
-    parser.add_argument("--trials", type=int, help="trials of each system; parallel runs twice as many")
+    parser.add_argument("--trials", type=int, help="trials of each system in each round")
+    parser.add_argument("--rounds", type=int, help="how often all systems have their turn")
     parser.add_argument("--system", action="append", choices=list(SYSTEMS), help="only this one; may be repeated")
     parser.add_argument("--line", help="only this line of the preset")
     parser.add_argument("--out", type=Path, help="where the numbers go, as JSON")
@@ -588,22 +595,16 @@ def main():
     peak, tables = peak_flops(), {}
     print(f"{peak / 1e9:.0f} GFLOP/s in a large matrix product")
     for line in lines:
+        rounds = given.rounds or preset.rounds[list(preset.tokens).index(line)]
         with tempfile.TemporaryDirectory() as scratch:
             inputs = Path(scratch) / "inputs"
             write_inputs(preset, line, inputs)
             model_bytes = (inputs / "model" / "model.safetensors").stat().st_size
-            results = {}
-            for name in given.system or SYSTEMS:
-                place = Path(scratch) / name.replace(" ", "_")
-                place.mkdir()
-                for part in ("model", "dataset"):
-                    (place / part).symlink_to(inputs / part)
-                command = [sys.executable, __file__, "--preset", given.preset, "--trials", str(count)]
-                command += ["--system", name, "--inside", str(place), str(place / "answer.json")]
-                done = subprocess.run(command, env={**os.environ, **private(place)}, capture_output=True, text=True)
-                if done.returncode:
-                    sys.exit(f"{name} failed:\n{done.stderr}")
-                results[name] = [json.loads((place / "answer.json").read_text())]
+            results = {name: [] for name in given.system or SYSTEMS}
+            for number in range(rounds):
+                for name, runs in results.items():
+                    place = Path(scratch) / f"{name.replace(' ', '_')}_{number}"
+                    runs.append(run_apart(name, given.preset, count, inputs, place))
             tables[line] = summarise(results, preset, inputs, peak, model_bytes, count)
         show(line, tables[line])
     if given.out:
@@ -611,6 +612,19 @@ def main():
 
         numbers = {"preset": given.preset, "peak_flops": peak, "versions": library_versions(), "lines": tables}
         given.out.write_text(json.dumps(numbers, indent=2))
+
+
+def run_apart(name, preset, count, inputs, place):
+    """Run one system in a process of its own."""
+    place.mkdir()
+    for part in ("model", "dataset"):
+        (place / part).symlink_to(inputs / part)
+    command = [sys.executable, __file__, "--preset", preset, "--trials", str(count), "--system", name]
+    command += ["--inside", str(place), str(place / "answer.json")]
+    done = subprocess.run(command, env={**os.environ, **private(place)}, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{name} failed:\n{done.stderr}")
+    return json.loads((place / "answer.json").read_text())
 
 
 def private(directory):
