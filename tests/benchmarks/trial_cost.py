@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -391,6 +390,7 @@ class Watch(threading.Thread):
 
     def look(self):
         import psutil
+        import torch
 
         me, memory = psutil.Process(), 0
         processes = [me]
@@ -402,8 +402,7 @@ class Watch(threading.Thread):
                 memory += process.memory_info().rss
         self.peak_memory = max(self.peak_memory, memory)
         self.peak_disk = max(self.peak_disk, weights_below(self.directory))
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
             free, total = torch.cuda.mem_get_info()
             self.peak_gpu = max(self.peak_gpu, total - free)
 
@@ -426,18 +425,17 @@ def weights_below(directory):
 
 def run_system(name, preset, directory, count):
     """Run one system, in this process; what comes back is plain."""
-    before = resource.getrusage(resource.RUSAGE_SELF)
+    import torch  # noqa: F401 (the watch, a thread, must not find it half imported)
+
     watch = Watch(directory)
     measured, cycles = SYSTEMS[name](preset, directory, count)
     watch.stop()
-    after = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "trials": [vars(trial) | {"cycle": cycle} for trial, cycle in zip(measured, cycles, strict=True)],
         "written": sum(watch.written.values()),
         "peak_disk": watch.peak_disk,
         "peak_memory": watch.peak_memory,
         "peak_gpu": watch.peak_gpu,
-        "cpu_seconds": after.ru_utime - before.ru_utime,
     }
 
 
