@@ -117,7 +117,7 @@ def _precision_settings(settings: Mapping[str, Any], precision: Precision) -> di
     chosen: dict[str, Any] = {}
     if not {"bf16", "fp16"} & settings.keys():
         if precision == "auto":
-            precision = "bf16" if not is_cpu and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+            precision = "bf16" if not is_cpu and gpu_has_bf16() else "fp32"
         chosen = {"bf16": precision == "bf16", "fp16": precision == "fp16"}
     if is_cpu and (settings.get("bf16") or chosen.get("bf16")):
         chosen["use_cpu"] = True  # without that word transformers takes bf16 for a GPU's
@@ -125,6 +125,11 @@ def _precision_settings(settings: Mapping[str, Any], precision: Precision) -> di
         # Said either way: it is a switch of the whole process, and the next trial may want it otherwise.
         chosen["tf32"] = precision != "fp32" and torch.cuda.get_device_capability() >= (8, 0)
     return chosen
+
+
+def gpu_has_bf16() -> bool:
+    """Whether a GPU is visible that computes in bf16 itself."""
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _evaluation_tokens(arguments: TrainingArguments) -> int:

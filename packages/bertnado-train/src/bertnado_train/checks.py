@@ -12,7 +12,7 @@ import torch
 from bertnado_config import Problem, nest_parameters, sample_parameters
 
 from .argument_names import MANAGED, OBJECT_NAME, argument_named, given_arguments
-from .arguments import Precision, differences_from_defaults, effective_arguments, plan_steps
+from .arguments import Precision, differences_from_defaults, effective_arguments, gpu_has_bf16, plan_steps
 from .grouping import LengthGrouping, measure_grouping
 from .prepared import TRAIN
 
@@ -89,11 +89,7 @@ def check_precision(config: SweepConfig, precision: Precision) -> list[Problem]:
     if precision == "fp16" and not torch.cuda.is_available():
         message = "fp16 needs a GPU, and none is visible here; use auto, fp32 or bf16"
         return [Problem("precision", message)]
-    if (
-        precision == "bf16"
-        and torch.cuda.is_available()
-        and not torch.cuda.is_bf16_supported(including_emulation=False)
-    ):
+    if precision == "bf16" and torch.cuda.is_available() and not gpu_has_bf16():
         message = f"{torch.cuda.get_device_name()} does not compute in bf16; use auto, fp32 or fp16"
         return [Problem("precision", message)]
     return []
