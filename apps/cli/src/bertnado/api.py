@@ -8,33 +8,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 if TYPE_CHECKING:
     from bertnado_metrics import Goal
-    from bertnado_sweep import BackendName, KeepCheckpoints, Observer, Plan, Sweeper
+    from bertnado_sweep import Observer, Plan, Sweeper, SweepOptions
     from bertnado_train import HuggingFaceTrainer, Precision, SweepPlan
 
 DEFAULT_MODEL = "PoetschLab/GROVER"
 DEFAULT_SEED = 42
 DEFAULT_TASK = "binary_classification"
-
-
-class SweepOptions(TypedDict, total=False):
-    """How a sweep is run; each is a keyword of `run_sweep` and of `check_sweep`."""
-
-    backend: BackendName
-    """`auto` (the default), `wandb` or `local`."""
-    workers: int | None
-    """How many processes train at once, at least 1; by default as many as the visible GPUs take, 1 without a GPU."""
-    trials_per_gpu: int
-    """How many of them share one GPU at most, each with its part of the memory; 1 by default."""
-    keep_checkpoints: KeepCheckpoints
-    """Whose checkpoints stay on disk: the `best` trial's (the default), `all`, or `none`."""
-    sweep_id: str | None
-    """A sweep at W&B to join, `[ENTITY/PROJECT/]ID`."""
-    entity: str | None
-    """The W&B user or team; by default the file's, otherwise your own."""
 
 
 def run_sweep(
@@ -75,7 +58,7 @@ def run_sweep(
             otherwise fp32), `fp32`, `bf16` or `fp16`.
         trust_remote_code: Whether code that comes with the model may run.
         observer: Told of everything that happens, for a display.
-        options: How the sweep is run, see `SweepOptions`.
+        options: How the sweep is run: `backend`, `workers` and others, see `bertnado_sweep.SweepOptions`.
 
     Returns:
         `sweep_id`, `best_run_id`, `metric_name`, `metric_goal`, `metric_for_best_model`, `metric_value`,

@@ -14,7 +14,7 @@ from .events import (
 )
 from .function_trainer import FunctionTrainer
 from .hyperband import EarlyTermination
-from .plan import Plan, plan_sweep, require_backend
+from .plan import Plan, SweepOptions, plan_sweep, require_backend
 from .record import output_problems
 from .search import propose
 from .single import single_run
@@ -38,6 +38,7 @@ __all__ = [
     "BackendName",
     "BEST_DETAILS_FILE",
     "Plan",
+    "SweepOptions",
     "FunctionTrainer",
     "KeepCheckpoints",
     "NoEligibleTrialError",

@@ -100,18 +100,29 @@ class Plan:
         }
 
 
-class PlanOptions(TypedDict, total=False):
-    """The keywords of `plan_sweep`, for what passes them on."""
+class SweepOptions(TypedDict, total=False):
+    """How a sweep is run, for what passes it on to `plan_sweep`."""
+
+    backend: BackendName
+    """`auto` (the default), `wandb` or `local`."""
+    workers: int | None
+    """How many processes train at once, at least 1; by default as many as the visible GPUs take, 1 without a GPU."""
+    trials_per_gpu: int
+    """How many of them share one GPU at most, each with its part of the memory; 1 by default."""
+    keep_checkpoints: KeepCheckpoints
+    """Whose checkpoints stay on disk: the `best` trial's (the default), `all`, or `none`."""
+    sweep_id: str | None
+    """A sweep at W&B to join, `[ENTITY/PROJECT/]ID`."""
+    entity: str | None
+    """The W&B user or team; by default the file's, otherwise your own."""
+
+
+class PlanOptions(SweepOptions, total=False):
+    """All keywords of `plan_sweep` but `output_dir`."""
 
     objective: Objective | Callable[[SweepConfig], Objective] | None
     sweep_count: int | None
     seed: int
-    backend: BackendName
-    workers: int | None
-    trials_per_gpu: int
-    keep_checkpoints: KeepCheckpoints
-    sweep_id: str | None
-    entity: str | None
     project_name: str | None
     group: str | None
     command: Sequence[str] | None

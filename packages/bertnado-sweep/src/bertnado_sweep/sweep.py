@@ -52,8 +52,8 @@ def run_sweep(
 ) -> SweepResult:
     """Run a sweep: propose, train, record, stop early, choose and export the best.
 
-    With several workers, and on a machine with several GPUs there are several, a script must begin by way of
-    `if __name__ == "__main__":`, since each of their processes reads it.
+    A script that starts several workers, as a machine with several GPUs does by itself, calls this below
+    `if __name__ == "__main__":`, since each of their processes reads the script.
 
     Args:
         trainer: What trains a trial: a `Trainer`, or a function of the parameters and a report that returns
