@@ -380,7 +380,7 @@ class Watch(threading.Thread):
 
     def __init__(self, directory):
         super().__init__(daemon=True)
-        self.directory, self.written, self.peak_disk, self.peak_memory, self.peak_gpu = directory, {}, 0, 0, 0
+        self.directory, self.written, self.peak_disk, self.peak_memory, self.peak_gpu = directory, 0, 0, 0, 0
         self.over = threading.Event()
         self.start()
 
@@ -392,15 +392,15 @@ class Watch(threading.Thread):
         import psutil
         import torch
 
-        me, memory = psutil.Process(), 0
+        me, memory, written = psutil.Process(), 0, 0
         processes = [me]
         with suppress(psutil.Error):
             processes += me.children(recursive=True)
         for process in processes:
             with suppress(psutil.Error):
-                self.written[process.pid] = process.io_counters().write_chars
+                written += process.io_counters().write_chars  # those that ended count as their parent's
                 memory += process.memory_info().rss
-        self.peak_memory = max(self.peak_memory, memory)
+        self.written, self.peak_memory = written, max(self.peak_memory, memory)
         self.peak_disk = max(self.peak_disk, weights_below(self.directory))
         if torch.cuda.is_available() and torch.cuda.is_initialized():
             free, total = torch.cuda.mem_get_info()
@@ -432,7 +432,7 @@ def run_system(name, preset, directory, count):
     watch.stop()
     return {
         "trials": [vars(trial) | {"cycle": cycle} for trial, cycle in zip(measured, cycles, strict=True)],
-        "written": sum(watch.written.values()),
+        "written": watch.written,
         "peak_disk": watch.peak_disk,
         "peak_memory": watch.peak_memory,
         "peak_gpu": watch.peak_gpu,
