@@ -41,7 +41,10 @@ class Report(Protocol):
         ...
 
     def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
-        """Say, once and before the first step, how many optimiser steps there will be and what is run.
+        """Say, before the first step, how many optimiser steps there will be and what is run.
+
+        A trial that begins anew, with smaller batches for example, says so again: what it reported until then no
+        longer counts.
 
         Args:
             total_steps: Optimiser steps of the whole trial.
@@ -103,7 +106,11 @@ class Session(Protocol):
 
 
 class Trainer(Protocol):
-    """Something that can train a trial. Picklable, so that a worker process can be handed one."""
+    """Something that can train a trial. Picklable, so that a worker process can be handed one.
+
+    One that has the attribute `checkpoint_bytes`, an integer, says there what a trial's checkpoint takes on disk, so
+    that a sweep for which there is no room is refused before it begins. It is asked after `check` found no error.
+    """
 
     def check(self, config: SweepConfig, objective: Objective) -> Sequence[Problem]:
         """Name everything that can be known to be wrong before the first trial.

@@ -5,6 +5,7 @@ from .arguments import Precision
 from .checks import SweepPlan
 from .final import FinalModel, train_model
 from .loop import DivergedError
+from .memory import OutOfMemoryError
 from .prepared import DatasetError
 from .trainer import HuggingFaceTrainer
 from .trial import train_trial
@@ -19,4 +20,5 @@ __all__ = [
     "override_arguments",
     "DatasetError",
     "DivergedError",
+    "OutOfMemoryError",
 ]

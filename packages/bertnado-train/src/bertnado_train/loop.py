@@ -18,6 +18,7 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from .encoded import CutToLongest, EncodedSplit
 from .loss import TaskLoss, logits_of
+from .memory import Fit, is_out_of_memory, release_memory
 from .model import position_limit
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from bertnado_config import Report
     from bertnado_metrics import Task
+    from numpy.typing import NDArray
     from torch.utils.data import DataLoader, Dataset
     from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
 
@@ -54,6 +56,7 @@ class TaskTrainer(Trainer):
         class_weights: Sequence[float] | None,
         train: EncodedSplit,
         validation: EncodedSplit,
+        fit: Fit | None = None,
     ) -> None:
         is_gpu = arguments.device.type == "cuda"
         super().__init__(
@@ -70,6 +73,7 @@ class TaskTrainer(Trainer):
         )
         self._task = task
         self._class_weights = class_weights
+        self._fit = fit or Fit()
         self.remove_callback(PrinterCallback)
 
     def get_batch_samples(
@@ -99,18 +103,30 @@ class TaskTrainer(Trainer):
         model = self._wrap_model(self.model, training=False).eval()  # pyright: ignore[reportArgumentType] (there is one)
         if callable(switch := getattr(self.optimizer, "eval", None)):
             switch()  # a schedule-free optimiser keeps other weights for evaluation
-        batches: list[torch.Tensor] = []
-        with torch.no_grad():
-            for inputs in dataloader:
-                del inputs["labels"]
-                with self.compute_loss_context_manager():
-                    batches.append(logits_of(model(**self._prepare_inputs(inputs))).float())
-        computed = torch.cat(batches).cpu().numpy()
+        while (computed := self._compute_logits(model, dataloader)) is None:
+            self._fit.shrink_evaluation(self.args)
+            release_memory()
+            dataloader = self.get_eval_dataloader(rows)
         logits = np.empty_like(computed)
         logits[rows.longest_first] = computed
         metrics = compute_metrics(self._task.name, logits, rows.labels, class_weights=self._class_weights)
         named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
         return EvalLoopOutput(predictions=logits, label_ids=rows.labels, metrics=named, num_samples=len(rows))
+
+    def _compute_logits(self, model: torch.nn.Module, dataloader: DataLoader[Any]) -> NDArray[np.float32] | None:
+        """The logits of all batches, one after the other; `None` where a batch does not fit into memory."""
+        batches: list[torch.Tensor] = []
+        try:
+            with torch.no_grad():
+                for inputs in dataloader:
+                    del inputs["labels"]
+                    with self.compute_loss_context_manager():
+                        batches.append(logits_of(model(**self._prepare_inputs(inputs))).float())
+            return torch.cat(batches).cpu().numpy()
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        return None
 
     def _get_train_sampler(self, train_dataset: Dataset[Any] | None = None) -> Sampler[int] | None:
         rows = self.train_dataset if train_dataset is None else train_dataset

@@ -14,6 +14,7 @@ from bertnado_config import GPU_SHARE, Problem
 from bertnado_metrics import compute_metrics, get_task
 
 from .checks import SweepPlan, check_parameters, check_precision, try_arguments
+from .memory import Fit
 from .model import position_limit
 from .prepared import VALIDATION, DatasetError, PreparedDataset, open_dataset
 from .trial import CHECKPOINT, Setting, open_setting, run_trial
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from bertnado_metrics import Objective, Task
 
     from .arguments import Precision
+
+
+_BYTES = 4
+"""Of one weight of a checkpoint, in fp32."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +71,15 @@ class HuggingFaceTrainer:
         if share < 1 and torch.cuda.is_available():
             torch.cuda.set_per_process_memory_fraction(share)
         return HuggingFaceSession(self._setting)
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """What the checkpoint of one trial takes on disk.
+
+        Raises:
+            ValueError: The model, or the dataset, cannot be read.
+        """
+        return sum(weight.numel() * _BYTES for weight in self._setting.model.weights.values())
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process needs: what was read here it reads itself."""
@@ -138,6 +152,7 @@ class HuggingFaceSession:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
+        self._fit = Fit()
 
     def run(self, parameters: Mapping[str, Any], report: Report) -> TrialResult:
         """Train one trial; its best checkpoint lies in `checkpoint` in the trial's directory.
@@ -145,8 +160,9 @@ class HuggingFaceSession:
         Raises:
             ValueError: A parameter that no training argument has.
             DivergedError: The loss became NaN or infinite.
+            OutOfMemoryError: Not even one row at a time fits into memory.
         """
-        result, _ = run_trial(self._setting, parameters, report, report.directory / CHECKPOINT)
+        result, _ = run_trial(self._setting, parameters, report, report.directory / CHECKPOINT, fit=self._fit)
         return result
 
 

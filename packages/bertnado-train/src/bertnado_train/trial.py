@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from bertnado_config import TrialResult
 from bertnado_metrics import Objective, Task, get_task
+from safetensors import SafetensorError
 
 from .arguments import Precision, effective_arguments, make_training_arguments, training_steps
 from .loop import BestCheckpoint, TaskTrainer
+from .memory import Fit, is_out_of_memory, release_memory
 from .model import StoredModel, load_config, load_tokenizer, read_model, without_bars
 from .prepared import TRAIN, VALIDATION, PreparedDataset, open_dataset
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bertnado_config import Report
-    from transformers import TrainingArguments
+    from transformers import PreTrainedModel, TrainingArguments
 
 CHECKPOINT = "checkpoint"
 """The directory of the best checkpoint, in the trial's directory."""
@@ -138,6 +141,7 @@ def train_trial(
     Raises:
         ValueError: The model, the dataset or a parameter cannot be used.
         DivergedError: The loss became NaN or infinite.
+        OutOfMemoryError: Not even one row at a time fits.
     """
     directory = Path(output_dir)
     directory.mkdir(parents=True, exist_ok=True)
@@ -156,8 +160,11 @@ def run_trial(
     checkpoint: Path,
     *,
     patience: int | None = None,
+    fit: Fit | None = None,
 ) -> tuple[TrialResult, TaskTrainer]:
     """Train one trial in an open setting; the trainer that comes back holds the best weights.
+
+    Where training runs out of memory, the trial begins anew with the next smaller batch that divides the effective one.
 
     Args:
         setting: What all trials share.
@@ -165,15 +172,55 @@ def run_trial(
         report: Told of every step and evaluation.
         checkpoint: Where the best checkpoint goes; left alone when no evaluation gave a number.
         patience: Stop after so many evaluations in a row without an improvement; `None` never does.
+        fit: What is known to fit into memory; what is learnt is added.
+
+    Raises:
+        OutOfMemoryError: Not even one row at a time fits.
     """
+    fit = fit or Fit()
+    while True:
+        arguments = setting.training_arguments(parameters, report.objective, report.directory)
+        fit.apply(arguments, len(setting.dataset.splits[TRAIN]))
+        try:
+            return _train(setting, arguments, report, checkpoint, patience, fit)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        fit.shrink_training(arguments)
+        release_memory()  # out here, where the error no longer holds on to the model
+
+
+def _save(model: PreTrainedModel, checkpoint: Path) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    try:
+        with without_bars():
+            model.save_pretrained(checkpoint)
+    except BaseException as error:
+        shutil.rmtree(checkpoint, ignore_errors=True)  # on a full disk the record of the trial needs the room
+        if isinstance(error, SafetensorError):
+            raise OSError(f"{checkpoint} cannot be written: {error}") from error
+        raise
+
+
+def _train(
+    setting: Setting,
+    arguments: TrainingArguments,
+    report: Report,
+    checkpoint: Path,
+    patience: int | None,
+    fit: Fit,
+) -> tuple[TrialResult, TaskTrainer]:
     begin = time.perf_counter()
     train, validation = setting.dataset.splits[TRAIN], setting.dataset.splits[VALIDATION]
-    arguments = setting.training_arguments(parameters, report.objective, report.directory)
     model = setting.model.copy(arguments.seed)
     details = {"arguments": effective_arguments(arguments), "dataset": setting.dataset.summary}
     report.started(training_steps(arguments, len(train)), details)
     best = BestCheckpoint(report, patience)
-    trainer = TaskTrainer(model, arguments, setting.task, setting.dataset.class_weights, train, validation)
+    trainer = TaskTrainer(model, arguments, setting.task, setting.dataset.class_weights, train, validation, fit)
     trainer.add_callback(best)
     trainer.train()
     end = time.perf_counter()
@@ -186,8 +233,7 @@ def run_trial(
     if best.weights is not None:
         begin = time.perf_counter()
         model.load_state_dict(best.weights)
-        with without_bars():
-            model.save_pretrained(checkpoint)
+        _save(model, checkpoint)
         timings["save"] = time.perf_counter() - begin
     result = TrialResult(
         value=best.value,
@@ -196,7 +242,7 @@ def run_trial(
         checkpoint=checkpoint if best.weights is not None else None,
         stopped=best.stopped,
         seed=arguments.seed,
-        details=details,
+        details=details | {"arguments": effective_arguments(arguments)},
         timings=timings,
     )
     return result, trainer
