@@ -3,8 +3,10 @@
 import json
 import math
 from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
+from support import postgresql
 from support.wandb_fixtures import server
 
 __all__ = ["server"]
@@ -115,3 +117,24 @@ def read_runs():
         return {run.run.run_id: run for run in runs}
 
     return read
+
+
+@pytest.fixture(scope="session")
+def postgresql_server():
+    """A PostgreSQL server of the tests' own."""
+    reason = postgresql.missing()
+    if reason:
+        pytest.skip(reason)
+    with postgresql.started() as url:
+        yield url
+
+
+@pytest.fixture
+def database(postgresql_server):
+    """The URL of a fresh database."""
+    import psycopg
+
+    name = f"sweeps_{uuid4().hex}"
+    with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{postgresql_server}/{name}"

@@ -15,6 +15,7 @@ from bertnado_sweep import (
     FunctionTrainer,
     NoEligibleTrialError,
     SweepStarted,
+    TooManyFailuresError,
     TrialEnded,
     TrialEvaluated,
     TrialProgress,
@@ -180,7 +181,7 @@ def test_a_trial_without_a_finite_value_failed(sweep, value):
 
 
 def test_a_function_that_returns_no_number_failed_with_what_it_should_return(sweep):
-    with pytest.raises(NoEligibleTrialError, match="returns the objective's value, not dict") as raised:
+    with pytest.raises(TooManyFailuresError, match="returns the objective's value, not dict") as raised:
         sweep(lambda parameters, report: {"score": 1.0})
     assert len(raised.value.trials) == 3
 
@@ -270,7 +271,12 @@ def test_an_observer_hears_of_everything_in_order(sweep, tmp_path):
     trial = result.trials[0]
     assert heard == [
         SweepStarted(
-            result.sweep_id, 1, Objective("score", "maximize"), tmp_path / "sweep", heard[0].config, (), heard[0].notes
+            result.sweep_id,
+            1,
+            Objective("score", "maximize"),
+            tmp_path / "sweep",
+            heard[0].config,
+            notes=heard[0].notes,
         ),
         TrialStarted(0, trial.id, trial.parameters, trial.directory),
         TrialProgress(0, 0, 2),
@@ -307,6 +313,33 @@ def test_ctrl_c_records_the_trial_as_interrupted_keeps_the_best_and_goes_on_up(s
     assert [record["state"] for record in records] == ["completed", "interrupted"]
     assert records[1]["history"] == [{"step": 1, "score": 0.9}]
     assert read_best_config(tmp_path / "sweep" / "best_sweep_config.json").parameters["x"] == 1
+
+
+def test_a_sweep_that_was_broken_off_goes_on_until_its_budget_is_met(sweep, tmp_path):
+    config = {**GRID, "method": "random", "parameters": {"x": {"min": 0.0, "max": 1.0}}}
+    trained = []
+
+    def train(parameters, report):
+        trained.append(parameters["x"])
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return parameters["x"]
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(train, config, sweep_count=4)
+    first = json.loads((tmp_path / "sweep" / "sweep.json").read_text())["sweep_id"]
+    result = sweep(train, config, sweep_count=4, resume=True)
+    assert result.sweep_id == first
+    assert sum(trial.is_counted for trial in result.trials) == 4
+    assert len(trained) == 5
+    assert result.best.value == max(x for number, x in enumerate(trained) if number != 1)
+
+
+def test_what_is_resumed_has_one_backend(sweep, tmp_path):
+    result = sweep(Trainer(CURVES))
+    other = {"local": "wandb", "wandb": "local"}[json.loads((result.output_dir / "sweep.json").read_text())["backend"]]
+    with pytest.raises(SweepConfigError):
+        sweep(Trainer(CURVES), resume=True, backend=other)
 
 
 def test_the_same_seed_gives_the_same_trials(tmp_path, mapping, parabola):

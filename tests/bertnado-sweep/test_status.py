@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bertnado_config import SweepConfigError, read_best_config
-from bertnado_sweep import NoEligibleTrialError, recorded_status, run_sweep, service_status
+from bertnado_sweep import NoEligibleTrialError, TooManyFailuresError, recorded_status, run_sweep, service_status
 from support.trainers import CurveTrainer
 from support.wandb_server import ENTITY
 
@@ -78,7 +78,7 @@ def test_a_sweep_whose_parent_died_can_be_finished_by_hand(server, tmp_path):
 
 
 def test_a_sweep_in_which_nothing_counts_cannot_be_exported(tmp_path):
-    with pytest.raises(NoEligibleTrialError):
+    with pytest.raises(TooManyFailuresError):
         run_sweep(lambda parameters, report: None, GRID, output_dir=tmp_path / "sweep", backend="local")
     status = recorded_status(tmp_path / "sweep")
     assert [trial.state for trial in status.trials] == ["failed"] * 3

@@ -9,7 +9,15 @@ import time
 
 import pytest
 from bertnado_config import SweepConfigError, TrialResult, read_best_config
-from bertnado_sweep import NoEligibleTrialError, Note, SweepStarted, TrialEvaluated, TrialStarted, run_sweep
+from bertnado_sweep import (
+    NoEligibleTrialError,
+    Note,
+    SweepStarted,
+    TooManyFailuresError,
+    TrialEvaluated,
+    TrialStarted,
+    run_sweep,
+)
 from support.trainers import CurveTrainer
 from support.wandb_server import ENTITY, KEY
 
@@ -250,12 +258,12 @@ def test_runs_beyond_the_first_page_count_and_a_tie_goes_to_the_earlier(sweep, s
     assert result.best.id == "other120"
 
 
-def test_six_trials_that_fail_do_not_end_the_sweep(sweep, server, monkeypatch):
+def test_six_trials_that_fail_each_for_its_own_reason_do_not_end_the_sweep(sweep, server, monkeypatch):
     monkeypatch.setenv("WANDB_AGENT_DISABLE_FLAPPING", "true")
 
     def train(parameters, report):
         if parameters["x"] < 7:
-            raise RuntimeError("boom")
+            raise RuntimeError(f"boom {parameters['x']}")
         return parameters["x"]
 
     result = sweep(GRID | {"parameters": {"x": {"values": list(range(1, 9))}}}, train)
@@ -265,10 +273,40 @@ def test_six_trials_that_fail_do_not_end_the_sweep(sweep, server, monkeypatch):
 
 def test_a_sweep_whose_trials_all_fail_says_why(sweep):
     def train(parameters, report):
+        raise RuntimeError(f"boom {parameters['x']}")
+
+    with pytest.raises(NoEligibleTrialError, match="1 of 3: RuntimeError: boom 1"):
+        sweep(trainer=train)
+
+
+def test_three_trials_that_fail_for_the_same_reason_end_the_sweep(sweep, server):
+    def train(parameters, report):
         raise RuntimeError("boom")
 
-    with pytest.raises(NoEligibleTrialError, match="3 of 3: RuntimeError: boom"):
-        sweep(trainer=train)
+    with pytest.raises(TooManyFailuresError, match="3 of 3: RuntimeError: boom") as caught:
+        sweep(GRID | {"parameters": {"x": {"values": list(range(1, 9))}}}, train)
+    assert len(caught.value.trials) == 3
+
+
+def test_so_many_failures_as_are_allowed_end_the_sweep(sweep):
+    def train(parameters, report):
+        if parameters["x"] % 2:
+            raise RuntimeError("boom")
+        return parameters["x"]
+
+    with pytest.raises(TooManyFailuresError, match="2 trials failed"):
+        sweep(GRID | {"parameters": {"x": {"values": list(range(1, 9))}}}, train, max_failures=2)
+
+
+def test_the_time_limit_ends_the_running_trial_and_the_sweep(sweep):
+    slow, begun = CurveTrainer((1.0, *[0.5] * 20), pause=0.5), []
+
+    def train(parameters, report):
+        begun.append(parameters["x"])
+        return 0.5 if len(begun) == 1 else slow.run(parameters, report)
+
+    result = sweep(GRID | {"method": "random"}, train, time_limit=8)
+    assert [trial.state for trial in result.trials] == ["completed", "interrupted"]
 
 
 # stopping

@@ -10,10 +10,25 @@ from pathlib import Path
 
 import pytest
 from bertnado_config import SweepConfigError, read_json
-from bertnado_sweep import NoEligibleTrialError, TrialEnded, TrialEvaluated, TrialStarted, plan_sweep, run_sweep
+from bertnado_sweep import (
+    NoEligibleTrialError,
+    TooManyFailuresError,
+    TrialEnded,
+    TrialEvaluated,
+    TrialStarted,
+    plan_sweep,
+    run_sweep,
+)
 from bertnado_sweep.wandb_backend import shares
 from bertnado_sweep.workers import places, visible_gpus
-from support.trainers import CurveTrainer, DeviceTrainer, DyingTrainer, UnopenableTrainer
+from support.trainers import (
+    CrashingTrainer,
+    CurveTrainer,
+    DeviceTrainer,
+    DyingOnceTrainer,
+    DyingTrainer,
+    UnopenableTrainer,
+)
 
 GRID = {
     "method": "grid",
@@ -165,22 +180,38 @@ class TestLocalWorkers:
         assert sorted(event.trial.number for event in heard if isinstance(event, TrialEnded)) == [0, 1, 2, 3]
         assert sum(isinstance(event, TrialEvaluated) for event in heard) == 8
 
-    def test_a_worker_that_dies_costs_its_trial_alone_and_another_takes_its_place(self, sweep):
+    def test_a_trial_whose_worker_died_is_tried_once_more_and_another_worker_takes_the_place(self, sweep):
         heard = []
-        result = sweep(
-            DyingTrainer(),
-            6,
-            workers=2,
-            config={**GRID, "parameters": {"x": {"values": list(range(6))}}},
-            observer=heard.append,
-        )
-        failed = {trial.parameters["x"]: trial.error for trial in result.trials if trial.state == "failed"}
+        config = {**GRID, "parameters": {"x": {"values": list(range(6))}}}
+        result = sweep(DyingTrainer(), 6, workers=2, config=config, observer=heard.append)
+        failed = {trial.parameters["x"]: (trial.attempt, trial.error) for trial in result.trials if not trial.value}
+        assert failed.pop(0) == (1, None)
         assert failed == {
-            1: "its worker process died: signal SIGKILL",
-            3: "its worker process died: exit code 3",
+            1: (2, "its worker process died twice: signal SIGKILL"),
+            3: (2, "its worker process died twice: exit code 3; its last words: out of luck"),
         }
+        assert "out of luck" in (result.trials[3].directory / "error.txt").read_text()
         assert sum(trial.state == "completed" for trial in result.trials) == 4
-        assert len([event for event in heard if isinstance(event, TrialEnded)]) == 6
+        ended = [event.trial for event in heard if isinstance(event, TrialEnded)]
+        assert sorted((trial.parameters["x"], trial.state) for trial in ended if trial.error) == [
+            (1, "failed"),
+            (1, "interrupted"),
+            (3, "failed"),
+            (3, "interrupted"),
+        ]
+
+    def test_a_trial_whose_worker_died_once_is_not_lost(self, sweep, tmp_path):
+        trainer = DyingOnceTrainer(marker=str(tmp_path / "died"))
+        result = sweep(trainer, 4, workers=2)
+        assert {trial.state for trial in result.trials} == {"completed"}
+        assert sorted(trial.attempt for trial in result.trials) == [1, 1, 1, 2]
+
+    def test_the_stack_of_a_crash_is_kept(self, sweep):
+        with pytest.raises((NoEligibleTrialError, TooManyFailuresError)) as caught:
+            sweep(CrashingTrainer(), 2, workers=2)
+        trial = caught.value.trials[0]
+        assert trial.error.startswith("its worker process died twice: signal SIGSEGV")
+        assert "Fatal Python error: Segmentation fault" in (trial.directory / "error.txt").read_text()
 
     def test_an_error_that_every_worker_has_ends_the_sweep_with_it(self, sweep):
         with pytest.raises(ValueError, match="no such model"):

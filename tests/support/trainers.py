@@ -1,5 +1,6 @@
 """Small trainers that worker processes can be handed."""
 
+import ctypes
 import os
 import signal
 import time
@@ -56,6 +57,7 @@ class DyingTrainer(CurveTrainer):
         if parameters["x"] == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         if parameters["x"] == 3:
+            print("out of luck", flush=True)
             os._exit(3)
         return super().run(parameters, report)
 
@@ -70,3 +72,40 @@ class UnopenableTrainer(CurveTrainer):
         if self.dies:
             os._exit(1)
         raise ValueError("no such model")
+
+
+class DeafTrainer(CurveTrainer):
+    """Reports once, and then hears nothing for a long time."""
+
+    def run(self, parameters, report):
+        report(1, 0.5)
+        time.sleep(600)
+        return TrialResult(0.5, step=1)
+
+
+@dataclass
+class DyingOnceTrainer(CurveTrainer):
+    """Takes the first process that trains with it."""
+
+    marker: str = ""
+
+    def run(self, parameters, report):
+        try:
+            os.close(os.open(self.marker, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return super().run(parameters, report)
+        return os.kill(os.getpid(), signal.SIGKILL)
+
+
+class CrashingTrainer(CurveTrainer):
+    """Reads where there is no memory."""
+
+    def run(self, parameters, report):
+        ctypes.string_at(0)
+
+
+class FailingTrainer(CurveTrainer):
+    """Always fails for the same reason."""
+
+    def run(self, parameters, report):
+        raise ValueError("no such file")

@@ -43,7 +43,7 @@ def run_sweep(
 
     Args:
         config_path: The sweep file, JSON or YAML; `None` where `sweep_id` names a sweep.
-        output_dir: Where everything is written; must not hold another sweep.
+        output_dir: Where everything is written; must not hold another sweep, unless it is resumed.
         dataset: A `DatasetDict` on disk with `train` and `validation`.
         project_name: The W&B project that the trials are tracked in; by default the file's, otherwise WANDB_PROJECT,
             otherwise `bertnado`.
@@ -67,6 +67,8 @@ def run_sweep(
     Raises:
         SweepConfigError: Everything that was found wrong before the first trial; nothing was started.
         NoEligibleTrialError: No trial came to a value.
+        TooManyFailuresError: The first three trials failed for the same reason, or `max_failures` did.
+        Interrupted: A signal broke it off; what was finished is on disk, and `resume` goes on with it.
         ServiceError: W&B did not make the sweep, or no longer answers; what was finished is on disk.
     """
     from bertnado_sweep import Sweeper, best_so_far, is_inside_agent, require_backend, run_plan
@@ -89,6 +91,62 @@ def run_sweep(
         sweeper.run_assigned(observer, keep_checkpoints=options.get("keep_checkpoints", "best"))
         return best_so_far(sweeper.output_dir)
     plan = sweeper.plan(sweep_count, command=_agent_command(sweeper, options), **options)
+    return run_plan(plan, observer=observer).to_dict()
+
+
+def join_sweep(
+    output_dir: Path | str,
+    *,
+    storage: str | None = None,
+    study: str | None = None,
+    dataset: Path | str | None = None,
+    model_name: str | None = None,
+    workers: int | None = None,
+    trials_per_gpu: int = 1,
+    time_limit: float | str | None = None,
+    observer: Observer | None = None,
+) -> dict[str, Any]:
+    """Work on a sweep that was begun elsewhere, or before, with what is recorded of it.
+
+    Args:
+        output_dir: The sweep's, which the machines share; with `storage` one of this machine's own.
+        storage: The database in which the machines share the sweep.
+        study: The sweep's name there.
+        dataset: Where this machine has the dataset, if not where the sweep was begun with it.
+        model_name: The same of the model.
+        workers: How many processes train at once, see `bertnado_sweep.SweepOptions`.
+        trials_per_gpu: How many of them share one GPU at most.
+        time_limit: Seconds, or a duration such as `3h30m`, after which this machine's part ends.
+        observer: Told of everything that happens, for a display.
+
+    Returns:
+        What `run_sweep` returns.
+
+    Raises:
+        SweepConfigError: There is no such sweep, or something that it needs is not here.
+        NoEligibleTrialError: No trial came to a value.
+        TooManyFailuresError: Too many trials of this machine failed.
+        Interrupted: A signal broke it off; what was finished is recorded.
+        StorageError: The database no longer answers.
+        ServiceError: W&B no longer answers.
+    """
+    from bertnado_sweep import Sweeper, find_recorded, run_plan
+
+    recorded = find_recorded(output_dir, storage=storage, study=study)
+    known = recorded.record["application"] if recorded else {}
+    sweeper = Sweeper(
+        None,
+        output_dir,
+        model_name or known.get("model_name", DEFAULT_MODEL),
+        dataset or known.get("dataset", ""),
+        known.get("task_type", DEFAULT_TASK),
+        seed=recorded.record["seed"] if recorded else DEFAULT_SEED,
+        precision=known.get("precision", "auto"),
+        trust_remote_code=known.get("trust_remote_code", False),
+    )
+    plan = sweeper.plan(
+        storage=storage, study=study, join=True, workers=workers, trials_per_gpu=trials_per_gpu, time_limit=time_limit
+    )
     return run_plan(plan, observer=observer).to_dict()
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import signal
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from bertnado_metrics import TASKS
+from click.core import ParameterSource
 
 from bertnado import api
 
@@ -34,16 +39,14 @@ def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _
 _run_options = _options(
     click.option(
         "--output-dir",
-        required=True,
         type=click.Path(),
-        help="Where everything is written. A directory that holds results already is refused.",
+        help="Where everything is written. A directory that holds results already is refused.  [required]",
     ),
     click.option(
         "--dataset",
-        required=True,
         type=click.Path(),
         help="A Hugging Face DatasetDict on disk with train, validation and perhaps test; columns labels and "
-        "input_ids, attention_mask, or labels and sequence.",
+        "input_ids, attention_mask, or labels and sequence.  [required]",
     ),
     click.option(
         "--model-name",
@@ -133,6 +136,41 @@ _sweep_options = _options(
         help="Whose weights stay on disk. Those that cannot be the best any more are removed as the sweep goes on.",
     ),
     click.option(
+        "--resume",
+        is_flag=True,
+        help="Go on with the sweep in --output-dir: what was finished counts, what was interrupted is tried again.",
+    ),
+    click.option(
+        "--allow-config-change",
+        is_flag=True,
+        help="Let a resumed sweep go on with another sweep file, seed, model or dataset.",
+    ),
+    click.option(
+        "--storage",
+        metavar="URL",
+        envvar="BERTNADO_STORAGE",
+        show_envvar=True,
+        help="Record the sweep in a database that machines share, postgresql://USER:PASSWORD@HOST/DATABASE, and not in "
+        "--output-dir, which is then each machine's own.",
+    ),
+    click.option(
+        "--study",
+        metavar="NAME",
+        help="The sweep's name in --storage. A sweep of that name is joined, with all flags as they are recorded "
+        "there; otherwise it begins.  [default: the sweep's id]",
+    ),
+    click.option(
+        "--time-limit",
+        metavar="DURATION",
+        help="End the sweep after 3h30m, 90m, 2d, ...: no trial is started that would not end in time, running ones "
+        "are interrupted.",
+    ),
+    click.option(
+        "--max-failures",
+        type=click.IntRange(min=1),
+        help="End the sweep when so many trials have failed.  [default: when the first three fail for the same reason]",
+    ),
+    click.option(
         "--seed",
         type=click.IntRange(min=0),
         default=api.DEFAULT_SEED,
@@ -154,22 +192,58 @@ def main() -> None:
 
 @main.command("run-sweep")
 @_sweep_options
-def run_sweep(**flags: Any) -> None:
+@click.option(
+    "--join",
+    type=click.Path(),
+    metavar="OUTPUT_DIR",
+    help="Work on the sweep in that directory, which other machines see as well, with all flags as they are recorded "
+    "there. Only --workers, --trials-per-gpu, --time-limit and --storage may be added.",
+)
+@click.pass_context
+def run_sweep(context: click.Context, join: str | None, **flags: Any) -> None:
     r"""Search for the best training settings.
 
     Writes best_sweep_config.json into the output directory, beside a directory for each trial.
 
     \b
-    Example:
+    Examples:
       bertnado run-sweep --config-path configs/sweep_config.json --output-dir output/sweep \\
         --model-name PoetschLab/GROVER --dataset output/dataset --sweep-count 5
+      bertnado run-sweep --join output/sweep
     """
-    with _kind_errors():
+    if join is not None:
+        given = _recorded_flags(context, "--join", {"workers", "trials_per_gpu", "time_limit", "storage"})
+        run = partial(api.join_sweep, join, **given)
+    elif flags["study"] is not None and flags["config_path"] is None:
+        own = {"storage", "study", "output_dir", "dataset", "model_name", "workers", "trials_per_gpu", "time_limit"}
+        _require("output_dir", flags)
+        run = partial(api.join_sweep, **_recorded_flags(context, "--study without --config-path", own))
+    else:
+        _require("output_dir", flags)
+        _require("dataset", flags)
+        run = partial(api.run_sweep, **flags)
+    with _kind_errors(again="" if join or flags["resume"] else "--resume"):
         from bertnado.display import Display
 
         with Display() as display:
-            found = api.run_sweep(**flags, observer=display)
+            found = run(observer=display)
         click.echo(json.dumps(found, indent=2))
+
+
+def _require(name: str, flags: dict[str, Any]) -> None:
+    if flags[name] is None:
+        raise click.UsageError(f"Missing option '--{name.replace('_', '-')}'.")
+
+
+def _recorded_flags(context: click.Context, why: str, allowed: set[str]) -> dict[str, Any]:
+    """The flags that were given, where all but a few are those of the recorded sweep."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = {name for name, source in sources.items() if source is ParameterSource.COMMANDLINE and name != "join"}
+    others = sorted(f"--{name.replace('_', '-')}" for name in given - allowed)
+    if others:
+        raise click.UsageError(f"{why} takes everything from the record of the sweep; leave {', '.join(others)} out")
+    taken = given | ({"storage"} if context.params["storage"] else set[str]())
+    return {name: context.params[name] for name in taken}
 
 
 @main.command()
@@ -179,6 +253,8 @@ def check(**flags: Any) -> None:
 
     Takes the flags of run-sweep.
     """
+    _require("output_dir", flags)
+    _require("dataset", flags)
     with _kind_errors():
         from bertnado.plan_text import describe_plan
 
@@ -191,12 +267,20 @@ def check(**flags: Any) -> None:
 @click.option("--entity", help="The W&B user or team, where the id does not say it.")
 @click.option("--project-name", help="The W&B project, where the id does not say it.")
 @click.option(
+    "--storage", metavar="URL", envvar="BERTNADO_STORAGE", help="The database of the sweep, with its password."
+)
+@click.option(
     "--export",
     is_flag=True,
     help="Write best_sweep_config.json again, into --output-dir, from what is recorded.",
 )
 def sweep_status(
-    output_dir: str | None, sweep_id: str | None, entity: str | None, project_name: str | None, export: bool
+    output_dir: str | None,
+    sweep_id: str | None,
+    entity: str | None,
+    project_name: str | None,
+    storage: str | None,
+    export: bool,
 ) -> None:
     r"""Show a sweep's trials and the best of them, while it runs or afterwards.
 
@@ -215,7 +299,7 @@ def sweep_status(
         if sweep_id is not None:
             status = service_status(sweep_id, entity=entity, project=project_name)
         else:
-            status = recorded_status(str(output_dir))
+            status = recorded_status(str(output_dir), storage=storage)
         click.echo(describe_status(status))
         if export:
             click.echo(f"written: {status.export(str(output_dir))}")
@@ -249,6 +333,8 @@ def full_train(**flags: Any) -> None:
       bertnado full-train --best-config-path output/sweep/best_sweep_config.json \\
         --output-dir output/train --dataset output/dataset
     """
+    _require("output_dir", flags)
+    _require("dataset", flags)
     with _kind_errors():
         from bertnado.display import Display
 
@@ -272,8 +358,12 @@ def quickstart(directory: str | None) -> None:
 
 
 @contextmanager
-def _kind_errors() -> Generator[None]:
-    """End with one message: exit code 2 for a mistake, 1 for a sweep that failed, 130 for Ctrl-C."""
+def _kind_errors(*, again: str | None = None) -> Generator[None]:
+    """End with one message: exit code 2 for a mistake, 1 for a sweep that failed, 128 + n for signal n.
+
+    Args:
+        again: What goes on with an interrupted sweep when it is added to the command; `None` where nothing does.
+    """
     from bertnado_config import SweepConfigError, TrialError
 
     for name, value in _QUIET.items():
@@ -283,13 +373,16 @@ def _kind_errors() -> Generator[None]:
     except SweepConfigError as error:
         _end(str(error), 2)
     except (RuntimeError, OSError) as error:
-        from bertnado_sweep import NoEligibleTrialError, ServiceError
+        from bertnado_sweep import NoEligibleTrialError, ServiceError, StorageError, TooManyFailuresError
 
-        if not isinstance(error, TrialError | NoEligibleTrialError | ServiceError | OSError):
+        known = TrialError | NoEligibleTrialError | TooManyFailuresError | ServiceError | StorageError | OSError
+        if not isinstance(error, known):
             raise
         _end(str(error), 1)
-    except KeyboardInterrupt:
-        _end("interrupted; what was finished is on disk", 130)
+    except KeyboardInterrupt as interrupt:
+        words = [Path(sys.argv[0]).name, *sys.argv[1:], *filter(None, [again])]
+        cure = "" if again is None else f"; go on with\n  {shlex.join(words)}"
+        _end(f"interrupted; what was finished is on disk{cure}", 128 + getattr(interrupt, "signum", signal.SIGINT))
 
 
 def _end(message: str, code: int) -> None:

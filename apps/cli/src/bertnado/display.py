@@ -73,7 +73,7 @@ class Display:
         self._objective = ""
         self._config: SweepConfig | None = None
         self._total: int | None = None
-        self._done = 0
+        self._done = self._done_before = 0
         self._began = self._spoke = clock()
 
     def __enter__(self) -> Self:
@@ -114,12 +114,13 @@ class Display:
 
     def _sweep_started(self, event: SweepStarted) -> None:
         self._objective, self._total, self._config = event.objective.name, event.total, event.config
+        self._done = self._done_before = event.done
         for warning in event.warnings:
             self._say(f"Warning: {warning}")
         for note in event.notes:
             self._say(note)
         self._say(f"sweep {event.sweep_id}: {event.total} trials, {event.objective.goal} {event.objective.name}")
-        self._trials = self._progress.add_task("trials", total=event.total, note="")
+        self._trials = self._progress.add_task("trials", total=event.total, completed=event.done, note="")
 
     def _run_started(self, event: RunStarted) -> None:
         self._objective = event.objective.name
@@ -151,19 +152,23 @@ class Display:
             self._say(f"  {which}step {event.step} of {running.total_steps}: {self._objective} {event.value:.4f}")
 
     def _trial_ended(self, event: TrialEnded) -> None:
-        running = self._running.pop(event.trial.number)
+        running = self._running.pop(event.trial.number, None)
         which = f"trial {event.trial.number + 1} " if self._running else ""
-        outcome = describe_outcome(event.trial, self._objective)
-        self._say(f"  {which}{outcome} ({describe_seconds(self._clock() - running.began)})")
-        self._progress.remove_task(running.task)
-        self._done += 1
+        took = "" if running is None else f" ({describe_seconds(self._clock() - running.began)})"
+        self._say(f"  {which}{describe_outcome(event.trial, self._objective)}{took}")
+        if running is not None:
+            self._progress.remove_task(running.task)
+        self._done += event.trial.is_counted
         if self._trials is not None:
             self._progress.update(self._trials, completed=self._done, note=self._note(event.best))
 
     def _note(self, best: Trial | None) -> str:
         """Say how good the best trial is, and how long the rest will take at the pace so far."""
-        left = (self._clock() - self._began) / self._done * ((self._total or 0) - self._done)
         shown = "" if best is None else f"best {best.value:.4f} (trial {best.number + 1}), "
+        done = self._done - self._done_before
+        if done == 0:
+            return shown
+        left = (self._clock() - self._began) / done * ((self._total or 0) - self._done)
         return f"{shown}{describe_seconds(left)} left,"
 
 

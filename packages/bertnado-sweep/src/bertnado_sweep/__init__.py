@@ -14,11 +14,14 @@ from .events import (
 )
 from .function_trainer import FunctionTrainer
 from .hyperband import EarlyTermination
+from .limits import StorageError, TooManyFailuresError
 from .plan import Plan, SweepOptions, plan_sweep, require_backend
 from .record import output_problems
+from .resume import RecordedSweep, find_recorded
 from .search import propose
 from .single import single_run
 from .status import SweepStatus, recorded_status, service_status
+from .stopping import Interrupted
 from .sweep import SweepResult, run_plan, run_sweep
 from .sweeper import Sweeper
 from .tracking import Tracker
@@ -42,6 +45,11 @@ __all__ = [
     "FunctionTrainer",
     "KeepCheckpoints",
     "NoEligibleTrialError",
+    "TooManyFailuresError",
+    "Interrupted",
+    "RecordedSweep",
+    "StorageError",
+    "find_recorded",
     "choose_best",
     "best_so_far",
     "propose",

@@ -13,6 +13,7 @@ from bertnado_config import flatten_parameters, nest_parameters
 
 from .best import KeepCheckpoints, settle, with_kept_checkpoint
 from .events import Note, Observer, TrialEnded, TrialStarted, log_warnings
+from .limits import TooManyFailuresError, check_failures, is_too_late
 from .record import make_trial_directory, now, read_trials, write_trial
 from .runner import TrialReport, end_trial, run_trial
 from .stopping import StopRequest, interrupt_main, run_shielded
@@ -45,6 +46,16 @@ class AgentTrials:
     keep_checkpoints: KeepCheckpoints = "best"
     is_cancelled: Callable[[], bool] = lambda: False
     """Asked when a trial was stopped: whether that was the end of the whole sweep."""
+    began: str = ""
+    """Since when trials count for the limits of the sweep, ISO 8601, UTC."""
+    max_failures: int | None = None
+    """How many trials may fail before the sweep ends; `None` for any number."""
+    deadline: float | None = None
+    """When the time is over, by the machine's monotonic clock."""
+    is_last: bool = field(default=False, init=False)
+    """Whether no trial may follow."""
+    failure: TooManyFailuresError | None = field(default=None, init=False)
+    """Why none may, where so many failed."""
     running: StopRequest | None = field(default=None, init=False)
     """How to stop the running trial; `None` between trials."""
     count: int = field(default=0, init=False)
@@ -61,6 +72,8 @@ class AgentTrials:
             interrupt_main()  # the agent waits there; an interrupt in this thread it would not see
         except Exception as error:  # noqa: BLE001 (nothing of one trial may end the agent)
             self.observer(Note(f"a trial could not be run: {type(error).__name__}: {' '.join(str(error).split())}"))
+        if self.is_last:
+            interrupt_main()
 
     def train_one(self) -> Trial:
         """Train the trial that `wandb.config` describes; a failed or interrupted one comes back as such.
@@ -73,9 +86,16 @@ class AgentTrials:
         self.running = stop = StopRequest()
         self.count += 1
         try:
-            return run_shielded(lambda: self._train(stop), stop)
+            trial = run_shielded(lambda: self._train(stop), stop)
         finally:
             self.running = None
+        trials = [trial for trial in read_trials(self.output_dir) if trial.started >= self.began]
+        self.is_last = self.is_last or is_too_late(trials, self.deadline)
+        try:
+            check_failures(trials, self.max_failures)
+        except TooManyFailuresError as error:
+            self.failure, self.is_last = error, True
+        return trial
 
     def _train(self, stop: StopRequest) -> Trial:
         with self._start_run() as run:
@@ -100,7 +120,7 @@ class AgentTrials:
         except BaseException:
             self._finish(end_trial(report, "interrupted"), report)
             raise
-        if ended.state == "stopped" and (stop.reason == "interrupted" or self.is_cancelled()):
+        if ended.state == "stopped" and (stop.reason in ("interrupted", "out of time") or self.is_cancelled()):
             return replace(ended, state="interrupted", value=None)
         return ended
 

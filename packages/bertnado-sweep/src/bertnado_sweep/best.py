@@ -70,7 +70,8 @@ def export_best(best: Trial, objective: Objective, output_dir: Path, sweep_id: s
         "sweep_id": sweep_id,
         "trial": best.id,
         "number": best.number,
-        "directory": best.directory.name,
+        "host": best.host,
+        "directory": best.directory.name if best.directory.parent == output_dir else best.directory,
         "checkpoint": best.checkpoint,
         "objective": {"name": objective.name, "goal": objective.goal},
         "value": best.value,
@@ -104,6 +105,8 @@ def settle(
     output_dir: Path,
     sweep_id: str,
     keep: KeepCheckpoints,
+    *,
+    is_ours: Callable[[Trial], bool] = lambda trial: True,
 ) -> Trial | None:
     """Export the best of the trials that are recorded, and remove the checkpoints that need not be kept.
 
@@ -116,6 +119,7 @@ def settle(
         output_dir: Where the best is exported.
         sweep_id: The sweep's.
         keep: Whose checkpoints stay.
+        is_ours: Whether a trial's directory is on this machine, which keeps the best of its own.
 
     Returns:
         The best trial; `None` where there is none.
@@ -129,8 +133,10 @@ def settle(
         if best is None or exported_trial(output_dir) == best.id:
             break
         export_best(best, objective, output_dir, sweep_id)
-    for trial in trials:
-        if keep == "best" and trial is not best and trial.state != "running":
+    ours = [trial for trial in trials if is_ours(trial)]
+    kept = choose_best(ours, objective)
+    for trial in ours:
+        if keep == "best" and trial is not kept and trial.state != "running":
             _remove_checkpoint(trial)
     return best
 

@@ -36,6 +36,8 @@ class SweepStarted:
     """What is worth knowing about the sweep file and is no error."""
     notes: tuple[str, ...] = ()
     """What else a person should know: the backend and why it is that one, where to look at the sweep."""
+    done: int = 0
+    """How many of the trials were finished before, where the sweep goes on."""
 
 
 @dataclass(frozen=True)

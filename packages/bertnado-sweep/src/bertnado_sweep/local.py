@@ -1,183 +1,330 @@
-"""The local backend: no server, no account. Its record is an Optuna journal in the output directory."""
+"""The local backend: no account. Its record is an Optuna study, in a journal in the output directory or a database."""
 
 from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bertnado_config import Problem, SweepConfigError
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from .best import choose_best, settle, with_kept_checkpoint
 from .events import Note, Observer, TrialEnded, TrialStarted
 from .hyperband import EarlyTermination
-from .journal import open_journal
+from .leases import Lease, Leases, is_led_by, is_owned_by, ownership
+from .limits import check_failures, is_too_late
 from .plan import Plan, new_sweep_id
 from .quiet import quiet_optuna
-from .record import claim, make_trial_directory, now, write_trial
+from .record import (
+    ERROR_FILE,
+    LOGS,
+    TRIAL_FILE,
+    claim,
+    make_trial_directory,
+    now,
+    read_sweep_id,
+    read_trial,
+    remove_leftovers,
+    write_sweep,
+    write_trial,
+)
 from .runner import TrialReport, end_trial, run_trial
 from .search import propose
-from .stopping import StopRequest, run_shielded
+from .stopping import Interrupted, StopRequest, run_shielded, signals_stop
+from .storage import TRIAL_RECORD, open_storage, share, without_password
 from .tracking import Tracker, run_name
-from .trial import Trial
-from .workers import run_workers
+from .trial import Trial, latest_attempts
+from .workers import Death, run_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from bertnado_config import Session
+    from bertnado_metrics import Objective
+    from optuna.storages import BaseStorage
 
-_RECORD = "trial"
-"""The user attribute of an entry that holds what `trial.json` holds."""
-_WORKER = "worker"
-"""The user attribute of an entry that names the process which made it."""
+_DIED = "its worker process died"
+_TAKEN_OVER = "taken over by another machine, since this one was not heard of for too long"
 
 _PAUSE = 0.005
 """Seconds between two looks at whether the earlier entries are decided."""
+_PATIENT_PAUSE = 0.2
+"""Seconds between two looks at what other workers still train."""
+
+
+@dataclass(frozen=True)
+class _Ticket:
+    """An attempt that is this process's to run."""
+
+    trial: Trial
+    entry: int
+    lease: Lease
 
 
 class LocalBackend:
-    """One sweep in an Optuna study, worked on by any number of processes. See `Backend`.
+    """One sweep in an Optuna study, worked on by any number of processes of any number of machines. See `Backend`.
 
-    An entry of the study is a trial: its number comes from the study, which gives each number once; its parameters,
-    id and directory are its record, a user attribute; the n-th evaluation is its n-th intermediate value. A trial that
-    was stopped early is complete to Optuna: its value means the same.
+    An entry of the study is an attempt of a trial: its record is a user attribute; the n-th evaluation is its n-th
+    intermediate value. A trial that was stopped early is complete to Optuna: its value means the same.
 
     An entry is undecided until it has a record or is withdrawn. Entries are decided in the order of their numbers, so
     that each sees all that came before it, whichever process made them: no budget is exceeded, nothing is tried twice.
+    An entry that its worker has abandoned is settled by whoever sees it first.
     """
 
-    def __init__(self, plan: Plan, sweep_id: str) -> None:
+    def __init__(self, plan: Plan, sweep_id: str, past: int = 0) -> None:
         self._plan = plan
         section = plan.config.early_terminate
         self._early = None if section is None else EarlyTermination.from_section(section, plan.objective.goal)
-        self._storage = open_journal(plan.output_dir)
-        self._study = self._storage.get_study_id_from_name(sweep_id)
-        self._me = _worker_name(os.getpid())
+        self._storage = open_storage(plan.output_dir, plan.storage)
+        self._study = _study(self._storage, plan.study or sweep_id, plan.objective)
+        self._leases = Leases()
+        self._past = past
+        """How many entries there were before this sweep was begun or went on; its circuit breaker leaves them out."""
+        self._is_spent = False
         self.sweep_id = sweep_id
 
     @classmethod
     def create(cls, plan: Plan) -> LocalBackend:
-        """Claim the output directory and begin a new sweep there.
+        """Claim the output directory and begin a new sweep there, or go on with the one that the plan resumes.
 
         Raises:
             FileExistsError: Another sweep was begun there in the meantime.
             OSError: The record cannot be written.
+            SweepConfigError: The database cannot be used, or another machine has just begun a sweep of that name.
+            StorageError: The database no longer answers.
         """
-        sweep_id = new_sweep_id()
-        claim(plan.output_dir, plan.to_record(sweep_id, "local"))
-        direction = StudyDirection[plan.objective.goal.upper()]
-        with quiet_optuna():
-            open_journal(plan.output_dir).create_new_study([direction], sweep_id)
-        return cls(plan, sweep_id)
+        sweep_id = plan.resumes.sweep_id if plan.resumes else new_sweep_id()
+        record = plan.to_record(sweep_id, "local")
+        if plan.resumes is None and plan.storage is not None:
+            _begin_study(plan, sweep_id, record)
+        if read_sweep_id(plan.output_dir) is None:
+            claim(plan.output_dir, record)
+        elif not plan.is_joining:
+            write_sweep(plan.output_dir, record)
+        backend = cls(plan, sweep_id)
+        if plan.resumes is not None:
+            backend._recover()
+            backend._past = len(backend._entries())
+        return backend
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Nothing: what there is to see is in the output directory."""
-        return ()
+        """Where others find the sweep, and what was done before, where it goes on."""
+        plan, trials = self._plan, self.trials()
+        where = f"--storage {without_password(plan.storage)} --study {self._name}" if plan.storage else ""
+        shared = (f"other machines join with: {where} --output-dir THEIRS",) if where else ()
+        if plan.resumes is None:
+            return shared
+        done, again = sum(trial.is_counted for trial in trials), sum(map(_is_interrupted, trials))
+        repeated = f", {again} interrupted are tried again" if again else ""
+        return (*shared, f"resumed: {done} of {plan.budget} trials were finished{repeated}")
+
+    @property
+    def _name(self) -> str:
+        return self._plan.study or self.sweep_id
 
     def conclude(self, trials: Sequence[Trial], best: Trial) -> tuple[str, ...]:
-        """Nobody else has an opinion."""
-        return ()
+        """Say what ended the sweep, if that is not plain, and where the best checkpoint is, if that is elsewhere."""
+        notes: list[str] = []
+        counted = sum(trial.is_counted for trial in trials)
+        if self._plan.time_limit is not None and counted < self._plan.budget:
+            notes.append(f"the time limit ended it after {counted} of {self._plan.budget} trials; --resume goes on")
+        if best.checkpoint is not None and not self._is_ours(best):
+            notes.append(f"the best trial's checkpoint is on {best.host}: {best.checkpoint}")
+        return tuple(notes)
 
     def trials(self) -> tuple[Trial, ...]:
-        """All trials as the journal has them, by number."""
-        records = [entry.user_attrs.get(_RECORD) for entry in self._entries()]
-        return tuple(Trial.from_record(record, self._plan.output_dir) for record in records if record)
+        """All trials as the study has them, each in its latest attempt, by number."""
+        return tuple(sorted(latest_attempts(trial for _, trial in self._attempts()), key=lambda trial: trial.number))
 
     def work(self, observer: Observer) -> None:
-        """Run trials until the budget is met, the target is reached or the space is spent."""
+        """Run trials until the budget is met, the target is reached, the space is spent or the time is over."""
+        deadline = None if self._plan.time_limit is None else time.monotonic() + self._plan.time_limit
         if self._plan.workers == 1:
-            self.work_alone(observer)
+            self.work_alone(observer, deadline)
             return
-        work = partial(_work, self._plan, self.sweep_id)
-        run_workers([work] * self._plan.workers, observer, partial(self._bury, observer))
+        work = partial(_work, self._plan, self.sweep_id, self._past, deadline)
+        run_workers([work] * self._plan.workers, observer, partial(self._bury, observer), self._plan.output_dir / LOGS)
 
-    def work_alone(self, observer: Observer) -> None:
-        """Run trials in this process, one at a time, until the sweep has no more."""
+    def work_alone(self, observer: Observer, deadline: float | None) -> None:
+        """Run trials in this process, one at a time, until the sweep has no more.
+
+        Args:
+            observer: Hears of everything that happens.
+            deadline: When the time is over, by the machine's monotonic clock.
+
+        Raises:
+            Interrupted: A signal asked for it.
+        """
         stop = StopRequest()
-        run_shielded(lambda: self._run_all(observer, stop), stop)
-        if stop.is_made:
-            raise KeyboardInterrupt
+        with signals_stop(stop), _out_of_time(stop, deadline):
+            try:
+                run_shielded(lambda: self._run_all(observer, stop, deadline), stop)
+            except Interrupted:  # it did not stop in time
+                for entry, trial in self._held_by(os.getpid()):
+                    self._record(replace(trial, state="interrupted", ended=now()), entry)
+                raise
+        if stop.reason == "interrupted":
+            raise Interrupted(stop.signum)
 
-    def _run_all(self, observer: Observer, stop: StopRequest) -> None:
+    def _run_all(self, observer: Observer, stop: StopRequest, deadline: float | None) -> None:
         session = self._plan.trainer.open()
-        while not stop.is_made and (ticket := self._next(stop)) is not None:
-            self._run(session, *ticket, observer, stop)
+        while (ticket := self._next(stop, deadline)) is not None:
+            try:
+                self._run(session, ticket, observer, stop)
+            finally:
+                ticket.lease.end()
 
     def _entries(self) -> list[FrozenTrial]:
         return self._storage.get_all_trials(self._study, deepcopy=False)
 
-    def _next(self, stop: StopRequest) -> tuple[Trial, int] | None:
-        """Start the record of the next trial, and name its entry; `None` where there is none to run."""
-        template = create_trial(state=TrialState.RUNNING, user_attrs={_WORKER: self._me})
+    def _attempts(self) -> list[tuple[FrozenTrial, Trial]]:
+        """Every entry that has a record, with it."""
+        return [(entry, trial) for entry in self._entries() if (trial := self._read(entry)) is not None]
+
+    def _read(self, entry: FrozenTrial) -> Trial | None:
+        """What an entry records; `None` where it is undecided or withdrawn."""
+        record = entry.user_attrs.get(TRIAL_RECORD)
+        return Trial.from_record(record, self._plan.output_dir) if record else None
+
+    def _held_by(self, pid: int) -> list[tuple[int, Trial]]:
+        """What a process of this host, living or not, has begun and not ended: entries and their trials."""
+        return [
+            (_id(entry), trial)
+            for entry, trial in self._attempts()
+            if not entry.state.is_finished() and is_owned_by(entry, pid)
+        ]
+
+    def _is_ours(self, trial: Trial) -> bool:
+        """Whether a trial's directory is one of this sweep's that this machine sees."""
+        is_seen = self._plan.storage is None or trial.host == socket.gethostname()
+        return is_seen and trial.directory.is_relative_to(self._plan.output_dir)
+
+    def _next(self, stop: StopRequest, deadline: float | None) -> _Ticket | None:
+        """Start the record of the next attempt; `None` where there is none to start."""
+        while not stop.is_made and not stop.is_last:
+            self._settle_abandoned()
+            trials = self.trials()
+            check_failures(self._recent(trials), self._plan.max_failures)
+            if is_too_late(trials, deadline):
+                return None
+            if self._has_more(trials):
+                ticket = self._claim(stop)
+                if ticket is not None:
+                    return ticket
+            elif not any(trial.state == "running" for trial in trials):
+                return None
+            else:  # another worker's, which may have to be tried again
+                time.sleep(_PATIENT_PAUSE)
+        return None
+
+    def _recent(self, trials: Sequence[Trial]) -> list[Trial]:
+        recent = {trial.id for entry, trial in self._attempts() if entry.number >= self._past}
+        return [trial for trial in trials if trial.id in recent]
+
+    def _has_more(self, trials: Sequence[Trial]) -> bool:
+        if any(map(_is_interrupted, trials)):
+            return True
+        return not self._is_spent and len(trials) < self._plan.budget and not self._target_is_reached(trials)
+
+    def _claim(self, stop: StopRequest) -> _Ticket | None:
+        """Make an entry, wait until all before it are decided, and decide it."""
+        template = create_trial(state=TrialState.RUNNING, user_attrs=ownership())
         entry = self._storage.create_new_trial(self._study, template)
-        number = self._storage.get_trial_number_from_id(entry)
-        while not stop.is_made and any(_is_undecided(other) for other in self._entries()[:number]):
-            time.sleep(_PAUSE)
-        parameters = None if stop.is_made else self._propose(number)
-        if parameters is None:
-            self._withdraw(entry)
+        lease = Lease(self._storage, entry)
+        trial = None
+        try:
+            self._withdraw(lambda other: _id(other) != entry and is_owned_by(other, os.getpid()))  # lost in a retry
+            place = self._storage.get_trial_number_from_id(entry)
+            while not stop.is_made and any(_is_undecided(other) for other in self._entries()[:place]):
+                self._settle_abandoned()
+                time.sleep(_PAUSE)
+            trial = None if stop.is_made else self._decide()
+            if trial is None:
+                self._storage.set_trial_state_values(entry, TrialState.FAIL)
+                return None
+            self._storage.set_trial_user_attr(entry, TRIAL_RECORD, self._write(trial))
+            return _Ticket(trial, entry, lease)
+        finally:
+            if trial is None:
+                lease.end()
+
+    def _decide(self) -> Trial | None:
+        """An interrupted trial once more, otherwise a new one; `None` where there is neither."""
+        trials = self.trials()
+        if not self._has_more(trials):
             return None
-        trial = Trial(
+        again = next(filter(_is_interrupted, trials), None)
+        if again is not None:
+            number, attempt, parameters = again.number, again.attempt + 1, again.parameters
+        else:
+            number, attempt = max((trial.number for trial in trials), default=-1) + 1, 1
+            parameters = propose(self._plan.config, self._plan.objective.goal, trials, number, self._plan.seed)
+        if parameters is None:
+            self._is_spent = True
+            return None
+        return Trial(
             number=number,
-            id=f"{self.sweep_id}-{number}",
+            id=f"{self.sweep_id}-{number}" + (f"-{attempt}" if attempt > 1 else ""),
             state="running",
             parameters=parameters,
             directory=make_trial_directory(self._plan.output_dir),
             started=now(),
+            attempt=attempt,
+            host=socket.gethostname(),
         )
-        self._storage.set_trial_user_attr(entry, _RECORD, write_trial(trial))
-        return trial, entry
 
-    def _propose(self, number: int) -> dict[str, object] | None:
-        trials = self.trials()
-        if sum(trial.is_counted or trial.state == "running" for trial in trials) >= self._plan.budget:
-            return None
-        if self._target_is_reached(trials):
-            return None
-        return propose(self._plan.config, self._plan.objective.goal, trials, number, self._plan.seed)
-
-    def _target_is_reached(self, trials: tuple[Trial, ...]) -> bool:
+    def _target_is_reached(self, trials: Sequence[Trial]) -> bool:
         metric, best = self._plan.config.metric, choose_best(trials, self._plan.objective)
         if metric is None or metric.target is None or best is None:
             return False
         return not self._plan.objective.is_better(metric.target, best.value)
 
-    def _run(self, session: Session, trial: Trial, entry: int, observer: Observer, stop: StopRequest) -> None:
+    def _run(self, session: Session, ticket: _Ticket, observer: Observer, stop: StopRequest) -> None:
+        trial, lease = ticket.trial, ticket.lease
         report = TrialReport(
-            trial, self._plan.objective, Tracker(None), observer, self._judge(entry), is_stopped=lambda: stop.is_made
+            trial,
+            self._plan.objective,
+            Tracker(None),
+            observer,
+            self._judge(ticket),
+            is_stopped=lambda: stop.is_made or lease.is_lost,
         )
         try:
             observer(TrialStarted(trial.number, trial.id, trial.parameters, trial.directory))
             report.tracker = self._tracker(trial)
             ended = run_trial(session.run, report)
-            if stop.is_made and ended.state == "stopped":
+            if ended.state == "stopped" and (stop.is_made or lease.is_lost):
                 ended = replace(ended, state="interrupted", value=None)
         except BaseException:
-            self._finish(end_trial(report, "interrupted"), entry, report)
+            self._finish(end_trial(report, "interrupted"), ticket.entry, report)
             raise
-        best = self._finish(ended, entry, report)
-        observer(TrialEnded(ended, best))
+        observer(TrialEnded(*self._finish(ended, ticket.entry, report)))
 
-    def _judge(self, entry: int) -> Callable[[float], bool]:
-        history: list[float] = []
-
-        def judge(value: float) -> bool:
-            history.append(value)
-            self._storage.set_trial_intermediate_value(entry, len(history), value)
-            return self._early is not None and self._early.should_stop(history, self._rivals(entry))
+    def _judge(self, ticket: _Ticket) -> Callable[[Sequence[float]], bool]:
+        def judge(values: Sequence[float]) -> bool:
+            try:
+                self._storage.set_trial_intermediate_value(ticket.entry, len(values), values[-1])
+            except UpdateFinishedTrialError:
+                ticket.lease.is_lost = True
+                return True
+            return self._early is not None and self._early.should_stop(values, self._rivals(ticket.trial.number))
 
         return judge
 
-    def _rivals(self, entry: int) -> list[list[float]]:
+    def _rivals(self, number: int) -> list[list[float]]:
         """The evaluations of every trial but one, running ones included."""
-        others = [other for other in self._entries() if other._trial_id != entry]
-        return [[value for _, value in sorted(other.intermediate_values.items())] for other in others]
+        latest = {trial.number: entry for entry, trial in self._attempts() if trial.number != number}
+        return [[value for _, value in sorted(entry.intermediate_values.items())] for entry in latest.values()]
 
     def _tracker(self, trial: Trial) -> Tracker:
         plan = self._plan
@@ -194,53 +341,162 @@ class LocalBackend:
             details={"sweep_id": self.sweep_id, "trial": trial.number, "directory": trial.directory.name},
         )
 
-    def _finish(self, ended: Trial, entry: int, report: TrialReport) -> Trial | None:
-        """Record what became of a trial, then export it if it is the best; the best comes back."""
-        best = self._record(ended, entry)
+    def _finish(self, ended: Trial, entry: int, report: TrialReport) -> tuple[Trial, Trial | None]:
+        """Record what became of a trial, then export it if it is the best; both come back."""
+        try:
+            best = self._record(ended, entry)
+        except UpdateFinishedTrialError:
+            ended = replace(ended, state="interrupted", value=None, error=_TAKEN_OVER)
+            write_trial(ended)
+            best = self._settle()
         report.finish_tracking(ended)
-        return best
+        return ended, best
 
     def _record(self, ended: Trial, entry: int) -> Trial | None:
-        keep = self._plan.keep_checkpoints
-        ended = with_kept_checkpoint(ended, keep)
-        self._storage.set_trial_user_attr(entry, _RECORD, write_trial(ended))
-        if ended.value is None:
-            self._storage.set_trial_state_values(entry, TrialState.FAIL)
-        else:
-            self._storage.set_trial_state_values(entry, TrialState.COMPLETE, [ended.value])
-        return settle(self.trials, self._plan.objective, self._plan.output_dir, self.sweep_id, keep)
+        """Write down what became of an attempt; the best trial comes back.
 
-    def _withdraw(self, entry: int) -> None:
-        self._storage.set_trial_state_values(entry, TrialState.FAIL)
+        Raises:
+            UpdateFinishedTrialError: Somebody else has ended the entry already, otherwise.
+        """
+        ended = with_kept_checkpoint(ended, self._plan.keep_checkpoints)
+        record = self._write(ended)
+        try:
+            self._storage.set_trial_user_attr(entry, TRIAL_RECORD, record)
+            state = TrialState.FAIL if ended.value is None else TrialState.COMPLETE
+            self._storage.set_trial_state_values(entry, state, None if ended.value is None else [ended.value])
+        except UpdateFinishedTrialError:
+            if self._storage.get_trial(entry).user_attrs.get(TRIAL_RECORD) != record:
+                raise
+        return self._settle()
 
-    def _bury(self, observer: Observer, process: int, death: str) -> bool:
-        """Settle what a worker that died has left; whether it had a trial, and so is worth starting again."""
-        had_trial = False
+    def _write(self, trial: Trial) -> dict[str, Any]:
+        """Write `trial.json`, if its directory is ours; what comes back is what the study has to hold of the trial."""
+        record = write_trial(trial) if self._is_ours(trial) else trial.to_record()
+        if self._plan.storage is None:
+            return record
+        return record | {"directory": str(trial.directory), "checkpoint": trial.checkpoint and str(trial.checkpoint)}
+
+    def _settle(self) -> Trial | None:
+        plan = self._plan
+        return settle(
+            self.trials, plan.objective, plan.output_dir, self.sweep_id, plan.keep_checkpoints, is_ours=self._is_ours
+        )
+
+    def _bury(self, observer: Observer, death: Death, is_over: bool) -> bool:
+        """Settle what a worker that died has left; whether it had a trial, and so is worth starting again.
+
+        The trial is tried once more, by whichever worker comes first; the second time it failed.
+        """
+        self._withdraw(lambda entry: is_owned_by(entry, death.pid))
+        left = self._held_by(death.pid)
+        for entry, trial in left:
+            is_failed = not is_over and any(
+                other.number == trial.number and (other.error or "").startswith(_DIED) for _, other in self._attempts()
+            )
+            with suppress(OSError):  # a full disk may be what it died of
+                (trial.directory / ERROR_FILE).write_text("\n".join([f"worker died: {death.how}", *death.last_words]))
+            last = f"; its last words: {death.last_words[-1]}" if death.last_words else ""
+            error = None if is_over else f"{_DIED}{' twice' * is_failed}: {death.how}{last}"
+            state = "failed" if is_failed else "interrupted"
+            ended = replace(trial, state=state, ended=now(), error=error)
+            observer(TrialEnded(ended, self._record(ended, entry)))
+        if not left and not is_over:
+            observer(Note(f"a worker died before it had a trial: {death.how}"))
+        return bool(left)
+
+    def _recover(self) -> None:
+        """Settle what is abandoned, by an earlier call in this process as well; tidy up if nobody else works on it."""
+        self._settle_abandoned()
+        self._settle_entries([entry for entry in self._unfinished().values() if is_led_by(entry, os.getpid())])
+        if self._plan.storage is None and all(entry.state.is_finished() for entry in self._entries()):
+            remove_leftovers(self._plan.output_dir, {trial.directory for _, trial in self._attempts()})
+        self._settle()
+
+    def _settle_abandoned(self) -> None:
+        """Settle the entries whose workers are gone: adopt what is complete, have tried again what is not."""
+        unfinished = self._unfinished()
+        self._settle_entries([unfinished[entry] for entry in self._leases.abandoned(unfinished)])
+
+    def _unfinished(self) -> dict[int, FrozenTrial]:
+        return {_id(entry): entry for entry in self._entries() if not entry.state.is_finished()}
+
+    def _settle_entries(self, abandoned: Sequence[FrozenTrial]) -> None:
+        for entry in abandoned:
+            trial = self._read(entry)
+            with suppress(UpdateFinishedTrialError):  # somebody else was faster
+                if trial is None:
+                    self._storage.set_trial_state_values(_id(entry), TrialState.FAIL)
+                else:
+                    self._record(self._as_left(trial), _id(entry))
+
+    def _as_left(self, trial: Trial) -> Trial:
+        """An abandoned trial as its own file has it, if that has its end; otherwise interrupted."""
+        path = trial.directory / TRIAL_FILE
+        if self._is_ours(trial):
+            trial.directory.mkdir(exist_ok=True)  # somebody may have removed it
+            written = read_trial(path, self._plan.output_dir) if path.is_file() else trial
+            if written.state != "running":
+                return written
+        return replace(trial, state="interrupted", ended=now())
+
+    def _withdraw(self, is_meant: Callable[[FrozenTrial], bool]) -> None:
+        """Withdraw undecided entries."""
         for entry in self._entries():
-            if entry.state.is_finished() or entry.user_attrs.get(_WORKER) != _worker_name(process):
-                continue
-            record = entry.user_attrs.get(_RECORD)
-            if record is None:
-                self._withdraw(entry._trial_id)
-                continue
-            had_trial = True
-            error = f"its worker process died: {death}"
-            trial = Trial.from_record(record, self._plan.output_dir)
-            ended = replace(trial, state="failed", ended=now(), error=error)
-            observer(TrialEnded(ended, self._record(ended, entry._trial_id)))
-        if not had_trial:
-            observer(Note(f"a worker died before it had a trial: {death}"))
-        return had_trial
+            if _is_undecided(entry) and is_meant(entry):
+                self._storage.set_trial_state_values(_id(entry), TrialState.FAIL)
 
 
-def _work(plan: Plan, sweep_id: str, observer: Observer) -> None:
+def _work(plan: Plan, sweep_id: str, past: int, deadline: float | None, observer: Observer) -> None:
     """Work on a sweep that another process has begun."""
-    LocalBackend(plan, sweep_id).work_alone(observer)
+    LocalBackend(plan, sweep_id, past).work_alone(observer, deadline)
 
 
-def _worker_name(process: int) -> str:
-    return f"{socket.gethostname()}/{process}"
+def _study(storage: BaseStorage, name: str, objective: Objective) -> int:
+    """The sweep's study; it is made where there is none yet."""
+    try:
+        return storage.get_study_id_from_name(name)
+    except KeyError:
+        return _new_study(storage, name, objective)
+
+
+def _new_study(storage: BaseStorage, name: str, objective: Objective) -> int:
+    with quiet_optuna():
+        return storage.create_new_study([StudyDirection[objective.goal.upper()]], name)
+
+
+def _begin_study(plan: Plan, sweep_id: str, record: Mapping[str, Any]) -> None:
+    """Make the study of a new sweep in a database, and let others read there what the sweep is."""
+    storage = open_storage(plan.output_dir, plan.storage)
+    name = plan.study or sweep_id
+    try:
+        share(storage, _new_study(storage, name, plan.objective), record)
+    except DuplicatedStudyError:
+        message = f"another machine has just begun {name!r}; run the same again to join it"
+        raise SweepConfigError([Problem("study", message)]) from None
+
+
+def _is_interrupted(trial: Trial) -> bool:
+    return trial.state == "interrupted"
+
+
+@contextmanager
+def _out_of_time(stop: StopRequest, deadline: float | None) -> Generator[None]:
+    """Stop the running trial when the time is over."""
+    if deadline is None:
+        yield
+        return
+    timer = threading.Timer(max(deadline - time.monotonic(), 0.0), stop.make, ["out of time"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _is_undecided(entry: FrozenTrial) -> bool:
-    return not entry.state.is_finished() and _RECORD not in entry.user_attrs
+    return not entry.state.is_finished() and TRIAL_RECORD not in entry.user_attrs
+
+
+def _id(entry: FrozenTrial) -> int:
+    return entry._trial_id  # what the storage calls it; it has no other name

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import string
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast, get_args
 
@@ -14,8 +16,10 @@ from bertnado_metrics import Objective
 from .best import KeepCheckpoints
 from .function_trainer import FunctionTrainer
 from .objective import declared_objective
-from .record import library_versions, now, output_problems
+from .record import holds_record, library_versions, now, output_problems, room_problems
+from .resume import RecordedSweep, find_recorded
 from .space import space_size
+from .storage import open_storage, unknown_study, without_password
 from .wandb_environment import (
     DEFAULT_PROJECT,
     BackendName,
@@ -41,7 +45,8 @@ _STAND_IN = Objective("eval/loss", "minimize")
 
 _ARGUMENTS = (
     *("output_dir", "sweep_count", "seed", "backend", "sweep_id", "config_path"),
-    *("workers", "trials_per_gpu", "keep_checkpoints", "precision"),
+    *("workers", "trials_per_gpu", "keep_checkpoints", "precision", "resume", "time_limit", "max_failures"),
+    *("storage", "study"),
 )
 """Paths of problems that are no file's."""
 
@@ -76,6 +81,20 @@ class Plan:
     workers: int = 1
     """How many processes train at once."""
     keep_checkpoints: KeepCheckpoints = "best"
+    storage: str | None = None
+    """The database that the sweep is recorded in, a password included; `None` for a journal in the output directory."""
+    study: str | None = None
+    """Its name there; the sweep's id where it is `None`."""
+    resumes: RecordedSweep | None = None
+    """The sweep that goes on here; `None` for a new one."""
+    is_joining: bool = False
+    """Whether it goes on with what is recorded of it, as others may be doing right now."""
+    time_limit: float | None = None
+    """Seconds after which the sweep ends; `None` for as long as it takes."""
+    max_failures: int | None = None
+    """How many trials may fail before the sweep ends; `None` for any number."""
+    began: str = field(default_factory=now)
+    """When the plan was made, ISO 8601, UTC."""
     joined: ServiceSweep | None = None
     """A sweep that is at W&B already."""
     command: tuple[str, ...] | None = None
@@ -90,13 +109,18 @@ class Plan:
             "objective": {"name": self.objective.name, "goal": self.objective.goal},
             "budget": self.budget,
             "seed": self.seed,
+            "keep_checkpoints": self.keep_checkpoints,
+            "max_failures": self.max_failures,
+            "storage": self.storage and without_password(self.storage),
+            "study": self.study,
             "project": self.project,
             "group": self.group,
             "config_path": self.config_path,
             "config": self.config.to_wandb(),
             "application": self.application,
             "versions": library_versions(),
-            "created": now(),
+            "created": self.resumes.record["created"] if self.resumes else self.began,
+            "resumed": [*self.resumes.record.get("resumed", []), self.began] if self.resumes else [],
         }
 
 
@@ -111,6 +135,18 @@ class SweepOptions(TypedDict, total=False):
     """How many of them share one GPU at most, each with its part of the memory; 1 by default."""
     keep_checkpoints: KeepCheckpoints
     """Whose checkpoints stay on disk: the `best` trial's (the default), `all`, or `none`."""
+    resume: bool
+    """Whether the sweep in `output_dir` goes on: what was finished counts, what was interrupted is tried again."""
+    allow_config_change: bool
+    """Whether it may go on with another sweep file, seed, model, ..."""
+    time_limit: float | str | None
+    """Seconds, or a duration such as `3h30m`, after which the sweep ends."""
+    max_failures: int | None
+    """How many trials may fail before the sweep ends, at least 1."""
+    storage: str | None
+    """A database that machines share, `postgresql://USER@HOST/DATABASE`; the local backend's."""
+    study: str | None
+    """The sweep's name there: what is there already goes on, otherwise it begins by that name."""
     sweep_id: str | None
     """A sweep at W&B to join, `[ENTITY/PROJECT/]ID`."""
     entity: str | None
@@ -125,6 +161,7 @@ class PlanOptions(SweepOptions, total=False):
     seed: int
     project_name: str | None
     group: str | None
+    join: bool
     command: Sequence[str] | None
     record: Mapping[str, Any] | None
 
@@ -141,6 +178,13 @@ def plan_sweep(
     workers: int | None = None,
     trials_per_gpu: int = 1,
     keep_checkpoints: KeepCheckpoints = "best",
+    resume: bool = False,
+    allow_config_change: bool = False,
+    time_limit: float | str | None = None,
+    max_failures: int | None = None,
+    storage: str | None = None,
+    study: str | None = None,
+    join: bool = False,
     sweep_id: str | None = None,
     entity: str | None = None,
     project_name: str | None = None,
@@ -162,6 +206,18 @@ def plan_sweep(
         workers: How many processes train at once, at least 1; by default as many as the visible GPUs take, 1 without.
         trials_per_gpu: How many of them share one GPU at most, each with its part of the memory; at least 1.
         keep_checkpoints: Whose checkpoints stay on disk: the `best` trial's, `all`, or `none`.
+        resume: Whether the sweep in `output_dir` goes on: what was finished counts, what was interrupted is tried
+            again.
+        allow_config_change: Whether it may go on with another sweep file, seed, model, ...
+        time_limit: Seconds, or a duration such as `3h30m`, after which the sweep ends: no trial is started that would
+            not end in time, the running ones are interrupted.
+        max_failures: How many trials may fail before the sweep ends, at least 1.
+        storage: A database in which any number of machines share the sweep, as SQLAlchemy names it:
+            `postgresql://USER@HOST/DATABASE`. Otherwise it is recorded in `output_dir`. The local backend's.
+        study: The sweep's name there, letters, digits, `-` and `_`; a sweep of that name goes on. By default its id.
+        join: Whether the sweep that is recorded in `output_dir`, or by the name of `study` in `storage`, goes on with
+            what is recorded of it, on another machine or beside others: of all else that is said here, only
+            `trainer`, `workers`, `trials_per_gpu` and `time_limit` count.
         sweep_id: A sweep at W&B that is joined, `[ENTITY/PROJECT/]ID`; its file is the one that W&B has.
         entity: The W&B user or team; otherwise the file's.
         project_name: The W&B project; otherwise the file's, otherwise WANDB_PROJECT, otherwise `bertnado`.
@@ -174,7 +230,21 @@ def plan_sweep(
     """
     output = Path(output_dir).absolute()
     trainer = as_trainer(trainer)
-    choice, backend_problems = _choose_backend("wandb" if sweep_id and backend == "auto" else backend, sweep_id)
+    recorded = find_recorded(output, storage=storage, study=study) if resume or join or study else None
+    if recorded is None and join:
+        raise SweepConfigError([_nothing_to_join(output, storage, study)])
+    if recorded is not None:
+        sweep_id = sweep_id or recorded.path
+        backend = cast("BackendName", recorded.backend) if backend == "auto" or join else backend
+        config = config if config is not None or recorded.path else recorded.record["config"]
+        storage, study = recorded.storage, recorded.study
+    if recorded is not None and join:
+        config, objective = (None if recorded.path else recorded.record["config"]), recorded.objective
+        sweep_count, seed = recorded.budget, recorded.record["seed"]
+        keep_checkpoints, max_failures = recorded.record["keep_checkpoints"], recorded.record["max_failures"]
+        project_name, group = recorded.record["project"], recorded.record["group"]
+        record = recorded.record["application"]
+    choice, backend_problems = _choose_backend(backend, sweep_id, storage)
     joined = None
     if sweep_id is None:
         parsed, more = _read(config)
@@ -183,11 +253,15 @@ def plan_sweep(
     else:
         joined, parsed, more = _join(sweep_id, entity, project_name, output)
     count, worker_problems = _count_workers(workers, trials_per_gpu, trainer)
+    seconds, time_problems = _seconds(time_limit)
     problems = [
-        *output_problems(output, joined=joined and joined.id),
-        *_argument_problems(sweep_count, seed, keep_checkpoints),
+        *output_problems(output, known=(joined and joined.id) or (recorded and recorded.sweep_id)),
+        *_argument_problems(sweep_count, seed, keep_checkpoints, max_failures),
+        *_resume_problems(resume, recorded, output, choice),
+        *_storage_problems(storage, study),
         *backend_problems,
         *worker_problems,
+        *time_problems,
         *more,
     ]
     if parsed is not None:
@@ -195,8 +269,16 @@ def plan_sweep(
         problems += more
         problems += trainer.check(parsed, found or _STAND_IN)
         problems += _command_warnings(parsed, choice, command)
+        if found is not None and recorded is not None and joined is None and not join:
+            problems += recorded.problems_with(parsed, found, seed, record or {}, is_change_allowed=allow_config_change)
         if found is not None and choice is not None and not _errors(problems):
             budget = _budget(parsed, sweep_count, choice.backend)
+            if recorded is not None and sweep_count is None:
+                budget = recorded.budget
+            if recorded is not None and joined is not None:
+                budget = recorded.left_of(budget)
+            count = max(min(count, budget), 1)
+            _check_room(trainer, output, {"best": count + 1, "all": budget, "none": count}[keep_checkpoints])
             return Plan(
                 trainer=trainer,
                 config=parsed,
@@ -211,13 +293,84 @@ def plan_sweep(
                 project=joined.project if joined else project_of(project_name, parsed.project),
                 group=group,
                 application=dict(record or {}),
-                workers=min(count, budget),
+                workers=count,
                 keep_checkpoints=keep_checkpoints,
+                storage=storage,
+                study=study,
+                resumes=recorded,
+                is_joining=join,
+                time_limit=seconds,
+                max_failures=max_failures,
                 joined=joined,
                 command=tuple(command) if command else None,
                 warnings=(*parsed.warnings, *problems),
             )
     raise SweepConfigError(_errors(problems), source=_source(config, problems))
+
+
+def _resume_problems(
+    resume: bool, recorded: RecordedSweep | None, output: Path, choice: Choice | None
+) -> list[Problem]:
+    if resume and recorded is None and holds_record(output):
+        return [Problem("resume", f"{output} has a journal and no sweep.json, so nothing says which sweep that was")]
+    if resume and recorded is None:
+        return [Problem("resume", f"no sweep is recorded in {output}; leave --resume out to begin one there")]
+    if recorded is not None and choice is not None and choice.backend != recorded.backend:
+        message = f"the sweep in {output} has the {recorded.backend} backend, not {choice.backend}; leave --backend out"
+        return [Problem("resume", message)]
+    return []
+
+
+def _check_room(trainer: Trainer, output: Path, checkpoints: int) -> None:
+    """See to it that so many checkpoints at once have room on the disk.
+
+    Raises:
+        SweepConfigError: They have not.
+    """
+    size = getattr(trainer, "checkpoint_bytes", None)
+    problems = [] if size is None else room_problems(output, size, checkpoints)
+    if problems:
+        raise SweepConfigError(problems)
+
+
+def _nothing_to_join(output: Path, storage: str | None, study: str | None) -> Problem:
+    if storage is None:
+        return Problem("join", f"no sweep is recorded in {output}; begin it there, or wait until that has been done")
+    if study is None:
+        return Problem("study", f"which of the sweeps at {without_password(storage)} is meant? name it, --study")
+    return unknown_study(open_storage(output, storage), study, storage)
+
+
+_STUDY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def _storage_problems(storage: str | None, study: str | None) -> list[Problem]:
+    if study is not None and storage is None:
+        return [Problem("study", "names a sweep in a database; say in which, --storage")]
+    if study is not None and not _STUDY.fullmatch(study):
+        return [Problem("study", f"{study!r} is no name; use 1 to 64 letters, digits, - and _")]
+    if storage is not None:
+        try:
+            open_storage(Path(), storage)
+        except SweepConfigError as error:
+            return list(error.problems)
+    return []
+
+
+_DURATION = re.compile(r"(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m(?:in)?)?(?:(?P<seconds>\d+)s?)?")
+
+
+def _seconds(limit: float | str | None) -> tuple[float | None, list[Problem]]:
+    """Read a duration: a number of seconds, or `2d`, `3h30m`, `90m`, `45s`."""
+    if limit is None:
+        return None, []
+    found = _DURATION.fullmatch(str(limit).replace(" ", "").lower()) if isinstance(limit, str) else None
+    parts = {name: int(value) for name, value in found.groupdict().items() if value} if found else {}
+    seconds = timedelta(**parts).total_seconds() if isinstance(limit, str) else float(limit)
+    if seconds > 0:
+        return seconds, []
+    message = f"{limit!r} is no duration; write 3h30m, 90m, 45s or 2d, more than nothing"
+    return None, [Problem("time_limit", message)]
 
 
 def require_backend(backend: str) -> None:
@@ -227,19 +380,24 @@ def require_backend(backend: str) -> None:
         SweepConfigError: It cannot.
     """
     if backend == "wandb":
-        _, problems = _choose_backend(backend, None)
+        _, problems = _choose_backend(backend, None, None)
         if problems:
             raise SweepConfigError(problems)
 
 
-def _choose_backend(backend: str, sweep_id: str | None) -> tuple[Choice | None, list[Problem]]:
+def _choose_backend(backend: str, sweep_id: str | None, storage: str | None) -> tuple[Choice | None, list[Problem]]:
     if backend not in get_args(BackendName):
         message = f"{backend!r} is no backend; {', '.join(get_args(BackendName))} are"
         return None, [Problem("backend", message)]
+    if sweep_id is not None and storage is not None:
+        return None, [Problem("storage", "a sweep at W&B is recorded there; leave --storage or --sweep-id out")]
     if sweep_id is not None and backend == "local":
         return None, [Problem("sweep_id", "a sweep at W&B is joined with --backend wandb or auto, not local")]
+    if storage is not None and backend == "wandb":
+        return None, [Problem("storage", "a database is the local backend's; leave --storage out, or --backend wandb")]
+    meant = {"auto": "wandb" if sweep_id else "local" if storage else "auto"}.get(backend, backend)
     try:
-        return choose_backend(cast("BackendName", backend)), []
+        return choose_backend(cast("BackendName", meant)), []
     except ValueError as error:
         return None, [Problem("backend", str(error))]
 
@@ -316,12 +474,17 @@ def _source(config: object, problems: Sequence[Problem]) -> str | None:
     return str(config) if is_file and any(problem.path not in _ARGUMENTS for problem in problems) else None
 
 
-def _argument_problems(sweep_count: int | None, seed: int, keep_checkpoints: str) -> list[Problem]:
+def _argument_problems(
+    sweep_count: int | None, seed: int, keep_checkpoints: str, max_failures: int | None
+) -> list[Problem]:
     problems: list[Problem] = []
     if sweep_count is not None and sweep_count < 1:
         problems.append(Problem("sweep_count", f"{sweep_count} is no number of trials; --sweep-count is at least 1"))
     if not 0 <= seed < _SEEDS:
         problems.append(Problem("seed", f"{seed} is no seed; --seed is from 0 to {_SEEDS - 1}"))
+    if max_failures is not None and max_failures < 1:
+        message = f"{max_failures} is no number of failures; --max-failures is at least 1"
+        problems.append(Problem("max_failures", message))
     if keep_checkpoints not in get_args(KeepCheckpoints):
         known = ", ".join(get_args(KeepCheckpoints))
         problems.append(Problem("keep_checkpoints", f"{keep_checkpoints!r} says not whose; {known} do"))

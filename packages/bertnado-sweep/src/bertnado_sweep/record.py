@@ -10,19 +10,22 @@ import subprocess
 from datetime import UTC, datetime
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from bertnado_config import Problem, read_json, write_json
 
-from .trial import Trial
+from .trial import Trial, latest_attempts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 SWEEP_FILE = "sweep.json"
 TRIAL_FILE = "trial.json"
 ERROR_FILE = "error.txt"
 JOURNAL_FILE = "journal.log"
+LOGS = "logs"
+"""The directory of what workers print."""
 
 _LIBRARIES = (
     *("bertnado", "bertnado-config", "bertnado-metrics", "bertnado-sweep", "bertnado-train"),
@@ -67,10 +70,28 @@ def write_trial(trial: Trial) -> dict[str, Any]:
 
 
 def read_trials(output_dir: Path) -> list[Trial]:
-    """Read every trial that is recorded in a sweep's output directory, in the order of their start."""
-    paths = output_dir.glob(f"sweep_*/{TRIAL_FILE}")
-    found = [Trial.from_record(json.loads(path.read_text(encoding="utf-8")), output_dir) for path in paths]
-    return sorted(found, key=lambda trial: (trial.number, trial.started, trial.id))
+    """Read every trial that is recorded in a sweep's output directory, each in its latest attempt, by number."""
+    found = [read_trial(path, output_dir) for path in output_dir.glob(f"sweep_*/{TRIAL_FILE}")]
+    return sorted(latest_attempts(found), key=lambda trial: (trial.number, trial.started, trial.id))
+
+
+def read_trial(path: Path, output_dir: Path) -> Trial:
+    """Read one `trial.json`."""
+    return Trial.from_record(json.loads(path.read_text(encoding="utf-8")), output_dir)
+
+
+def remove_leftovers(output_dir: Path, known: Collection[Path]) -> None:
+    """Remove what a kill between two writes leaves: scratch files, and trial directories that no trial owns.
+
+    Args:
+        output_dir: A sweep's, that nobody is working on.
+        known: The trials' directories.
+    """
+    for scratch in output_dir.rglob(".*.tmp"):
+        scratch.unlink(missing_ok=True)
+    for directory in output_dir.glob("sweep_*/"):
+        if directory not in known:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def library_versions() -> dict[str, str]:
@@ -110,18 +131,18 @@ def read_sweep_id(output_dir: Path) -> str | None:
     return read_json(path).get("sweep_id") if path.is_file() else None
 
 
-def output_problems(output_dir: Path, *, joined: str | None = None) -> list[Problem]:
+def output_problems(output_dir: Path, *, known: str | None = None) -> list[Problem]:
     """Why no sweep can be recorded in `output_dir`; empty where one can. Leaves nothing behind.
 
     Args:
         output_dir: Where the record would be.
-        joined: The id of a sweep that may be recorded there already.
+        known: The id of the sweep that may be recorded there already.
     """
     if output_dir.exists() and not output_dir.is_dir():
         return [_problem(f"{output_dir} is a file; name a directory with --output-dir")]
-    if holds_record(output_dir) and (joined is None or read_sweep_id(output_dir) != joined):
-        cure = f"--output-dir {_free_neighbour(output_dir)}"
-        return [_problem(f"{output_dir} holds the record of another sweep, which is kept; use {cure}")]
+    if holds_record(output_dir) and (known is None or read_sweep_id(output_dir) != known):
+        ways = f"go on with it, --resume, or begin another, --output-dir {_free_neighbour(output_dir)}"
+        return [_problem(f"{output_dir} holds the record of another sweep, which is kept; {ways}")]
     nearest = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
     if not nearest.is_dir():
         return [_problem(f"{nearest} is a file, so {output_dir} cannot be made; name another --output-dir")]
@@ -132,6 +153,29 @@ def output_problems(output_dir: Path, *, joined: str | None = None) -> list[Prob
         reason = error.strerror or error
         return [_problem(f"{nearest} cannot be written ({reason}); name another --output-dir")]
     return []
+
+
+def room_problems(output_dir: Path, checkpoint: int, count: int) -> list[Problem]:
+    """Say so where a sweep's checkpoints need more than the disk has free.
+
+    Args:
+        output_dir: Where they will be; it need not exist.
+        checkpoint: Bytes of one of them.
+        count: How many are on disk at once.
+    """
+    nearest = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
+    needed, free = count * checkpoint, shutil.disk_usage(nearest).free
+    if needed <= free:
+        return []
+    ways = "free some, name an --output-dir elsewhere, lower --workers, or choose --keep-checkpoints best or none"
+    message = (
+        f"{count} checkpoints of {_size(checkpoint)} need {_size(needed)} there, and {_size(free)} are free; {ways}"
+    )
+    return [_problem(message)]
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def _problem(message: str) -> Problem:
@@ -146,15 +190,25 @@ def _free_neighbour(output_dir: Path) -> Path:
 
 
 def claim(output_dir: Path, record: Mapping[str, Any]) -> None:
-    """Make `output_dir` this sweep's and write its `sweep.json`.
+    """Make `output_dir` this sweep's: write its `sweep.json` where there is none.
 
     Raises:
         FileExistsError: Another sweep claimed it at the same time.
         OSError: It cannot be written.
     """
     output_dir.mkdir(parents=True, exist_ok=True)
-    (output_dir / JOURNAL_FILE).touch(exist_ok=False)
-    write_sweep(output_dir, record)
+    path, scratch = output_dir / SWEEP_FILE, output_dir / f".{SWEEP_FILE}.{uuid4().hex}.tmp"
+    try:
+        write_json(scratch, record)
+        path.hardlink_to(scratch)  # whole or not at all, and never over another's
+    except FileExistsError:
+        raise
+    except OSError:
+        if path.exists() or not scratch.exists():
+            raise
+        scratch.replace(path)  # the file system has no hard links
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def write_sweep(output_dir: Path, record: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import copy
 import math
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from .events import Observer, TrialEvaluated, TrialProgress
 from .record import ERROR_FILE, now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from bertnado_config import Report, TrialResult
@@ -31,8 +32,8 @@ class TrialReport:
     objective: Objective
     tracker: Tracker
     observer: Observer
-    judge: Callable[[float], bool] = lambda value: False
-    """Takes each evaluation's value and answers whether the trial has to stop."""
+    judge: Callable[[Sequence[float]], bool] = lambda values: False
+    """Takes the values of all evaluations so far, one after each, and answers whether the trial has to stop."""
     is_stopped: Callable[[], bool] = lambda: False
     """Asked at each step and evaluation whether somebody wants the trial to stop."""
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -45,7 +46,8 @@ class TrialReport:
         return self.trial.directory
 
     def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
-        """Remember and track what is run."""
+        """Remember and track what is run; a trial that begins anew has no history."""
+        self.history.clear()
         self.total_steps, self.details = total_steps, details
         self.tracker.describe(details)
         self.observer(TrialProgress(self.trial.number, 0, total_steps))
@@ -64,7 +66,7 @@ class TrialReport:
         self.history.append({"step": step, **numbers})
         self.tracker.log(numbers, step)
         self.observer(TrialEvaluated(self.trial.number, step, float(value), numbers))
-        return self.judge(float(value)) or self.is_stopped()
+        return self.judge([row[self.objective.name] for row in self.history]) or self.is_stopped()
 
     def finish_tracking(self, ended: Trial) -> None:
         """End the tracked run; its summary of the objective becomes the trial's value."""
@@ -84,7 +86,8 @@ def run_trial(train: Callable[[Mapping[str, Any], Report], TrialResult], report:
         result = train(copy.deepcopy(dict(report.trial.parameters)), report)
         ended = _with_result(report, result)
     except Exception as error:  # noqa: BLE001 (whatever a trainer raises ends its trial, and no more)
-        (report.directory / ERROR_FILE).write_text(traceback.format_exc())
+        with suppress(OSError):  # a full disk may be what ended it
+            (report.directory / ERROR_FILE).write_text(traceback.format_exc())
         ended = end_trial(report, "failed", error=_one_line(error))
     return replace(ended, timings={**ended.timings, "total": time.perf_counter() - begin})
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bertnado_config import Problem, SweepConfigError, read_json
-from bertnado_metrics import Objective
 
 from .best import NoEligibleTrialError, choose_best, export_best
 from .objective import declared_objective
-from .record import SWEEP_FILE, read_sweep_id, read_trials
+from .record import SWEEP_FILE, read_sweep_id
+from .resume import find_recorded
 from .wandb_environment import quiet_client, require_wandb
 from .wandb_service import ServiceError, find_sweep, parse_service_config, read_service_trials
 
 if TYPE_CHECKING:
+    from bertnado_metrics import Objective
+
     from .trial import Trial
 
 
@@ -50,20 +52,27 @@ class SweepStatus:
         return export_best(best, self.objective, output, self.sweep_id)
 
 
-def recorded_status(output_dir: str | Path) -> SweepStatus:
-    """Read what the output directory of a sweep records; asks nobody else.
+def recorded_status(output_dir: str | Path, *, storage: str | None = None) -> SweepStatus:
+    """Read what the output directory of a sweep records, or the database that it names; asks nobody else.
+
+    Args:
+        output_dir: The sweep's.
+        storage: The database with its password, which the output directory does not hold.
 
     Raises:
         SweepConfigError: No sweep is recorded there.
     """
     directory = Path(output_dir)
-    sweep_id = read_sweep_id(directory)
-    if sweep_id is None:
+    if read_sweep_id(directory) is None:
         below = sorted(path.parent for path in directory.glob(f"*/{SWEEP_FILE}"))
         hint = f"did you mean {below[0]}?" if below else "give the --output-dir of a run-sweep, or a --sweep-id"
         raise SweepConfigError([Problem("output_dir", f"no sweep is recorded in {directory}; {hint}")])
-    record: dict[str, Any] = read_json(directory / SWEEP_FILE)
-    return SweepStatus(sweep_id, str(directory), Objective(**record["objective"]), tuple(read_trials(directory)))
+    is_shared = read_json(directory / SWEEP_FILE).get("storage") is not None
+    recorded = find_recorded(directory, storage=storage if is_shared else None)
+    if recorded is None:
+        raise SweepConfigError([Problem("storage", f"the database no longer has the sweep of {directory}")])
+    trials = recorded.read_trials()
+    return SweepStatus(recorded.sweep_id, str(directory), recorded.objective, tuple(trials))
 
 
 def service_status(sweep_id: str, *, entity: str | None = None, project: str | None = None) -> SweepStatus:

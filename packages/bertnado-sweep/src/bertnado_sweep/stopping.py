@@ -1,17 +1,23 @@
-"""How a running trial is asked to stop from outside: the flag, and the thread that keeps the asking out of it."""
+"""How running trials are asked to stop from outside, and what keeps the asking out of them."""
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
+    from types import FrameType
 
-StopReason = Literal["stopped", "interrupted"]
-"""`stopped` is W&B's early termination or its stop button; `interrupted` is the end of the whole sweep."""
+StopReason = Literal["stopped", "interrupted", "out of time"]
+"""`stopped` is W&B's early termination or its stop button; the others are the end of the whole sweep."""
+
+GRACE = 8.0
+"""Seconds that a trial has to stop in, when the whole sweep is broken off."""
 
 _PAUSE = 0.02
 """Seconds between two looks at whether the trial has ended."""
@@ -19,11 +25,27 @@ _PAUSE = 0.02
 _Result = TypeVar("_Result")
 
 
+class Interrupted(KeyboardInterrupt):
+    """The sweep was broken off by a signal.
+
+    Attributes:
+        signum: Which signal.
+    """
+
+    def __init__(self, signum: int = signal.SIGINT) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
 class StopRequest:
-    """Whether one trial has to stop, and why; the first reason stays."""
+    """Whether a trial has to stop, and why; the first reason stays."""
 
     def __init__(self) -> None:
         self.reason: StopReason | None = None
+        self.signum: int = signal.SIGINT
+        """The signal that asked for it, if one did."""
+        self.is_last = False
+        """Whether no trial may follow the running one."""
 
     def make(self, reason: StopReason) -> None:
         """Ask the trial to stop at its next step or evaluation."""
@@ -33,6 +55,43 @@ class StopRequest:
     def is_made(self) -> bool:
         """Whether the trial has to stop."""
         return self.reason is not None
+
+
+@contextmanager
+def signals_stop(stop: StopRequest) -> Generator[None]:
+    """Let SIGINT and SIGTERM ask for a stop, and SIGUSR1 for no further trial, while the block runs.
+
+    The second SIGINT or SIGTERM raises `Interrupted` where the main thread waits; a worker leaves that to its parent,
+    since both may be sent the same signal. Outside of the main thread it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    is_worker = multiprocessing.parent_process() is not None
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        if stop.reason == "interrupted" and not is_worker:
+            raise Interrupted(signum)
+        if not stop.is_made:
+            stop.signum = signum
+        stop.make("interrupted")
+
+    def end_soon(signum: int, frame: FrameType | None) -> None:
+        stop.is_last = True
+
+    with handled({signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGUSR1: end_soon}):
+        yield
+
+
+@contextmanager
+def handled(handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]]) -> Generator[None]:
+    """Handle signals while the block runs, in the main thread."""
+    before = {signum: signal.signal(signum, handler) for signum, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def interrupt_main() -> None:
@@ -46,12 +105,11 @@ def run_shielded(work: Callable[[], _Result], stop: StopRequest) -> _Result:
     W&B's function-mode agent stops a trial by raising one bare `Exception` in the thread that it started,
     wherever that is (`_terminate_thread` in wandb's `agents/pyagent.py`). Whatever code catches `Exception` there,
     the standard library's logging does, would swallow the stop for good. So nothing but this loop runs there.
-
     A Ctrl-C as well arrives here, and so never in the middle of writing something down.
 
     Raises:
         BaseException: What `work` raised.
-        KeyboardInterrupt: A second Ctrl-C arrived; nothing waits for `work` any more.
+        Interrupted: It was interrupted, and `work` did not end within `GRACE`; nothing waits for it any more.
     """
     results: list[_Result] = []
     errors: list[BaseException] = []
@@ -64,14 +122,19 @@ def run_shielded(work: Callable[[], _Result], stop: StopRequest) -> _Result:
 
     thread = threading.Thread(target=do, name="trial", daemon=True)
     thread.start()
+    patience_ends: float | None = None
     while True:
         try:
             while not results and not errors:
                 time.sleep(_PAUSE)
+                if stop.reason == "interrupted":
+                    patience_ends = patience_ends or time.monotonic() + GRACE
+                    if time.monotonic() > patience_ends:
+                        raise Interrupted(stop.signum)
             break
+        except Interrupted:
+            raise
         except KeyboardInterrupt:
-            if stop.reason == "interrupted":
-                raise  # the second time, at once
             stop.make("interrupted")
         except Exception as error:
             if type(error) is not Exception:

@@ -66,7 +66,8 @@ def run_sweep(
     Raises:
         SweepConfigError: Something is wrong; every problem is in it, and nothing was started.
         NoEligibleTrialError: No trial came to a value.
-        KeyboardInterrupt: It was broken off; what was finished is recorded and the best so far exported.
+        Interrupted: A signal broke it off; what was finished is recorded and the best so far exported.
+        TooManyFailuresError: Its trials failed, so it ended early.
         ServiceError: W&B did not make the sweep, or no longer answers; what was finished is on disk.
         OSError: The record cannot be written.
     """
@@ -78,7 +79,8 @@ def run_plan(plan: Plan, *, observer: Observer | None = None) -> SweepResult:
 
     Raises:
         NoEligibleTrialError: No trial came to a value.
-        KeyboardInterrupt: It was broken off; what was finished is recorded and the best so far exported.
+        Interrupted: A signal broke it off; what was finished is recorded and the best so far exported.
+        TooManyFailuresError: Its trials failed, so it ended early.
         ServiceError: W&B did not make the sweep, or no longer answers; what was finished is on disk.
         OSError: The record cannot be written.
     """
@@ -96,8 +98,9 @@ def _run(plan: Plan, listen: Observer) -> SweepResult:
             plan.objective,
             plan.output_dir,
             plan.config,
-            plan.warnings,
-            (f"backend: {plan.backend_reason}", *backend.notes),
+            done=sum(trial.is_counted for trial in backend.trials()) if plan.resumes and not plan.joined else 0,
+            warnings=plan.warnings,
+            notes=(f"backend: {plan.backend_reason}", *backend.notes),
         )
     )
     backend.work(listen)

@@ -148,8 +148,8 @@ class Sweeper:
             "project_name": self.project_name,
             "group": self.task_type,
             "record": {
-                "model_name": self.model_name,
-                "dataset": str(self.dataset),
+                "model_name": _absolute(self.model_name),
+                "dataset": _absolute(self.dataset),
                 "task_type": self.task_type,
                 "trust_remote_code": self.trust_remote_code,
                 "precision": self.precision,
@@ -171,3 +171,8 @@ class Sweeper:
             declared_name=declared.name if declared else None,
             declared_goal=declared.goal if declared else None,
         )
+
+
+def _absolute(place: str | Path) -> str:
+    """What exists here by that name, so that it is found from everywhere; a name on the hub stays what it is."""
+    return str(Path(place).absolute()) if Path(place).exists() else str(place)

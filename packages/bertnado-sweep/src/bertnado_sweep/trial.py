@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 TrialState = Literal["running", "completed", "stopped", "failed", "interrupted"]
@@ -45,6 +45,10 @@ class Trial:
     """Seconds spent, by what they were spent on."""
     error: str | None = None
     """Why it failed, in one line; the traceback is in `error.txt` in its directory."""
+    attempt: int = 1
+    """From 1: a trial that was interrupted is tried again, with the same number and parameters."""
+    host: str | None = None
+    """The machine that trained it; `None` where nobody recorded it."""
     checkpoint: Path | None = None
     """The directory of the best checkpoint; gone where it cannot be the sweep's best and need not be kept."""
 
@@ -71,6 +75,15 @@ class Trial:
         known |= {key: above / known[key] for key in _PATHS if known.get(key) is not None}
         known["history"] = tuple(known.get("history", ()))
         return cls(**known)
+
+
+def latest_attempts(trials: Iterable[Trial]) -> list[Trial]:
+    """Leave out the attempts that were followed by another; the order stays."""
+    trials = list(trials)
+    last: dict[int, int] = {}
+    for trial in trials:
+        last[trial.number] = max(trial.attempt, last.get(trial.number, 0))
+    return [trial for trial in trials if trial.attempt == last[trial.number]]
 
 
 _PATHS = ("directory", "checkpoint")

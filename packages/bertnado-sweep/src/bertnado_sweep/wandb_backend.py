@@ -16,11 +16,11 @@ from bertnado_config import SweepConfigError
 
 from .agent import AgentTrials
 from .events import Note
-from .record import read_sweep_id, read_trials, write_sweep
-from .stopping import interrupt_main
+from .record import LOGS, read_sweep_id, read_trials, write_sweep
+from .stopping import Interrupted, interrupt_main
 from .wandb_environment import answers, base_url, reread_settings
 from .wandb_service import ServiceError, ServiceSweep, create_sweep, read_service_trials, sweep_state, theirs
-from .workers import run_workers
+from .workers import Death, run_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,13 +73,18 @@ class WandbBackend:
     def work(self, observer: Observer) -> None:
         """Run agents until they have had the plan's number of trials, or W&B has no more."""
         plan = self._plan
+        if plan.budget == 0:  # resumed, and nothing is left to do
+            return
+        deadline = None if plan.time_limit is None else time.monotonic() + plan.time_limit
         if plan.workers == 1:
             numbers = itertools.count(self._first_number)
-            run_agent(plan, self._sweep, plan.budget, lambda: next(numbers), observer)
+            run_agent(plan, self._sweep, plan.budget, lambda: next(numbers), observer, deadline)
             return
         first = multiprocessing.get_context("spawn").Value("q", self._first_number)
-        works = [partial(_work, plan, self._sweep, share, first) for share in shares(plan.budget, plan.workers)]
-        run_workers(works, observer, partial(_bury, observer))
+        works = [
+            partial(_work, plan, self._sweep, share, first, deadline) for share in shares(plan.budget, plan.workers)
+        ]
+        run_workers(works, observer, partial(_bury, observer), plan.output_dir / LOGS)
 
     def trials(self) -> tuple[Trial, ...]:
         """All runs of the sweep by creation; what is recorded here is believed before what W&B says."""
@@ -110,7 +115,14 @@ def shares(budget: int, workers: int) -> list[int]:
     return [share for share in (each + (worker < rest) for worker in range(workers)) if share]
 
 
-def _work(plan: Plan, sweep: ServiceSweep, share: int, numbers: Synchronized[int], observer: Observer) -> None:
+def _work(
+    plan: Plan,
+    sweep: ServiceSweep,
+    share: int,
+    numbers: Synchronized[int],
+    deadline: float | None,
+    observer: Observer,
+) -> None:
     """Do one worker's share, in its process."""
 
     def next_number() -> int:
@@ -119,11 +131,13 @@ def _work(plan: Plan, sweep: ServiceSweep, share: int, numbers: Synchronized[int
             return numbers.value - 1
 
     reread_settings()
-    run_agent(plan, sweep, share, next_number, observer)
+    run_agent(plan, sweep, share, next_number, observer, deadline)
 
 
-def _bury(observer: Observer, process: int, death: str) -> bool:
-    observer(Note(f"a worker died: {death}; its trial and the rest of its share are lost"))
+def _bury(observer: Observer, death: Death, is_over: bool) -> bool:
+    if not is_over:
+        last = f" ({death.last_words[-1]})" if death.last_words else ""
+        observer(Note(f"a worker died: {death.how}{last}; its trial and the rest of its share are lost"))
     return False
 
 
@@ -150,10 +164,12 @@ def run_agent(
     count: int,
     next_number: Callable[[], int],
     observer: Observer,
+    deadline: float | None,
 ) -> None:
-    """Run one of W&B's agents in this process for `count` trials.
+    """Run one of W&B's agents in this process for `count` trials, or until the time is over.
 
     Raises:
+        TooManyFailuresError: So many trials failed.
         KeyboardInterrupt: Somebody interrupted it; the running trial is recorded as interrupted.
         ServiceError: W&B no longer answers.
         SweepConfigError: What the trials share cannot be read.
@@ -174,6 +190,9 @@ def run_agent(
         observer=observer,
         next_number=next_number,
         keep_checkpoints=plan.keep_checkpoints,
+        began=plan.began,
+        max_failures=plan.max_failures,
+        deadline=deadline,
         is_cancelled=lambda: sweep_state(sweep) in ("CANCELED", "FINISHED"),
     )
     with _Watch(trials) as watch:
@@ -185,13 +204,17 @@ def run_agent(
             count=count,
         )
     if watch.is_interrupted:
-        raise KeyboardInterrupt
+        raise Interrupted(watch.signum)
+    if trials.failure is not None:
+        raise trials.failure
     if watch.is_lost:
         raise ServiceError(
             f"{watch.url} has not answered for {PATIENCE:g} s, so the sweep ends here; what was trained is in "
             f"{plan.output_dir}, `wandb sync` uploads what W&B has not got"
         )
-    if trials.count < count:
+    if trials.is_last and trials.count < count:
+        observer(Note(f"no more trials are started, after {trials.count} of {count}"))
+    elif trials.count < count:
         state = sweep_state(sweep) or "deleted, or W&B does not show it"
         observer(Note(f"W&B ended the sweep after {trials.count} of {count} trials: it is {state}"))
 
@@ -199,40 +222,58 @@ def run_agent(
 class _Watch:
     """Tells Ctrl-C and a lost service apart from the other ends of an agent, which swallows both.
 
-    An agent whose service no longer answers would wait for ever.
+    An agent whose service no longer answers would wait for ever. SIGUSR1 and the end of the time end it as well.
     """
 
     def __init__(self, trials: AgentTrials) -> None:
         self.url = base_url()
         self.is_interrupted = False
+        self.signum: int = signal.SIGINT
         self.is_lost = False
         self._trials = trials
         self._over = threading.Event()
         self._is_main = threading.current_thread() is threading.main_thread()
-        self._before: Any = None
+        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> _Watch:
         if self._is_main:
-            self._before = signal.signal(signal.SIGINT, self._interrupt)
+            self._before = {name: signal.signal(name, self._interrupt) for name in (signal.SIGINT, signal.SIGTERM)}
+            self._before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._end_soon)
             threading.Thread(target=self._look, name="watch", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
         if self._is_main:
-            signal.signal(signal.SIGINT, self._before)
+            for name, handler in self._before.items():
+                signal.signal(name, handler)
 
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
+        if self.is_interrupted and multiprocessing.parent_process() is not None:
+            return  # both the parent and a scheduler may have sent it
         if self.is_interrupted:
-            os._exit(130)  # the second time, at once
-        self.is_interrupted = not self.is_lost
+            os._exit(128 + signum)  # the second time, at once
+        self.is_interrupted = not self.is_lost and (not self._trials.is_last or self._trials.running is not None)
+        self.signum = signum
         if self._trials.running is not None:
             self._trials.running.make("interrupted")
         raise KeyboardInterrupt
 
+    def _end_soon(self, signum: int, frame: FrameType | None) -> None:
+        self._trials.is_last = True
+        if self._trials.running is None:
+            raise KeyboardInterrupt
+
     def _look(self) -> None:
         silent_since: float | None = None
         while not self._over.wait(_PROBE_PAUSE):
+            if self._trials.deadline is not None and time.monotonic() > self._trials.deadline:
+                self._trials.is_last = True
+                if self._trials.running is not None:
+                    self._trials.running.make("out of time")
+                else:
+                    interrupt_main()
+                return
             if self._trials.running is not None or answers(self.url):
                 silent_since = None
                 continue

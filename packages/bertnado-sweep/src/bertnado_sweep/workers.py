@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import faulthandler
+import logging
+import math
 import multiprocessing
 import os
 import pickle
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import GPU_SHARE
 
-from .events import Event, Observer, TrialProgress
-from .stopping import interrupt_main
+from .events import Event, Note, Observer, TrialProgress
+from .stopping import GRACE, Interrupted, StopRequest, handled, interrupt_main
 from .wandb_environment import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
+    from pathlib import Path
     from types import FrameType
 
     Work = Callable[[Observer], None]
@@ -47,56 +52,90 @@ class _Worker:
 
     work: Work
     place: Mapping[str, str]
+    log: Path
     process: BaseProcess
     heard: Connection
     is_over: bool = False
 
     @property
-    def death(self) -> str | None:
+    def pid(self) -> int:
+        """The process's number."""
+        return self.process.pid or 0
+
+    @property
+    def death(self) -> Death | None:
         """How the process died; `None` where it came to its end."""
         code = self.process.exitcode or 0
-        if code >= 0:
-            return f"exit code {code}" if code else None
-        return f"signal {signal.Signals(-code).name}"
+        if code == 0:
+            return None
+        how = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
+        return Death(self.pid, how, _last_lines(self.log))
+
+
+@dataclass(frozen=True)
+class Death:
+    """A worker's process that did not come to its end."""
+
+    pid: int
+    how: str
+    """The signal or the exit code."""
+    last_words: tuple[str, ...]
+    """The last lines that it wrote."""
 
 
 def run_workers(
     works: Sequence[Work],
     observer: Observer,
-    buried: Callable[[int, str], bool],
+    bury: Callable[[Death, bool], bool],
+    log_dir: Path,
 ) -> None:
     """Do each of `works` in a process of its own, and pass on what they tell.
+
+    SIGINT and SIGTERM are handed on to the workers, which have `GRACE` seconds to end; the second ends them at once.
+    SIGUSR1 is handed on as well.
 
     Args:
         works: What each worker does.
         observer: Hears of everything that happens, in this thread.
-        buried: Told the process id and the kind of death of a worker that died; answers whether to start it again.
+        bury: Told of each worker that died, and whether the sweep is being broken off; answers whether to start it
+            again.
+        log_dir: Where each worker's output goes, in a file of its own.
 
     Raises:
-        KeyboardInterrupt: Somebody interrupted them; they were handed the interrupt and have ended.
+        Interrupted: They were interrupted, and have ended.
         BaseException: What a worker ended with; the others came to their end first.
     """
-    workers = [_start(work, place) for work, place in zip(works, places(len(works)), strict=True)]
+    log_dir.mkdir(exist_ok=True)
+    workers = [
+        _start(work, place, log_dir / f"worker-{number}.log")
+        for number, (work, place) in enumerate(zip(works, places(len(works)), strict=True), start=1)
+    ]
     errors: list[BaseException] = []
+    stop = StopRequest()
+    patience_ends = math.inf
     try:
-        with _interrupts(workers) as interrupts:
+        with _handed_on(workers, stop):
             while running := [worker for worker in workers if not worker.is_over]:
                 for heard in wait([worker.heard for worker in running], timeout=0.2):
                     worker = next(worker for worker in running if worker.heard is heard)
                     error = _listen(worker, observer)
                     errors += [error] if error is not None else []
-                    died = worker.is_over and worker.death
-                    if died and buried(worker.process.pid or 0, died) and not interrupts:
-                        workers.append(_start(worker.work, worker.place))
-                if len(interrupts) > 1:
-                    break  # the second time, at once
+                    died = worker.death if worker.is_over else None
+                    if died and bury(died, stop.is_made) and not stop.is_made:
+                        workers.append(_start(worker.work, worker.place, worker.log))
+                if stop.is_made:
+                    patience_ends = min(patience_ends, time.monotonic() + GRACE + 1)
+                if time.monotonic() > patience_ends:
+                    break
     finally:
-        for worker in workers:
-            if worker.process.is_alive():
-                worker.process.kill()
+        left = [worker for worker in workers if not worker.is_over]
+        for worker in left:
+            worker.process.kill()
             worker.process.join()
-    if interrupts or any(isinstance(error, KeyboardInterrupt) for error in errors):
-        raise KeyboardInterrupt
+        for died in filter(None, [worker.death for worker in left]):
+            bury(died, True)
+    if stop.is_made:
+        raise Interrupted(stop.signum)
     if errors:
         raise errors[0]
 
@@ -116,34 +155,51 @@ def _listen(worker: _Worker, observer: Observer) -> BaseException | None:
 
 
 @contextmanager
-def _interrupts(workers: Sequence[_Worker]) -> Generator[list[int]]:
-    """Hand each Ctrl-C on to the workers, and count it. An exception in mid-message would lose what follows."""
-    seen: list[int] = []
+def _handed_on(workers: Sequence[_Worker], stop: StopRequest) -> Generator[None]:
+    """Hand signals on to the workers. An exception in mid-message would lose what follows, so none is raised."""
 
-    def hand_on(signum: int, frame: FrameType | None) -> None:
-        seen.append(signum)
+    def send(signum: int) -> None:
         for worker in workers:
             if worker.process.is_alive():
-                os.kill(worker.process.pid or 0, signal.SIGINT)
+                os.kill(worker.pid, signum)
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        if stop.is_made:
+            send(signal.SIGKILL)
+            return
+        stop.signum = signum
+        stop.make("interrupted")
+        send(signal.SIGINT)
+
+    def end_soon(signum: int, frame: FrameType | None) -> None:
+        send(signal.SIGUSR1)
 
     if threading.current_thread() is not threading.main_thread():
-        yield seen
+        yield
         return
-    before = signal.signal(signal.SIGINT, hand_on)
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with handled({signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGUSR1: end_soon}):
+        yield
 
 
-def _start(work: Work, place: Mapping[str, str]) -> _Worker:
+def _start(work: Work, place: Mapping[str, str], log: Path) -> _Worker:
     context = multiprocessing.get_context("spawn")
     heard, told = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(work, told))
+    process = context.Process(target=_work, args=(work, told, log))
     with environment({"WANDB_SERVICE": None, **place}):  # a client service of its own as well
         process.start()
     told.close()  # the worker's end is the only one, so that its death is the end of what is heard
-    return _Worker(work, place, process, heard)
+    return _Worker(work, place, log, process, heard)
+
+
+_LAST_LINES = 100
+
+
+def _last_lines(log: Path) -> tuple[str, ...]:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ()
+    return tuple(line for line in lines if line.strip())[-_LAST_LINES:]
 
 
 def places(workers: int) -> list[dict[str, str]]:
@@ -188,29 +244,51 @@ class _Teller:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._spoke = 0.0
+        self._lock = threading.Lock()
 
     def __call__(self, event: Event | _Ended) -> None:
         if isinstance(event, TrialProgress):
             if time.monotonic() - self._spoke < _PROGRESS_SECONDS:
                 return
             self._spoke = time.monotonic()
-        try:
+        with self._lock, suppress(OSError):  # the parent may be gone, and the interrupt on its way
             self._connection.send(event)
-        except OSError:
-            return  # the parent is gone, and the interrupt on its way
 
 
-def _work(work: Work, connection: Connection) -> None:
+class _Warnings(logging.Handler):
+    """Tells the parent what libraries warn of."""
+
+    def __init__(self, tell: _Teller) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Make a note of it."""
+        self._tell(Note(self.format(record)))
+
+
+def _work(work: Work, connection: Connection, log: Path) -> None:
     """Do one worker's work, in its process."""
     os.setpgrp()  # the terminal's Ctrl-C goes to the parent, which hands it on
+    _write_to(log)
     threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
     tell = _Teller(connection)
+    logging.getLogger().addHandler(_Warnings(tell))
     error: BaseException | None = None
     try:
         work(tell)
     except (Exception, KeyboardInterrupt) as raised:  # noqa: BLE001 (it is raised again in the parent)
         error = _sendable(raised)
     tell(_Ended(error))
+
+
+def _write_to(log: Path) -> None:
+    """Send what this process prints, and the stack of a crash, to a file."""
+    with log.open("w", encoding="utf-8") as file:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(file.fileno(), stream.fileno())
+    faulthandler.enable()
 
 
 def _sendable(error: BaseException) -> BaseException:

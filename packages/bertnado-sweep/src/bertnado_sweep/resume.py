@@ -1,0 +1,155 @@
+"""Going on with a sweep that was begun before, here or elsewhere: what is recorded of it, what is otherwise now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from bertnado_config import Problem, SweepConfigError, read_json
+from bertnado_metrics import Objective
+
+from .record import SWEEP_FILE, read_trials
+from .storage import open_storage, read_shared, shared_records
+from .trial import Trial, latest_attempts
+
+if TYPE_CHECKING:
+    from bertnado_config import SweepConfig
+
+_ABSENT = "absent"
+
+_HIDDEN = ":***@"
+"""What an URL has in place of its password."""
+
+
+@dataclass(frozen=True)
+class RecordedSweep:
+    """A sweep as its `sweep.json`, or its study in a database, describes it."""
+
+    output_dir: Path
+    record: Mapping[str, Any]
+    storage: str | None = None
+    """The database that it is recorded in, a password included; `None` for one that is recorded in `output_dir`."""
+
+    @property
+    def sweep_id(self) -> str:
+        """The sweep's."""
+        return self.record["sweep_id"]
+
+    @property
+    def study(self) -> str | None:
+        """Its name in the database, where it has one."""
+        return (self.record.get("study") or self.sweep_id) if self.storage else None
+
+    @property
+    def backend(self) -> str:
+        """Where its trials come from."""
+        return self.record["backend"]
+
+    @property
+    def path(self) -> str | None:
+        """Its address at W&B, `ENTITY/PROJECT/ID`; `None` for a local one."""
+        return self.record.get("path")
+
+    @property
+    def objective(self) -> Objective:
+        """What its trials are compared by."""
+        return Objective(**self.record["objective"])
+
+    @property
+    def budget(self) -> int:
+        """How many trials it was begun with."""
+        return self.record["budget"]
+
+    def read_trials(self) -> list[Trial]:
+        """All its trials as they are recorded, each in its latest attempt, by number.
+
+        Raises:
+            SweepConfigError: The database cannot be used.
+        """
+        if self.storage is None:
+            return read_trials(self.output_dir)
+        found = shared_records(open_storage(self.output_dir, self.storage), str(self.study))
+        trials = latest_attempts(Trial.from_record(record, self.output_dir) for record in found)
+        return sorted(trials, key=lambda trial: trial.number)
+
+    def left_of(self, budget: int) -> int:
+        """How many trials are still to come to `budget`, by what is recorded here."""
+        return max(budget - sum(trial.is_counted for trial in read_trials(self.output_dir)), 0)
+
+    def problems_with(
+        self,
+        config: SweepConfig,
+        objective: Objective,
+        seed: int,
+        application: Mapping[str, Any],
+        *,
+        is_change_allowed: bool,
+    ) -> list[Problem]:
+        """Why the sweep cannot go on with these settings; empty where it can."""
+        before = self.objective
+        if before != objective:
+            message = (
+                f"the sweep in {self.output_dir} goes by {before.name} ({before.goal}), now it would be "
+                f"{objective.name} ({objective.goal}); its values cannot be compared, so begin another --output-dir"
+            )
+            return [Problem("resume", message)]
+        old = {"file": self.record["config"], "seed": self.record["seed"], **self.record["application"]}
+        new = json.loads(json.dumps({"file": config.to_wandb(), "seed": seed, **application}, default=str))
+        changes = list(_differences(old, new))
+        if not changes or is_change_allowed:
+            return []
+        message = (
+            f"the sweep in {self.output_dir} was begun with other settings: {'; '.join(changes)}; "
+            f"go back to them, or add --allow-config-change to go on with the new ones"
+        )
+        return [Problem("resume", message)]
+
+
+def read_recorded(output_dir: Path) -> RecordedSweep | None:
+    """The sweep that is recorded in a directory, be it only a copy of what a database has; `None` where none is."""
+    path = output_dir / SWEEP_FILE
+    return RecordedSweep(output_dir, read_json(path)) if path.is_file() else None
+
+
+def find_recorded(
+    output_dir: str | Path, *, storage: str | None = None, study: str | None = None
+) -> RecordedSweep | None:
+    """The sweep that is recorded in a database, if one is named, or the output directory names one; otherwise there.
+
+    Args:
+        output_dir: The sweep's on this machine; it need not exist where `study` is named.
+        storage: The database.
+        study: The sweep's name there.
+
+    Returns:
+        The sweep, `None` where there is none.
+
+    Raises:
+        SweepConfigError: The database, or what it has by that name, cannot be used.
+    """
+    output = Path(output_dir).absolute()
+    here = read_recorded(output)
+    written = here.record.get("storage") if here else None
+    if storage is None and written is None:
+        return here
+    url, name = storage or str(written), study or (here and (here.record.get("study") or here.sweep_id))
+    if storage is None and _HIDDEN in url:
+        message = f"the sweep in {output} is recorded at {url}; name it with its password, --storage"
+        raise SweepConfigError([Problem("storage", message)])
+    if not name:
+        return None
+    record = read_shared(open_storage(output, url), name, url)
+    return None if record is None else RecordedSweep(output, record, url)
+
+
+def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """Walk through what differs: `learning_rate.max was 0.1 and is 0.2`."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        old, new = cast("Mapping[str, Any]", before), cast("Mapping[str, Any]", after)
+        for key in [*old, *(key for key in new if key not in old)]:
+            yield from _differences(old.get(key, _ABSENT), new.get(key, _ABSENT), f"{path}.{key}" if path else key)
+    elif before != after:
+        yield f"{path.removeprefix('file.')} was {json.dumps(before)} and is {json.dumps(after)}"

@@ -1,0 +1,130 @@
+"""Where the record of a local sweep is kept: a journal in the output directory, or a database that machines share.
+
+Importing this module loads neither Optuna nor SQLAlchemy; opening a storage does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import Problem, SweepConfigError
+from bertnado_metrics import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from optuna.storages import BaseStorage
+
+_SWEEP = "sweep"
+"""The user attribute of a study that holds what `sweep.json` holds."""
+
+TRIAL_RECORD = "trial"
+"""The user attribute of an entry of a study that holds what `trial.json` holds."""
+
+_CONNECT_SECONDS = "10"
+
+_DRIVERS = {"postgresql": "postgresql+psycopg"}
+"""Whose database is reached by what, where the URL does not say it."""
+
+
+def open_storage(output_dir: Path, url: str | None) -> BaseStorage:
+    """Open a sweep's storage; its tables, or its file, are made where there are none.
+
+    Args:
+        output_dir: The sweep's, whose journal it is where there is no `url`.
+        url: A database, as SQLAlchemy names it, or a Redis server, `redis://...`.
+
+    Raises:
+        OSError: The journal cannot be made.
+        SweepConfigError: The database cannot be reached, or not by such an URL.
+    """
+    from optuna.exceptions import StorageInternalError
+    from optuna.storages import JournalStorage, RDBStorage, get_storage
+    from optuna.storages.journal import JournalRedisBackend
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+    from .journal import open_journal
+    from .patience import patient
+    from .quiet import quiet_optuna
+
+    if url is None:
+        return open_journal(output_dir)
+    try:
+        with quiet_optuna():
+            if url.startswith("redis"):
+                return JournalStorage(JournalRedisBackend(url))
+            return patient(get_storage(RDBStorage(_with_driver(url), engine_kwargs={"pool_pre_ping": True})))
+    except (ArgumentError, NoSuchModuleError):
+        message = f"{without_password(url)!r} is no URL of a database; write postgresql://USER@HOST:PORT/DATABASE"
+    except ImportError as error:
+        message = f"{without_password(url)} needs a driver that is not installed ({_reason(error)}); {_cure(url)}"
+    except (SQLAlchemyError, StorageInternalError, RuntimeError, OSError) as error:
+        message = f"{without_password(url)} cannot be used: {_reason(error)}"
+    raise SweepConfigError([Problem("storage", message)])
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown and written down."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url
+
+
+def read_shared(storage: BaseStorage, study: str, url: str) -> Mapping[str, Any] | None:
+    """What is recorded of the sweep with that study; `None` where there is no such study.
+
+    Raises:
+        SweepConfigError: The study is no sweep of BertNado.
+    """
+    try:
+        record = storage.get_study_user_attrs(storage.get_study_id_from_name(study)).get(_SWEEP)
+    except KeyError:
+        return None
+    if record is None:
+        message = f"{study!r} at {without_password(url)} is a study of something else; choose another name"
+        raise SweepConfigError([Problem("study", message)])
+    return record
+
+
+def shared_records(storage: BaseStorage, study: str) -> list[Mapping[str, Any]]:
+    """What is recorded of the trials of a study: every attempt, in the order of the start."""
+    entries = storage.get_all_trials(storage.get_study_id_from_name(study), deepcopy=False)
+    return [entry.user_attrs[TRIAL_RECORD] for entry in entries if TRIAL_RECORD in entry.user_attrs]
+
+
+def share(storage: BaseStorage, study: int, record: Mapping[str, Any]) -> None:
+    """Let other machines read what is recorded of a sweep."""
+    storage.set_study_user_attr(study, _SWEEP, dict(record))
+
+
+def unknown_study(storage: BaseStorage, study: str, url: str) -> Problem:
+    """Say which studies there are where the one that was named is not."""
+    names = sorted(found.study_name for found in storage.get_all_studies())
+    hint = nearest(study, names)
+    choices = f"did you mean {hint!r}?" if hint else f"there are: {', '.join(names) or 'none'}"
+    begin = "name a sweep file, --config-path, to begin it"
+    return Problem("study", f"there is no study {study!r} at {without_password(url)}; {choices}, or {begin}")
+
+
+def _with_driver(url: str) -> str:
+    from sqlalchemy.engine import make_url
+
+    parsed = make_url(url)
+    driver = _DRIVERS.get(parsed.drivername)
+    if driver is not None:
+        parsed = parsed.set(drivername=driver, query={"connect_timeout": _CONNECT_SECONDS, **parsed.query})
+    return parsed.render_as_string(hide_password=False)
+
+
+def _cure(url: str) -> str:
+    return "pip install 'bertnado-sweep[postgresql]'" if url.startswith("postgresql") else "pip install it"
+
+
+def _reason(error: BaseException) -> str:
+    lines = str(error.__cause__ or error).splitlines()
+    return lines[0] if lines else type(error).__name__
