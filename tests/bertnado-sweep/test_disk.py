@@ -90,6 +90,22 @@ def test_a_disk_that_stays_full_ends_the_sweep_and_it_goes_on_when_there_is_room
     assert [trial.number for trial in result.trials] == [0, 1, 2, 3]
 
 
+def test_a_disk_that_becomes_read_only_ends_the_sweep_and_it_goes_on_later(small_disk):
+    output = small_disk / "sweep"
+
+    def train(parameters, report):
+        if parameters["x"] == 3:
+            subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+        return parameters["x"]
+
+    with pytest.raises(OSError, match=rf"Read-only file system: '{output}"):
+        run_sweep(train, GRID, output_dir=output, backend="local")
+    assert [trial.value for trial in recorded_status(output).trials[:2]] == [1, 2]
+    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+    result = run_sweep(lambda parameters, report: parameters["x"], GRID, output_dir=output, resume=True)
+    assert [trial.value for trial in result.trials] == [1, 2, 3, 4]
+
+
 def test_a_journal_that_was_full_in_mid_line_is_read_again(small_disk):
     output, filler = small_disk / "sweep", small_disk / "filler"
     run_sweep(lambda parameters, report: parameters["x"], GRID, output_dir=output, backend="local", sweep_count=2)

@@ -5,6 +5,8 @@ The client is the unmodified one; what it talks to is `tests/support/wandb_serve
 
 import json
 import math
+import os
+import signal
 import time
 
 import pytest
@@ -310,6 +312,16 @@ def test_the_time_limit_ends_the_running_trial_and_the_sweep(sweep):
 
 
 # stopping
+
+
+def test_sigusr1_lets_the_running_trial_end_and_starts_no_other(sweep):
+    def train(parameters, report):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.2)
+        return parameters["x"]
+
+    result = sweep(trainer=train)
+    assert [trial.state for trial in result.trials] == ["completed"]
 
 
 def test_a_trial_that_wandb_stops_ends_within_one_evaluation_keeps_its_value_and_the_sweep_goes_on(sweep, server):

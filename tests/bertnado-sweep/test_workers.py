@@ -12,6 +12,7 @@ import pytest
 from bertnado_config import SweepConfigError, read_json
 from bertnado_sweep import (
     NoEligibleTrialError,
+    Note,
     TooManyFailuresError,
     TrialEnded,
     TrialEvaluated,
@@ -220,6 +221,16 @@ class TestLocalWorkers:
     def test_a_sweep_in_which_no_worker_lives_ends(self, sweep):
         with pytest.raises(NoEligibleTrialError):
             sweep(UnopenableTrainer(dies=True), 4, workers=2)
+
+
+def test_a_worker_of_a_sweep_at_wandb_that_died_costs_its_trial_and_no_more(server, tmp_path):
+    heard = []
+    config = {**GRID, "parameters": {"x": {"values": list(range(6))}}}
+    options = {"output_dir": tmp_path / "sweep", "backend": "wandb", "workers": 2, "observer": heard.append}
+    run_sweep(DyingTrainer(), config, **options)
+    ended = sorted(event.trial.parameters["x"] for event in heard if isinstance(event, TrialEnded))
+    assert ended == [0, 2, 4, 5]
+    assert sum("its trial is lost" in event.text for event in heard if isinstance(event, Note)) == 2
 
 
 SCRIPT = """

@@ -80,11 +80,11 @@ class WandbBackend:
             numbers = itertools.count(self._first_number)
             run_agent(plan, self._sweep, plan.budget, lambda: next(numbers), observer, deadline)
             return
-        first = multiprocessing.get_context("spawn").Value("q", self._first_number)
-        works = [
-            partial(_work, plan, self._sweep, share, first, deadline) for share in shares(plan.budget, plan.workers)
-        ]
-        run_workers(works, observer, partial(_bury, observer), plan.output_dir / LOGS)
+        context = multiprocessing.get_context("spawn")
+        first = context.Value("q", self._first_number)
+        left = [context.Value("q", share) for share in shares(plan.budget, plan.workers)]
+        works = [partial(_work, plan, self._sweep, share, first, deadline) for share in left]
+        run_workers(works, observer, _Burial(left, observer), plan.output_dir / LOGS)
 
     def trials(self) -> tuple[Trial, ...]:
         """All runs of the sweep by creation; what is recorded here is believed before what W&B says."""
@@ -118,27 +118,41 @@ def shares(budget: int, workers: int) -> list[int]:
 def _work(
     plan: Plan,
     sweep: ServiceSweep,
-    share: int,
+    left: Synchronized[int],
     numbers: Synchronized[int],
     deadline: float | None,
     observer: Observer,
 ) -> None:
-    """Do one worker's share, in its process."""
+    """Do what is left of one worker's share, in its process."""
 
     def next_number() -> int:
+        left.value -= 1
         with numbers.get_lock():
             numbers.value += 1
             return numbers.value - 1
 
     reread_settings()
-    run_agent(plan, sweep, share, next_number, observer, deadline)
+    if left.value:
+        run_agent(plan, sweep, left.value, next_number, observer, deadline)
 
 
-def _bury(observer: Observer, death: Death, is_over: bool) -> bool:
-    if not is_over:
+class _Burial:
+    """Tells of workers that died, and has the rest of their shares done unless they died before they had a trial."""
+
+    def __init__(self, left: Sequence[Synchronized[int]], observer: Observer) -> None:
+        self._left = left
+        self._observer = observer
+        self._before = sum(share.value for share in left)
+
+    def __call__(self, death: Death, is_over: bool) -> bool:
+        if is_over:
+            return False
+        left = sum(share.value for share in self._left)
+        had_trial, self._before = left < self._before, left
         last = f" ({death.last_words[-1]})" if death.last_words else ""
-        observer(Note(f"a worker died: {death.how}{last}; its trial and the rest of its share are lost"))
-    return False
+        lost = "its trial is lost" if had_trial else "the rest of its share is lost"
+        self._observer(Note(f"a worker died: {death.how}{last}; {lost}"))
+        return had_trial
 
 
 def sweep_document(plan: Plan) -> dict[str, Any]:
