@@ -262,6 +262,7 @@ class TestDatabase:
         ("options", "message"),
         [
             ({"storage": "no url"}, "is no URL of a database; write postgresql://"),
+            ({"study": "promoters", "join": True}, "names a sweep in a database; say in which, --storage"),
             ({"study": "promoters"}, "names a sweep in a database; say in which, --storage"),
             ({"storage": "sqlite://", "backend": "wandb"}, "a database is the local backend's"),
         ],

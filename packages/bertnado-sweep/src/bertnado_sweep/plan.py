@@ -334,6 +334,8 @@ def _check_room(trainer: Trainer, output: Path, checkpoints: int) -> None:
 
 
 def _nothing_to_join(output: Path, storage: str | None, study: str | None) -> Problem:
+    if study is not None and storage is None:
+        return _STUDY_WITHOUT_STORAGE
     if storage is None:
         return Problem("join", f"no sweep is recorded in {output}; begin it there, or wait until that has been done")
     if study is None:
@@ -341,12 +343,13 @@ def _nothing_to_join(output: Path, storage: str | None, study: str | None) -> Pr
     return unknown_study(open_storage(output, storage), study, storage)
 
 
+_STUDY_WITHOUT_STORAGE = Problem("study", "names a sweep in a database; say in which, --storage")
 _STUDY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def _storage_problems(storage: str | None, study: str | None) -> list[Problem]:
     if study is not None and storage is None:
-        return [Problem("study", "names a sweep in a database; say in which, --storage")]
+        return [_STUDY_WITHOUT_STORAGE]
     if study is not None and not _STUDY.fullmatch(study):
         return [Problem("study", f"{study!r} is no name; use 1 to 64 letters, digits, - and _")]
     if storage is not None:
