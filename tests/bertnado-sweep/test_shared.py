@@ -1,5 +1,6 @@
 """One sweep on several machines: a shared directory or a database, leases, a budget that is everybody's."""
 
+import json
 import os
 import shutil
 import signal
@@ -44,8 +45,6 @@ def output(tmp_path):
 @pytest.fixture
 def machine(tmp_path):
     """Start a process that works on a sweep, on another machine where `name` is given; all end with the test."""
-    import json
-
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     processes = []
 
@@ -185,9 +184,9 @@ class TestDatabase:
     """A sweep in PostgreSQL: each machine has an output directory of its own."""
 
     def test_a_sweep_is_recorded_there_and_joined_by_its_name(self, database, tmp_path):
-        first = run_sweep(
-            CurveTrainer(), CONFIG, output_dir=tmp_path / "a", storage=database, study="promoters", sweep_count=3
-        )
+        (tmp_path / "sweep.json").write_text(json.dumps(CONFIG))
+        options = {"storage": database, "study": "promoters", "sweep_count": 3}
+        first = run_sweep(CurveTrainer(), tmp_path / "sweep.json", output_dir=tmp_path / "a", **options)
         second = run_sweep(
             CurveTrainer(), None, output_dir=tmp_path / "b", storage=database, study="promoters", join=True
         )

@@ -130,19 +130,19 @@ def join_sweep(
         StorageError: The database no longer answers.
         ServiceError: W&B no longer answers.
     """
-    from bertnado_sweep import Sweeper, find_recorded, run_plan
+    from bertnado_sweep import Sweeper, require_recorded, run_plan
 
-    recorded = find_recorded(output_dir, storage=storage, study=study)
-    known = recorded.record["application"] if recorded else {}
+    recorded = require_recorded(output_dir, storage=storage, study=study)
+    known = recorded.record["application"]
     sweeper = Sweeper(
         None,
         output_dir,
-        model_name or known.get("model_name", DEFAULT_MODEL),
-        dataset or known.get("dataset", ""),
-        known.get("task_type", DEFAULT_TASK),
-        seed=recorded.record["seed"] if recorded else DEFAULT_SEED,
-        precision=known.get("precision", "auto"),
-        trust_remote_code=known.get("trust_remote_code", False),
+        model_name or known["model_name"],
+        dataset or known["dataset"],
+        known["task_type"],
+        seed=recorded.record["seed"],
+        precision=known["precision"],
+        trust_remote_code=known["trust_remote_code"],
     )
     plan = sweeper.plan(
         storage=storage, study=study, join=True, workers=workers, trials_per_gpu=trials_per_gpu, time_limit=time_limit

@@ -17,7 +17,7 @@ from .hyperband import EarlyTermination
 from .limits import StorageError, TooManyFailuresError
 from .plan import Plan, SweepOptions, plan_sweep, require_backend
 from .record import output_problems
-from .resume import RecordedSweep, find_recorded
+from .resume import RecordedSweep, require_recorded
 from .search import propose
 from .single import single_run
 from .status import SweepStatus, recorded_status, service_status
@@ -49,7 +49,7 @@ __all__ = [
     "Interrupted",
     "RecordedSweep",
     "StorageError",
-    "find_recorded",
+    "require_recorded",
     "choose_best",
     "best_so_far",
     "propose",

@@ -17,9 +17,9 @@ from .best import KeepCheckpoints
 from .function_trainer import FunctionTrainer
 from .objective import declared_objective
 from .record import holds_record, library_versions, now, output_problems, room_problems
-from .resume import RecordedSweep, find_recorded
+from .resume import STUDY_WITHOUT_STORAGE, RecordedSweep, find_recorded, require_recorded
 from .space import space_size
-from .storage import open_storage, unknown_study, without_password
+from .storage import open_storage, without_password
 from .wandb_environment import (
     DEFAULT_PROJECT,
     BackendName,
@@ -115,7 +115,7 @@ class Plan:
             "study": self.study,
             "project": self.project,
             "group": self.group,
-            "config_path": self.config_path,
+            "config_path": self.config_path and str(self.config_path),
             "config": self.config.to_wandb(),
             "application": self.application,
             "versions": library_versions(),
@@ -230,9 +230,9 @@ def plan_sweep(
     """
     output = Path(output_dir).absolute()
     trainer = as_trainer(trainer)
-    recorded = find_recorded(output, storage=storage, study=study) if resume or join or study else None
-    if recorded is None and join:
-        raise SweepConfigError([_nothing_to_join(output, storage, study)])
+    recorded = find_recorded(output, storage=storage, study=study) if resume or study else None
+    if join:
+        recorded = require_recorded(output, storage=storage, study=study)
     if recorded is not None:
         sweep_id = sweep_id or recorded.path
         backend = cast("BackendName", recorded.backend) if backend == "auto" or join else backend
@@ -333,23 +333,12 @@ def _check_room(trainer: Trainer, output: Path, checkpoints: int) -> None:
         raise SweepConfigError(problems)
 
 
-def _nothing_to_join(output: Path, storage: str | None, study: str | None) -> Problem:
-    if study is not None and storage is None:
-        return _STUDY_WITHOUT_STORAGE
-    if storage is None:
-        return Problem("join", f"no sweep is recorded in {output}; begin it there, or wait until that has been done")
-    if study is None:
-        return Problem("study", f"which of the sweeps at {without_password(storage)} is meant? name it, --study")
-    return unknown_study(open_storage(output, storage), study, storage)
-
-
-_STUDY_WITHOUT_STORAGE = Problem("study", "names a sweep in a database; say in which, --storage")
 _STUDY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def _storage_problems(storage: str | None, study: str | None) -> list[Problem]:
     if study is not None and storage is None:
-        return [_STUDY_WITHOUT_STORAGE]
+        return [STUDY_WITHOUT_STORAGE]
     if study is not None and not _STUDY.fullmatch(study):
         return [Problem("study", f"{study!r} is no name; use 1 to 64 letters, digits, - and _")]
     if storage is not None:

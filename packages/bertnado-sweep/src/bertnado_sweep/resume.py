@@ -12,13 +12,15 @@ from bertnado_config import Problem, SweepConfigError, read_json
 from bertnado_metrics import Objective
 
 from .record import SWEEP_FILE, read_trials
-from .storage import open_storage, read_shared, shared_records
+from .storage import open_storage, read_shared, shared_records, unknown_study, without_password
 from .trial import Trial, latest_attempts
 
 if TYPE_CHECKING:
     from bertnado_config import SweepConfig
 
 _ABSENT = "absent"
+
+STUDY_WITHOUT_STORAGE = Problem("study", "names a sweep in a database; say in which, --storage")
 
 _HIDDEN = ":***@"
 """What an URL has in place of its password."""
@@ -143,6 +145,28 @@ def find_recorded(
         return None
     record = read_shared(open_storage(output, url), name, url)
     return None if record is None else RecordedSweep(output, record, url)
+
+
+def require_recorded(output_dir: str | Path, *, storage: str | None = None, study: str | None = None) -> RecordedSweep:
+    """The sweep that `find_recorded` finds.
+
+    Raises:
+        SweepConfigError: There is none, or it cannot be read.
+    """
+    recorded = find_recorded(output_dir, storage=storage, study=study)
+    if recorded is None:
+        raise SweepConfigError([_nothing_to_join(Path(output_dir), storage, study)])
+    return recorded
+
+
+def _nothing_to_join(output: Path, storage: str | None, study: str | None) -> Problem:
+    if study is not None and storage is None:
+        return STUDY_WITHOUT_STORAGE
+    if storage is None:
+        return Problem("join", f"no sweep is recorded in {output}; begin it there, or wait until that has been done")
+    if study is None:
+        return Problem("study", f"which of the sweeps at {without_password(storage)} is meant? name it, --study")
+    return unknown_study(open_storage(output, storage), study, storage)
 
 
 def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:

@@ -106,9 +106,9 @@ def unknown_study(storage: BaseStorage, study: str, url: str) -> Problem:
     """Say which studies there are where the one that was named is not."""
     names = sorted(found.study_name for found in storage.get_all_studies())
     hint = nearest(study, names)
-    choices = f"did you mean {hint!r}?" if hint else f"there are: {', '.join(names) or 'none'}"
-    begin = "name a sweep file, --config-path, to begin it"
-    return Problem("study", f"there is no study {study!r} at {without_password(url)}; {choices}, or {begin}")
+    choices = f"did you mean {hint!r}?" if hint else f"there are: {', '.join(names) or 'none'}."
+    begin = "To begin it, name a sweep file, --config-path"
+    return Problem("study", f"there is no study {study!r} at {without_password(url)}; {choices} {begin}")
 
 
 def _with_driver(url: str) -> str:
