@@ -168,7 +168,10 @@ def test_ctrl_c_leaves_what_was_finished_on_disk(flags, tmp_path):
     finally:
         sweep.kill()
     assert sweep.returncode == 130
-    assert said.splitlines()[-1] == "Error: interrupted; what was finished is on disk"
+    message, command = said.splitlines()[-2:]
+    assert message == "Error: interrupted; what was finished is on disk; go on with"
+    assert command.startswith("  bertnado run-sweep --config-path ")
+    assert command.endswith(" --sweep-count 50 --resume")
     states = [json.loads(file.read_text())["state"] for file in (tmp_path / "out").glob("sweep_*/trial.json")]
     assert states.count("interrupted") <= 1
     assert set(states) <= {"completed", "interrupted"}
