@@ -288,7 +288,7 @@ def check_that_nothing_was_lost(output, budget):
     assert list(output.rglob("*.tmp")) == []
 
 
-@pytest.mark.parametrize(("workers", "seed"), [(1, 0), (2, 1)])
+@pytest.mark.parametrize(("workers", "seed"), [pytest.param(1, 0, marks=pytest.mark.slow), (2, 1)])
 def test_kills_at_random_moments_change_nothing(start, output, workers, seed):
     go_through_kills(start, output, kills=4, workers=workers, budget=40, seed=seed)
     check_that_nothing_was_lost(output, 40)

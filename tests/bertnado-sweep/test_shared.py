@@ -239,6 +239,9 @@ class TestDatabase:
         first = machine("one", config=CONFIG, output_dir=tmp_path / "a", sweep_count=8, **shared)
         hear(first, "TrialStarted")
         second = machine("two", join=True, output_dir=tmp_path / "b", **shared)
+        os.killpg(first.pid, signal.SIGSTOP)  # so that the other comes to a trial
+        hear(second, "TrialStarted")
+        os.killpg(first.pid, signal.SIGCONT)
         end(first)
         end(second)
         trials = recorded_status(tmp_path / "a").trials

@@ -73,7 +73,9 @@ def test_the_first_one_stops_running_trials_records_them_and_exits_with_its_numb
     assert read_best_config(tmp_path / "sweep" / "best_sweep_config.json").parameters["x"] == best
 
 
-@pytest.mark.parametrize("workers", [1, 2], indirect=True, ids=["alone", "workers"])
+@pytest.mark.parametrize(
+    "workers", [1, pytest.param(2, marks=pytest.mark.slow)], indirect=True, ids=["alone", "workers"]
+)
 def test_a_trial_that_does_not_listen_is_recorded_as_interrupted_all_the_same(start, tmp_path, workers):
     process = start("DeafTrainer()", "TrialEvaluated", workers)
     process.send_signal(signal.SIGTERM)
