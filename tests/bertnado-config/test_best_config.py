@@ -86,11 +86,14 @@ def test_a_hand_written_file_may_be_yaml(reading):
         ([1], "must be an object, not [1]"),
         (
             {"metric_for_best_model": "loss", "optimization_metric": {"name": "eval/f1"}},
-            "metric_for_best_model: 'loss' contradicts optimization_metric.name 'eval/f1'",
+            "metric_for_best_model: 'loss' contradicts optimization_metric.name 'eval/f1'; take one of them out",
         ),
         (
             {"greater_is_better": False, "optimization_metric": {"name": "eval/f1", "goal": "maximize"}},
-            "greater_is_better: false means 'minimize', which contradicts optimization_metric.goal 'maximize'",
+            (
+                "greater_is_better: false means 'minimize', which contradicts optimization_metric.goal 'maximize'; "
+                "take one of them out"
+            ),
         ),
         ({"greater_is_better": "yes"}, "greater_is_better: must be true or false, not 'yes'"),
         ({"metric_for_best_model": 3}, "metric_for_best_model: must be a string, not 3"),
@@ -114,6 +117,10 @@ def test_a_hand_written_file_may_be_yaml(reading):
         (
             {"method": "grid", "parameters": {"x": {"values": [1]}}},
             "is a sweep file; a best configuration is the best_sweep_config.json that a sweep writes",
+        ),
+        (
+            {"trial": "a1b2", "parameters": {"lr": 1e-4}, "details": {}, "value": 0.9},
+            "is the record of a trial; give the best_sweep_config.json beside it",
         ),
         (
             {"_wandb": {"value": {}}, "lr": {"value": 1}},

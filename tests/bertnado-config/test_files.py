@@ -80,8 +80,9 @@ def test_a_file_that_does_not_exist_suggests_its_nearest_neighbour(tmp_path):
     ]
 
 
-def test_a_directory_is_no_file_and_names_those_inside(tmp_path):
-    folder = tmp_path / "configs.json"
+@pytest.mark.parametrize("name", ["configs", "configs.json"])
+def test_a_directory_is_no_file_and_names_those_inside(tmp_path, name):
+    folder = tmp_path / name
     folder.mkdir()
     assert mistakes_in(folder) == ["is a directory; name a file in it"]
     (folder / "b.yaml").touch()

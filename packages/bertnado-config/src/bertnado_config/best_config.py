@@ -105,16 +105,22 @@ def _contradictions(file: _BestFile) -> Iterator[Problem]:
     """Yield where the metric is said twice and differently."""
     trainer_name, metric = file.metric_for_best_model, file.optimization_metric
     if trainer_name and metric.name and metric_name_for_trainer(trainer_name) != metric_name_for_trainer(metric.name):
-        yield Problem("metric_for_best_model", f"{trainer_name!r} contradicts optimization_metric.name {metric.name!r}")
+        message = f"{trainer_name!r} contradicts optimization_metric.name {metric.name!r}; take one of them out"
+        yield Problem("metric_for_best_model", message)
     if file.goal and metric.goal and file.goal != metric.goal:
         meaning = f"{show(file.greater_is_better)} means {file.goal!r}"
-        yield Problem("greater_is_better", f"{meaning}, which contradicts optimization_metric.goal {metric.goal!r}")
+        message = f"{meaning}, which contradicts optimization_metric.goal {metric.goal!r}; take one of them out"
+        yield Problem("greater_is_better", message)
 
 
 def _foreign(parameters: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what shows that this is another kind of file, or that no trial can train with."""
     if {"method", "parameters"} <= parameters.keys():
         yield Problem("", "is a sweep file; a best configuration is the best_sweep_config.json that a sweep writes")
+        return
+    if {"trial", "parameters", "details"} <= parameters.keys():
+        yield Problem("", "is the record of a trial; give the best_sweep_config.json beside it")
+        return
     if "_wandb" in parameters:
         yield Problem("_wandb", "this is the config of a whole W&B run; keep only the parameters that the sweep chose")
     for name, value in parameters.items():

@@ -28,6 +28,8 @@ def read_document(path: str | Path) -> Any:
         SweepConfigError: The file cannot be read, or its syntax is broken; with line and column.
     """
     path = Path(path)
+    if path.is_dir():
+        raise _error(path, f"is a directory{_files_inside(path)}")
     parser = PARSERS.get(path.suffix.lower())
     if parser is None:
         kinds = ", ".join(PARSERS)
@@ -62,7 +64,7 @@ def read_text(path: str | Path) -> str:
     except OSError as error:
         raise _error(path, f"cannot be read: {error.strerror}") from None
     if not text.strip():
-        raise _error(path, "is empty")
+        raise _error(path, "is empty; write it, or name another file")
     return text
 
 

@@ -60,7 +60,7 @@ def unknown_metric(name: str, task: Task) -> str:
     if split and split["split"] in _OTHER_SPLITS:
         return f"metric {name!r} is not an evaluation metric; a trial is judged on the validation split; {hint}"
     others = [] if bare in task.metrics else [other.name for other in TASKS.values() if bare in other.metrics]
-    only = f", only for {' and '.join(others)}" if others else ""
+    only = f", only for {', '.join(others)}" if others else ""
     return f"metric {name!r} is not computed for {task.name}{only}; {hint}"
 
 
