@@ -44,13 +44,29 @@ def test_a_name_leads_to_its_field_and_a_value_gets_the_type_of_the_field(name, 
         ("lr_scheduler_type", "cosin", "'cosin' is not one of the choices; did you mean 'cosine'?"),
         ("warmup_ratio", 1.5, "it has to be at least 0 and at most 1, got 1.5"),
         ("num_train_epochs", None, "a value is needed, got None"),
-        ("seed", 2**32, "it has to be at least 0 and below"),
+        ("seed", 2**32, "it has to be at least 0 and below 4294967296, got 4294967296"),
+        ("max_steps", 0, "it has to be at least 1, or -1 where epochs count, got 0"),
+        ("eval_delay", -1, "it has to be at least 0, got -1.0"),
+        ("dataloader_num_workers", -1, "it has to be at least 0, got -1"),
+        ("optim", "adam", "'adam' is not one of the choices; did you mean 'adamw_torch'?"),
+        (
+            "train_sampling_strategy",
+            "by_length",
+            "'by_length' is not one of the choices; did you mean 'group_by_length'?",
+        ),
+        ("deepspeed", "zero2.json", "a trial has one device; leave it out, and train several trials at once"),
+        ("push_to_hub", True, "a sweep uploads no model; leave it out"),
     ],
 )
 def test_a_value_that_the_field_cannot_hold_is_refused_with_the_rule(name, value, message):
     with pytest.raises(ValueError) as caught:
         argument_named(name).convert(value)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("max_steps", -1), ("push_to_hub", False), ("deepspeed", None)])
+def test_a_value_that_only_says_the_default_is_no_mistake(name, value):
+    assert argument_named(name).convert(value) == value
 
 
 @pytest.mark.parametrize(

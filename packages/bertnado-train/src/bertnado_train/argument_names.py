@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
@@ -31,8 +31,20 @@ MANAGED = frozenset(
 )
 """Names that a sweep file may set and that are ignored: BertNado decides them itself."""
 
+_ONE_DEVICE = "a trial has one device; leave it out, and train several trials at once with --workers"
+_NO_UPLOAD = "a sweep uploads no model; leave it out, and upload what full-train writes"
+REFUSED: Mapping[str, str] = {
+    **dict.fromkeys(("deepspeed", "fsdp", "fsdp_config", "parallelism_config"), _ONE_DEVICE),
+    "push_to_hub": _NO_UPLOAD,
+}
+"""Names that no sweep file may set, and why."""
+
 FIELDS: Mapping[str, Any] = {field.name: field.type for field in fields(TrainingArguments) if field.init}
 """The fields of the installed transformers' `TrainingArguments`, with their types."""
+_CHOICES: Mapping[str, Sequence[str]] = {
+    field.name: list(field.metadata["choices"]) for field in fields(TrainingArguments) if field.metadata.get("choices")
+}
+"""The texts that a field may hold whose type does not say it."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +61,12 @@ class Argument:
         Raises:
             ValueError: The field cannot hold `value`; the message says what it takes.
         """
+        if self.field in REFUSED and value not in (None, False):
+            raise ValueError(REFUSED[self.field])
         kind = FIELDS[self.field] if self.translate is None else _TRANSLATED_TYPES[self.name]
         converted = _convert(kind, value)
+        if self.translate is None and self.field in _CHOICES and converted is not None:
+            converted = _convert_name(_CHOICES[self.field], converted)
         _check_bounds(self.name if self.translate else self.field, converted)
         return converted if self.translate is None else self.translate(converted)
 
@@ -129,11 +145,14 @@ def _convert(kind: Any, value: Any) -> Any:
 
 
 def _convert_choice(choices: type[Enum], value: Any) -> str:
-    names = [str(choice.value) for choice in choices]
-    given = value.value if isinstance(value, Enum) else value
+    return _convert_name([str(choice.value) for choice in choices], value.value if isinstance(value, Enum) else value)
+
+
+def _convert_name(names: Sequence[str], given: Any) -> str:
     if given in names:
         return typing.cast("str", given)
-    suggestion = nearest(str(given), names)
+    suggestion = next((name for name in [_COMMON_MISNOMERS.get(str(given))] if name in names), None)
+    suggestion = suggestion or nearest(str(given), names)
     hint = f"did you mean {suggestion!r}? " if suggestion else ""
     raise ValueError(f"{given!r} is not one of the choices; {hint}({', '.join(names)})")
 
@@ -227,6 +246,9 @@ _COMMON_MISNOMERS = {
     "warmup": "warmup_ratio",
     "grad_accum": "gradient_accumulation_steps",
     "accumulation_steps": "gradient_accumulation_steps",
+    # values
+    "adam": "adamw_torch",
+    "adamw": "adamw_torch",
 }
 
 
@@ -245,10 +267,10 @@ class _Bounds:
         return above and below
 
     def __str__(self) -> str:
-        low = f"{'at least' if self.low_included else 'above'} {self.low:g}"
+        low = f"{'at least' if self.low_included else 'above'} {self.low:.10g}"
         if math.isinf(self.high):
             return low
-        return f"{low} and {'at most' if self.high_included else 'below'} {self.high:g}"
+        return f"{low} and {'at most' if self.high_included else 'below'} {self.high:.10g}"
 
 
 _POSITIVE, _NOT_NEGATIVE, _SHARE = _Bounds(0, low_included=False), _Bounds(0), _Bounds(0, 1)
@@ -257,8 +279,11 @@ _BOUNDS = {
     "per_device_eval_batch_size": _Bounds(1),
     "gradient_accumulation_steps": _Bounds(1),
     "eval_accumulation_steps": _Bounds(1),
+    "dataloader_num_workers": _NOT_NEGATIVE,
+    "dataloader_prefetch_factor": _Bounds(1),
     "num_train_epochs": _POSITIVE,
     "eval_steps": _POSITIVE,
+    "eval_delay": _NOT_NEGATIVE,
     "logging_steps": _POSITIVE,
     "learning_rate": _NOT_NEGATIVE,
     "weight_decay": _NOT_NEGATIVE,
@@ -275,6 +300,8 @@ _BOUNDS = {
 
 
 def _check_bounds(name: str, value: Any) -> None:
+    if name == "max_steps" and value < 1 and value != -1:
+        raise ValueError(f"it has to be at least 1, or -1 where epochs count, got {value!r}")
     bounds = _BOUNDS.get(name)
     if bounds is not None and value is not None and value not in bounds:
         raise ValueError(f"it has to be {bounds}, got {value!r}")

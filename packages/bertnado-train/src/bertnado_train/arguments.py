@@ -70,16 +70,19 @@ def make_training_arguments(
     settings.setdefault("eval_strategy", "steps")
     settings["eval_steps"] = interval
     settings.setdefault("dataloader_pin_memory", torch.cuda.is_available())
-    arguments = TrainingArguments(
-        **settings,
-        output_dir=str(output_dir),
-        report_to="none",
-        disable_tqdm=True,
-        save_strategy="no",
-        metric_for_best_model=objective.trainer_name,
-        greater_is_better=objective.greater_is_better,
-        remove_unused_columns=False,
-    )
+    settings |= {
+        "output_dir": str(output_dir),
+        "report_to": "none",
+        "disable_tqdm": True,
+        "save_strategy": "no",
+        "metric_for_best_model": objective.trainer_name,
+        "greater_is_better": objective.greater_is_better,
+        "remove_unused_columns": False,
+    }
+    try:
+        arguments = TrainingArguments(**settings)
+    except Exception as error:  # its checks raise many kinds
+        raise ValueError(str(error)) from error
     # One trial, one device: with more, a Trainer multiplies the batch that the sweep chose.
     arguments._n_gpu = min(1, arguments.n_gpu)
     if "per_device_eval_batch_size" not in settings:
@@ -114,6 +117,8 @@ def convert_arguments(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _precision_settings(settings: Mapping[str, Any], precision: Precision) -> dict[str, Any]:
     """Add what the precision comes to on this machine's device; what `settings` say already stays."""
     is_cpu = settings.get("use_cpu") or not torch.cuda.is_available()
+    if is_cpu and settings.get("fp16"):
+        raise ValueError("fp16: it needs a GPU, and this trial would train without one; leave it out, or take bf16")
     chosen: dict[str, Any] = {}
     if not {"bf16", "fp16"} & settings.keys():
         if precision == "auto":
