@@ -92,11 +92,19 @@ def test_a_multiclass_task_takes_one_weight_a_class_and_names(write_dataset):
             "rename 'label' with rename_column('label', 'labels')",
         ),
         ({"input_ids": None}, "train: a column 'input_ids' or 'sequence' is needed"),
+        ({"input_ids": None, "seq": ["AC", "GT"]}, "rename 'seq' with rename_column('seq', 'sequence')"),
+        ({"input_ids": None, "sequence": ["AC", " "]}, "train: 1 of 2 sequences are empty (first: in row 1)"),
+        ({"input_ids": None, "sequence": [1, 2]}, "train: the column 'sequence' holds int64, not text"),
+        ({"input_ids": ["5 6", "7"]}, "the column 'input_ids' is a list of whole numbers, row 0 holds '5 6'"),
+        ({"input_ids": [[1.5, 2], [3]]}, "the column 'input_ids' is a list of whole numbers, row 0 holds [1.5, 2.0]"),
+        ({"input_ids": [[1, None], [3]]}, "train: 1 numbers are missing in the column 'input_ids'"),
+        ({"input_ids": [[1, -2], [3, 4, 5]]}, "train: token id -2 is below 0"),
+        ({"attention_mask": [[-1, 1], [1]]}, "the column 'attention_mask' is a list of 0 and 1, row 0 holds [-1, 1]"),
         ({"labels": [0, None]}, "train: 1 rows have no value in the column 'labels'; drop them"),
         ({"labels": [0, 2]}, "train: "),
         ({"labels": ["promoter", "other"]}, "train: "),
         ({"attention_mask": [[1, 1], [0, 0, 0]]}, "train: 1 rows have no tokens, the first is row 1; drop them"),
-        ({"attention_mask": [[1], [1, 1]]}, "'input_ids' and 'attention_mask' differ in length"),
+        ({"attention_mask": [[1], [1, 1]]}, "train: the columns 'input_ids' and 'attention_mask' differ in length"),
     ],
 )
 def test_what_is_wrong_with_the_rows_is_said_with_its_cure(write_dataset, columns, message):
@@ -133,6 +141,33 @@ def test_a_missing_validation_split_is_refused_with_the_one_to_rename(write_data
         read(write_dataset(train=GOOD, val=GOOD))
     with pytest.raises(DatasetError, match="split some rows off"):
         read(write_dataset(train=GOOD))
+
+
+def test_an_empty_split_is_refused_by_its_name(write_dataset):
+    nothing = {name: [] for name in GOOD}
+    with pytest.raises(DatasetError, match=r"^the 'validation' split is empty; split some rows off"):
+        read(write_dataset(train=GOOD, validation=nothing))
+    with pytest.raises(DatasetError, match=r"^the 'test' split is empty; leave it out$"):
+        read(write_dataset(train=GOOD, validation=GOOD, test=nothing))
+
+
+def test_a_file_in_the_place_of_a_dataset_is_called_one(tmp_path):
+    (tmp_path / "peaks.csv").write_text("sequence,labels")
+    with pytest.raises(DatasetError, match="is a file; a DatasetDict is needed"):
+        read(tmp_path / "peaks.csv")
+
+
+def test_broken_files_beside_the_dataset_are_named_with_line_and_column(write_dataset):
+    path = write_dataset(train=GOOD, validation=GOOD)
+    (path / "label2id.json").write_text('{"a": 0 "b": 1}')
+    with pytest.raises(DatasetError, match=r"label2id.json: line 1, column 9: expecting ',' delimiter$"):
+        read(path)
+
+
+def test_splits_with_another_number_of_labels_are_refused(write_dataset):
+    three, two = GOOD | {"labels": [[0, 1, 1], [1, 0, 0]]}, GOOD | {"labels": [[0, 1], [1, 0]]}
+    with pytest.raises(DatasetError, match=r"^validation: its rows have 2 labels, those of train 3; give all the same"):
+        read(write_dataset(train=three, validation=two), get_task("multilabel_classification"))
 
 
 @pytest.mark.parametrize(

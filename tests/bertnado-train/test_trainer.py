@@ -143,7 +143,8 @@ def test_labels_of_a_regression_cannot_be_smoothed(trainer, write_dataset, seque
 
 
 def test_a_validation_split_without_both_classes_is_an_error(trainer, write_dataset, sequences):
-    splits = {name: {"sequence": texts, "labels": [1] * len(texts)} for name, (texts, _) in sequences.items()}
+    splits = {name: {"sequence": texts, "labels": labels.tolist()} for name, (texts, labels) in sequences.items()}
+    splits["validation"]["labels"] = [1] * len(splits["validation"]["labels"])
     found = errors(trainer(dataset=write_dataset(**splits)), sweep(**GOOD))
     assert found == [
         (
@@ -151,6 +152,24 @@ def test_a_validation_split_without_both_classes_is_an_error(trainer, write_data
             "choose the split anew, stratified by label, or another metric"
         )
     ]
+
+
+def test_a_training_split_of_one_class_is_an_error(trainer, write_dataset, sequences):
+    splits = {name: {"sequence": texts, "labels": labels.tolist()} for name, (texts, labels) in sequences.items()}
+    splits["train"]["labels"] = [1] * len(splits["train"]["labels"])
+    assert errors(trainer(dataset=write_dataset(**splits)), sweep(**GOOD)) == [
+        (
+            "dataset: train: all 96 rows have the label 1, so there is nothing to learn; "
+            "choose the splits anew, stratified by label"
+        )
+    ]
+
+
+def test_sequences_that_the_tokenizer_does_not_know_are_an_error(trainer, write_dataset, sequences):
+    splits = {name: {"sequence": texts, "labels": labels.tolist()} for name, (texts, labels) in sequences.items()}
+    splits["test"]["sequence"] = [text.lower() for text in splits["test"]["sequence"]]
+    (found,) = errors(trainer(dataset=write_dataset(**splits)), sweep(**GOOD))
+    assert found.startswith("dataset: test: 98% of the sequences' tokens are unknown to the tokenizer; write them as")
 
 
 def test_token_ids_beyond_the_vocabulary_are_an_error(trainer, write_dataset):
@@ -187,6 +206,68 @@ def test_a_model_directory_without_weights_is_an_error(trainer, model_dir, tmp_p
     shutil.copytree(model_dir, tmp_path / "model", ignore=shutil.ignore_patterns("*.safetensors"))
     (found,) = errors(trainer(model_name=str(tmp_path / "model")), sweep(**GOOD))
     assert found.startswith(f"model_name: the model '{tmp_path / 'model'}' cannot be loaded: ")
+
+
+def test_a_path_without_a_model_is_an_error_with_the_nearest_one(trainer, model_dir, tmp_path, monkeypatch):
+    (tmp_path / "model").symlink_to(model_dir)
+    (tmp_path / "notes.txt").write_text("no model")
+    monkeypatch.chdir(tmp_path)
+    ends = {
+        "./modle": "there is no such directory; did you mean the directory 'model'? give one that holds a model, ",
+        "notes.txt": "that is a file; give the directory that it lies in",
+        ".": "the directory holds no config.json; give one that save_pretrained wrote",
+    }
+    for name, end in ends.items():
+        (found,) = errors(trainer(model_name=name), sweep(**GOOD))
+        assert found.startswith(f"model_name: the model {name!r} cannot be loaded: {end}")
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (b"cut off", "fetch or save it again"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "model.safetensors only points at the file that is meant"),
+    ],
+)
+def test_damaged_weights_are_an_error(trainer, model_dir, tmp_path, weights, message):
+    directory = shutil.copytree(model_dir, tmp_path / "model")
+    (directory / "model.safetensors").write_bytes(weights)
+    (found,) = errors(trainer(model_name=str(directory)), sweep(**GOOD))
+    assert message in found
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('"hidden_size": 64', '"hidden_size": 32', "is stored in the shape (64,), and its config.json means (32,)"),
+        ('"model_type": "bert"', '"model_type": "roberta"', "none of its weights is one of a roberta model"),
+    ],
+)
+def test_weights_that_are_not_of_this_model_are_an_error(trainer, model_dir, tmp_path, before, after, message):
+    directory = shutil.copytree(model_dir, tmp_path / "model")
+    (directory / "config.json").write_text((directory / "config.json").read_text().replace(before, after))
+    (found,) = errors(trainer(model_name=str(directory)), sweep(**GOOD))
+    assert message in found
+
+
+def test_a_model_without_a_tokenizer_is_an_error_where_one_is_needed(trainer, model_dir, tmp_path, write_dataset):
+    directory = shutil.copytree(model_dir, tmp_path / "model", ignore=shutil.ignore_patterns("tokenizer*"))
+    (found,) = errors(trainer(model_name=str(directory)), sweep(**GOOD))
+    assert "comes without a tokenizer; save one beside it" in found
+    columns = {"input_ids": [[5, 6], [7, 8]], "labels": [0, 1]}
+    with_tokens = write_dataset(train=columns, validation=columns)
+    assert errors(trainer(model_name=str(directory), dataset=with_tokens), sweep(**GOOD)) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="fp16 is fine with a GPU")
+def test_fp16_in_the_file_without_a_gpu_is_an_error(trainer):
+    (found,) = errors(trainer(), sweep(**GOOD, fp16=True))
+    assert found.startswith("parameters: fp16: it needs a GPU, and this trial would train without one")
+
+
+def test_what_transformers_cannot_make_arguments_of_is_an_error(trainer):
+    (found,) = errors(trainer(), sweep(**GOOD, accelerator_config="nowhere.json"))
+    assert "nowhere.json" in found
 
 
 def test_a_model_with_code_of_its_own_needs_leave(trainer, model_dir, tmp_path):

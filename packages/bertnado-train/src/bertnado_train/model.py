@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import copy
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from bertnado_metrics import nearest
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, set_seed
 from transformers.utils import logging
+from transformers.utils.hub import is_offline_mode
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from bertnado_metrics import Task
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+_HUB_NAME = re.compile(r"(\w[\w.-]*/)?\w[\w.-]*")
+
+_LFS = b"version https://git-lfs"
+"""How a pointer of Git LFS begins."""
 
 _OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "esm", "longformer", "data2vec-text"})
 """Model types that number positions from `pad_token_id + 1`, so that many fewer tokens fit."""
@@ -36,7 +45,13 @@ def load_tokenizer(model_name: str, *, trust_remote_code: bool) -> PreTrainedTok
     Raises:
         ValueError: It cannot be found or read; the message says what to do without internet.
     """
-    return _load(AutoTokenizer, model_name, trust_remote_code)
+    tokenizer = _load(AutoTokenizer, model_name, trust_remote_code)
+    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):  # transformers makes up an empty one
+        raise ValueError(
+            f"the model {model_name!r} comes without a tokenizer; save one beside it with its save_pretrained, "
+            f"or give a dataset with the column 'input_ids'"
+        )
+    return tokenizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +109,25 @@ def read_model(
             output_loading_info=True,
             **_class_names(logits, label2id or {}),
         )
+    unfit = _unfit_weights(model, loading)
+    if unfit:
+        raise ValueError(f"the model {model_name!r} cannot be used: {unfit}; fetch or save it again")
     new = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
     weights = {name: weight for name, weight in model.state_dict().items() if name not in new}
     return StoredModel(type(model), model.config, weights)
+
+
+def _unfit_weights(model: PreTrainedModel, loading: Mapping[str, Any]) -> str | None:
+    """Say how what is stored differs from the model below the head: those weights would be random."""
+    inner = {name for name in model.state_dict() if name.startswith(f"{model.base_model_prefix}.")}
+    changed = sorted((name, tuple(stored), tuple(made)) for name, stored, made in loading["mismatched_keys"])
+    changed = [entry for entry in changed if entry[0] in inner]
+    if changed:
+        name, stored, made = changed[0]
+        return f"{name} is stored in the shape {stored}, and its config.json means {made}"
+    if inner and inner <= set(loading["missing_keys"]):
+        return f"none of its weights is one of a {model.config.model_type} model, which its config.json says it is"
+    return None
 
 
 def _class_names(logits: int, label2id: Mapping[str, int]) -> dict[str, Any]:
@@ -151,20 +182,59 @@ def _without_reports() -> Generator[None]:
 def _load(kind: Any, model_name: str, trust_remote_code: bool, **options: Any) -> Any:
     try:
         return kind.from_pretrained(model_name, trust_remote_code=trust_remote_code, **options)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except Exception as error:  # a damaged file raises whatever its reader raises
         raise ValueError(_explain(model_name, error)) from error
 
 
 def _explain(model_name: str, error: Exception) -> str:
-    reason = str(error).strip().split("\n")[0] or type(error).__name__
     if "trust_remote_code" in str(error):
         return (
             f"the model {model_name!r} comes with code of its own, which runs only if you allow it: "
             f"look at that code, then add --trust-remote-code"
         )
+    return f"the model {model_name!r} cannot be loaded: {_reason_and_cure(model_name, error)}"
+
+
+def _reason_and_cure(model_name: str, error: Exception) -> str:
+    reason = (str(error).strip().split("\n")[0] or type(error).__name__).rstrip(".")
+    if reason.startswith("Unrecognized configuration class"):
+        return "transformers has no sequence classifier of its kind; name a model of DNA sequences"
+    path = Path(model_name)
+    if path.is_file():
+        return "that is a file; give the directory that it lies in"
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            return "the directory holds no config.json; give one that save_pretrained wrote"
+        pointer = next((file.name for file in sorted(path.iterdir()) if _is_lfs_pointer(file)), None)
+        if pointer:
+            return f"{pointer} only points at the file that is meant; run `git lfs pull` in the directory"
+        return f"{reason}; fetch or save it again"
+    suggestion = _nearest_model(path)
+    hint = f"did you mean the directory {suggestion!r}? " if suggestion else ""
+    if not _HUB_NAME.fullmatch(model_name):
+        return f"there is no such directory; {hint}give one that holds a model, or a name on the Hugging Face hub"
+    fetch = f"(`hf download {model_name}`) with HF_HOME on a disk that both machines see"
+    if is_offline_mode() and "connect" in reason:
+        return (
+            f"it is not in the cache, and HF_HUB_OFFLINE forbids to fetch it; {hint}give a directory that holds a "
+            f"model, or fetch this one where there is internet {fetch}"
+        )
     return (
-        f"the model {model_name!r} cannot be loaded: {reason} "
-        f"Give a directory that holds a model, or a name on the Hugging Face hub. Without internet, fetch it first "
-        f"where there is some (`hf download {model_name}`) with HF_HOME on a disk that both machines see, "
-        f"and set HF_HUB_OFFLINE=1"
+        f"{reason}; {hint}give a directory that holds a model, or a name on the Hugging Face hub; without internet, "
+        f"fetch it first where there is some {fetch}, and set HF_HUB_OFFLINE=1"
     )
+
+
+def _is_lfs_pointer(file: Path) -> bool:
+    """Whether it is what `git clone` writes in the place of a large file where Git LFS is not installed."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return opened.read(len(_LFS)) == _LFS
+
+
+def _nearest_model(path: Path) -> str | None:
+    """Find the model's directory that `path` was probably meant to be."""
+    siblings = [file.parent.name for file in path.parent.glob("*/config.json")]
+    suggestion = nearest(path.name, sorted(siblings))
+    return str(path.with_name(suggestion)) if suggestion else None

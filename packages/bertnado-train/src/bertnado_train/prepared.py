@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import datasets
 import numpy as np
 import pyarrow as pa
+from bertnado_config import SweepConfigError, read_json
 from bertnado_metrics import Task, nearest
 
 from .encoded import EncodedSplit
@@ -19,10 +21,14 @@ from .tokenise import tokenise_split
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 _OTHER_SPLIT_NAMES = {"val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION, "eval": VALIDATION}
+_OTHER_SEQUENCE_NAMES = ("seq", "seqs", "dna", "dna_sequence", "text")
+_MOST_UNKNOWN = 0.5
+"""The largest share of a split's tokens that may be unknown: N can be unknown, and so can all lower-case letters."""
 
 
 class DatasetError(ValueError):
@@ -87,12 +93,16 @@ def open_dataset(
     problems = [f"{name}: {problem}" for name, read in labels.items() for problem in task.check_labels(read)]
     if problems:
         raise DatasetError(problems)
+    arrays = {name: np.asarray(read, dtype=task.label_dtype) for name, read in labels.items()}
+    problems = _width_problems(arrays)
     splits: dict[str, EncodedSplit] = {}
     for name, split in stored.items():
-        encoded = split if "input_ids" in split.column_names else tokenise_split(split, load_tokenizer())
-        read = np.asarray(labels[name], dtype=task.label_dtype)
-        splits[name] = _encode(encoded, read, pad_token_id)
-        problems += _length_problems(name, splits[name])
+        tokenizer = None if "input_ids" in split.column_names else load_tokenizer()
+        encoded = split if tokenizer is None else tokenise_split(split, tokenizer)
+        splits[name] = _encode(name, encoded, arrays[name], pad_token_id)
+        problems += _token_problems(name, splits[name], None if tokenizer is None else tokenizer.unk_token_id)
+    if problems:
+        raise DatasetError(problems)
     logits = task.logit_count(np.concatenate([split.labels for split in splits.values()]))
     label2id, label_problems = _read_label_names(path, logits)
     class_weights, weight_problems = _read_class_weights(path, task, logits)
@@ -116,20 +126,24 @@ def _read_splits(path: Path) -> dict[str, datasets.Dataset]:
         hint = f"did you mean {str(path.parent / suggestion)!r}? " if suggestion else ""
         raise DatasetError([f"{str(path)!r} does not exist; {hint}give the directory that save_to_disk wrote"])
     if not (path / "dataset_dict.json").is_file():
-        what = "one split alone" if (path / "state.json").is_file() else "no dataset"
+        what = "is a file" if path.is_file() else "holds no dataset"
+        what = "holds one split alone" if (path / "state.json").is_file() else what
         raise DatasetError(
             [
                 (
-                    f"{str(path)!r} holds {what}; a DatasetDict is needed, as "
+                    f"{str(path)!r} {what}; a DatasetDict is needed, as "
                     f"datasets.DatasetDict({{'train': ..., 'validation': ...}}).save_to_disk(...) writes it"
                 )
             ]
         )
     try:
-        stored = datasets.load_from_disk(str(path))
+        empty = [state.parent.name for state in path.glob("*/state.json") if not read_json(state)["_data_files"]]
+        stored = datasets.DatasetDict() if empty else datasets.load_from_disk(str(path))
     except Exception as error:
         raise DatasetError([f"{str(path)!r} cannot be read: {error}; prepare it again"]) from error
     assert isinstance(stored, datasets.DatasetDict)  # noqa: S101  (dataset_dict.json says so)
+    if empty:  # the library does not read those
+        raise DatasetError([_no_rows(name) for name in sorted(empty)])
     problems: list[str] = []
     for needed in (TRAIN, VALIDATION):
         if needed not in stored:
@@ -137,10 +151,15 @@ def _read_splits(path: Path) -> dict[str, datasets.Dataset]:
             cure = f"rename {other!r}" if other else "split some rows off, for example with train_test_split"
             problems.append(f"there is no {needed!r} split among {sorted(map(str, stored))}; {cure}")
         elif len(stored[needed]) == 0:
-            problems.append(f"the {needed!r} split is empty")
+            problems.append(_no_rows(needed))
     if problems:
         raise DatasetError(problems)
     return {name: stored[name] for name in (TRAIN, VALIDATION, TEST) if name in stored and len(stored[name])}
+
+
+def _no_rows(name: str) -> str:
+    cure = "split some rows off, for example with train_test_split" if name in (TRAIN, VALIDATION) else "leave it out"
+    return f"the {name!r} split is empty; {cure}"
 
 
 def _column_problems(name: str, split: datasets.Dataset) -> list[str]:
@@ -151,9 +170,9 @@ def _column_problems(name: str, split: datasets.Dataset) -> list[str]:
         cure = f"rename {other!r} with rename_column({other!r}, 'labels')" if other else "add one"
         problems.append(f"{name}: there is no column 'labels' among {columns}; {cure}")
     if "input_ids" not in columns and "sequence" not in columns:
-        other = nearest("sequence", columns)
-        hint = f"; did you mean {other!r}?" if other else ""
-        problems.append(f"{name}: a column 'input_ids' or 'sequence' is needed, there are {columns}{hint}")
+        other = nearest("sequence", columns) or next((c for c in columns if c.lower() in _OTHER_SEQUENCE_NAMES), None)
+        cure = f"rename {other!r} with rename_column({other!r}, 'sequence')" if other else "add one"
+        problems.append(f"{name}: a column 'input_ids' or 'sequence' is needed, there are {columns}; {cure}")
     used = [column for column in ("input_ids", "attention_mask", "sequence", "labels") if column in columns]
     table: pa.Table = split.with_format("arrow")[:] if used else pa.table({})
     problems += [
@@ -161,37 +180,79 @@ def _column_problems(name: str, split: datasets.Dataset) -> list[str]:
         for column in used
         if table[column].null_count
     ]
+    if not problems and "input_ids" not in columns:
+        problems += _sequence_problems(name, table["sequence"])
     return problems
+
+
+def _sequence_problems(name: str, column: pa.ChunkedArray) -> list[str]:
+    """Find what no tokenizer can make tokens of."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return [f"{name}: the column 'sequence' holds {column.type}, not text; write each sequence in letters"]
+    empty = [row for row, text in enumerate(column.to_pylist()) if not text.strip()]
+    if not empty:
+        return []
+    return [f"{name}: {len(empty)} of {len(column)} sequences are empty (first: in row {empty[0]}); drop these rows"]
+
+
+def _width_problems(labels: Mapping[str, NDArray[Any]]) -> list[str]:
+    """Find the splits whose rows have more labels, or fewer, than those of `train`."""
+    wanted = labels[TRAIN].shape[1:]
+    return [
+        f"{name}: its rows have {math.prod(read.shape[1:])} labels, those of train {math.prod(wanted)}; "
+        f"give all the same ones, in the same order"
+        for name, read in labels.items()
+        if read.shape[1:] != wanted
+    ]
 
 
 def _read_labels(split: datasets.Dataset) -> Any:
     return split.with_format("arrow")[:]["labels"].to_pylist()
 
 
-def _encode(split: datasets.Dataset, labels: Any, pad_token_id: int | None) -> EncodedSplit:
+def _encode(name: str, split: datasets.Dataset, labels: Any, pad_token_id: int | None) -> EncodedSplit:
     table: pa.Table = split.with_format("arrow")[:]
-    tokens, lengths = _flat(table["input_ids"], pa.int32())
+    tokens, lengths = _flat(name, table, "input_ids", pa.int32(), "whole numbers")
     if "attention_mask" in table.column_names:
-        mask, mask_lengths = _flat(table["attention_mask"], pa.uint8())
+        mask, mask_lengths = _flat(name, table, "attention_mask", pa.uint8(), "0 and 1")
         if not np.array_equal(lengths, mask_lengths):
-            raise DatasetError(["the columns 'input_ids' and 'attention_mask' differ in length; prepare them again"])
+            message = f"{name}: the columns 'input_ids' and 'attention_mask' differ in length; prepare them again"
+            raise DatasetError([message])
     else:
         mask = (tokens != (-1 if pad_token_id is None else pad_token_id)).astype(np.uint8)
     return EncodedSplit.from_padded(tokens, mask, lengths, labels)
 
 
-def _flat(column: pa.ChunkedArray, kind: pa.DataType) -> tuple[Any, Any]:
+def _flat(name: str, table: pa.Table, column: str, kind: pa.DataType, wanted: str) -> tuple[Any, Any]:
     """Return the values of a column of lists, one after the other, and the length of each list."""
-    lists = column.cast(pa.large_list(kind)).combine_chunks()
+    cure = "prepare it again, or leave it out and give 'sequence'"
+    try:
+        lists = table[column].cast(pa.large_list(kind)).combine_chunks()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        first = reprlib.repr(table[column][0].as_py())
+        message = f"{name}: each row of the column {column!r} is a list of {wanted}, row 0 holds {first}; {cure}"
+        raise DatasetError([message]) from error
+    values = lists.flatten()
+    if values.null_count:
+        raise DatasetError([f"{name}: {values.null_count} numbers are missing in the column {column!r}; {cure}"])
     lengths = lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
-    return lists.flatten().to_numpy(zero_copy_only=False), lengths
+    return values.to_numpy(zero_copy_only=False), lengths
 
 
-def _length_problems(name: str, split: EncodedSplit) -> list[str]:
+def _token_problems(name: str, split: EncodedSplit, unknown: int | None) -> list[str]:
+    """Find rows without a token, ids that no tokenizer gives, and sequences that this one does not know."""
+    problems: list[str] = []
     empty = np.flatnonzero(split.lengths == 0)
-    if len(empty) == 0:
-        return []
-    return [f"{name}: {len(empty)} rows have no tokens, the first is row {empty[0]}; drop them"]
+    if len(empty):
+        problems.append(f"{name}: {len(empty)} rows have no tokens, the first is row {empty[0]}; drop them")
+    lowest = int(split.tokens.min(initial=0))
+    if lowest < 0:
+        problems.append(f"{name}: token id {lowest} is below 0; prepare the dataset again")
+    share = (split.tokens == unknown).sum() / max(len(split.tokens), 1)
+    if unknown is not None and share > _MOST_UNKNOWN:
+        cure = "write them as the model's tokenizer knows them, usually in upper-case letters"
+        problems.append(f"{name}: {share:.0%} of the sequences' tokens are unknown to the tokenizer; {cure}")
+    return problems
 
 
 def _beside(path: Path, name: str) -> Path | None:
@@ -200,7 +261,10 @@ def _beside(path: Path, name: str) -> Path | None:
 
 
 def _read_mapping(file: Path) -> Mapping[str, Any]:
-    read = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        read = read_json(file)
+    except SweepConfigError as error:
+        raise ValueError("; ".join(map(str, error.problems))) from None
     if not isinstance(read, dict):
         raise ValueError("an object is needed, {name: value, ...}")
     return read

@@ -16,7 +16,7 @@ from bertnado_metrics import compute_metrics, get_task
 from .checks import SweepPlan, check_parameters, check_precision, try_arguments
 from .memory import Fit
 from .model import position_limit
-from .prepared import VALIDATION, DatasetError, PreparedDataset, open_dataset
+from .prepared import TRAIN, VALIDATION, DatasetError, PreparedDataset, open_dataset
 from .trial import CHECKPOINT, Setting, open_setting, run_trial
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ class HuggingFaceTrainer:
         except ValueError as error:
             return None, [Problem("model_name", str(error)), *self._problems_without_model()]
         return setting, [
+            *_constant_labels(setting.dataset),
             *_undefined_objective(objective, setting.dataset, setting.task),
             *self._unreadable_rows(setting),
         ]
@@ -164,6 +165,19 @@ class HuggingFaceSession:
         """
         result, _ = run_trial(self._setting, parameters, report, report.directory / CHECKPOINT, fit=self._fit)
         return result
+
+
+def _constant_labels(dataset: PreparedDataset) -> list[Problem]:
+    """Find out whether there is something to learn."""
+    labels = dataset.splits[TRAIN].labels
+    if (labels != labels[0]).any():
+        return []
+    shared = f"{labels[0]:g}" if labels.ndim == 1 else [int(label) for label in labels[0]]
+    message = (
+        f"train: all {len(labels)} rows have the label {shared}, so there is nothing to learn; "
+        f"choose the splits anew, stratified by label"
+    )
+    return [Problem("dataset", message)]
 
 
 def _undefined_objective(objective: Objective, dataset: PreparedDataset, task: Task) -> list[Problem]:
