@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
-from bertnado_metrics import nearest
+from bertnado_metrics import did_you_mean, nearest
 from transformers import TrainingArguments
 
 OBJECT_NAME = "training_args"
@@ -152,9 +152,7 @@ def _convert_name(names: Sequence[str], given: Any) -> str:
     if given in names:
         return typing.cast("str", given)
     suggestion = next((name for name in [_COMMON_MISNOMERS.get(str(given))] if name in names), None)
-    suggestion = suggestion or nearest(str(given), names)
-    hint = f"did you mean {suggestion!r}? " if suggestion else ""
-    raise ValueError(f"{given!r} is not one of the choices; {hint}({', '.join(names)})")
+    raise ValueError(f"{given!r} is not one of the choices; {did_you_mean(str(given), names, suggestion=suggestion)}")
 
 
 def _convert_bool(value: Any, or_text: bool) -> Any:
