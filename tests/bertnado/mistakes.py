@@ -1,0 +1,573 @@
+"""What people get wrong, as data: `test_mistakes.py` makes every mistake, `record_mistakes.py` writes all of them down.
+
+A mistake is made in a scene, a directory of its own with `dataset`, `model`, `sweep.json` and `done`, a finished sweep.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import datasets
+from bertnado import cli
+from click.testing import CliRunner
+from support.material import SWEEP, write_material
+from transformers.utils import logging
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "mistakes.md"
+
+PROGRAMS = {"bertnado": cli.main, "bertnado-sweep": cli.run_sweep, "bertnado-train": cli.full_train}
+RUN = "--model-name model --dataset dataset"
+SEARCH = f"--config-path sweep.json --output-dir out {RUN}"
+TRAIN = f"--best-config-path done/best_sweep_config.json --output-dir out {RUN}"
+
+_TRIAL = re.compile(r"sweep_\d{4}(-\d\d){2}_\d\d(-\d\d){2}(_\d+)?")
+
+Preparation = Callable[[Path], None]
+
+
+def nothing(scene: Path) -> None:
+    """Leave the scene as it is."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing that a person gets wrong."""
+
+    group: str
+    done: str
+    """What the person did, in a few words of Markdown."""
+    command: str
+    """What they typed in the scene."""
+    prepare: Preparation = nothing
+    """What else they did there beforehand."""
+    code: int = 2
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a person gets to see."""
+
+    message: str
+    """What follows `Error: `."""
+    code: int
+    before: str
+    """What is shown above it."""
+    crash: BaseException | None
+    """What nobody caught."""
+
+
+# How a mistake is made
+
+
+def set_up(shared: Path) -> None:
+    """Write what all scenes share."""
+    write_material(shared)
+    answer = run(f"bertnado run-sweep {SEARCH} --output-dir done --sweep-count 1", shared)
+    assert answer.code == 0, answer
+
+
+def make(mistake: Mistake, scene: Path, shared: Path) -> Answer:
+    """Lay out the scene, make the mistake, and say what came of it."""
+    for name in ("dataset", "model"):
+        (scene / name).symlink_to(shared / name)
+    shutil.copy(shared / "sweep.json", scene)
+    shutil.copytree(shared / "done", scene / "done")
+    mistake.prepare(scene)
+    return run(mistake.command, scene, mistake.environment)
+
+
+def run(command: str, scene: Path, environment: Mapping[str, str] | None = None) -> Answer:
+    """Run a command in this process, as if it were typed in the scene by somebody without an account at W&B."""
+    program, *words = shlex.split(command)
+    with chdir(scene), _surroundings(scene / ".cache", environment or {}):
+        done = CliRunner().invoke(PROGRAMS[program], words, prog_name=program)
+    shown = _TRIAL.sub("sweep_YYYY-MM-DD_hh-mm-ss", done.output.replace(f"{scene.resolve()}/", ""))
+    before, *messages = re.split("^Error: ", shown, maxsplit=1, flags=re.MULTILINE)
+    crash = None if isinstance(done.exception, SystemExit) else done.exception
+    return Answer("".join(messages).rstrip("\n"), done.exit_code, before, crash)
+
+
+@contextmanager
+def _surroundings(cache: Path, more: Mapping[str, str]) -> Generator[None]:
+    """Nothing of the home directory, no account, and libraries as quiet as the command asks them to be."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB_", "HF_DATASETS_CACHE"))}
+    own = dict.fromkeys(("HF_DATASETS_CACHE", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"), str(cache))
+    own |= {"NETRC": str(cache / "netrc"), "WANDB_BASE_URL": "https://api.wandb.ai", "WANDB_ERROR_REPORTING": "false"}
+    verbosity, bars = logging.get_verbosity(), datasets.are_progress_bars_disabled()
+    logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+    try:
+        with (
+            patch.dict(os.environ, {**kept, **own, **more}, clear=True),
+            patch("datasets.config.HF_DATASETS_CACHE", cache),
+        ):
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if not bars:
+            datasets.enable_progress_bars()
+
+
+# How they are written down
+
+INTRODUCTION = """\
+# What goes wrong, and what is said
+
+Exit code 2: the call, a file, the dataset or the model is wrong, and nothing was started. Exit code 1: a sweep or a
+training run was started and failed. The message is what follows `Error: `.
+
+These tables are made from the tests, which make every mistake in turn
+(`uv run python tests/bertnado/record_mistakes.py`). `dataset`, `model` and `sweep.json` are good ones, `done` holds a
+finished sweep.
+"""
+
+
+def document(answers: Sequence[tuple[Mistake, Answer]]) -> str:
+    """Write `docs/mistakes.md`: a table for each group."""
+    parts = [INTRODUCTION]
+    for group in dict.fromkeys(mistake.group for mistake, _ in answers):
+        table = [row(mistake, answer) for mistake, answer in answers if mistake.group == group]
+        parts.append(
+            "\n".join([f"## {group}\n", "| what was done | message | exit code |", "|---|---|---|", *table, ""])
+        )
+    return "\n".join(parts)
+
+
+def row(mistake: Mistake, answer: Answer) -> str:
+    """Write one row of a table."""
+    message = "<br>".join(_code(line.strip()) for line in answer.message.splitlines())
+    return f"| {_in_table(mistake.done)} | {_in_table(message)} | {answer.code} |"
+
+
+def _code(text: str) -> str:
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def _in_table(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+# What is prepared
+
+
+def text(name: str, content: str | bytes) -> Preparation:
+    """Write a file."""
+
+    def prepare(scene: Path) -> None:
+        (scene / name).parent.mkdir(parents=True, exist_ok=True)
+        (scene / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    return prepare
+
+
+def directory(name: str) -> Preparation:
+    """Make an empty directory."""
+    return lambda scene: (scene / name).mkdir()
+
+
+def without(name: str) -> Preparation:
+    """Remove a file or a directory."""
+
+    def prepare(scene: Path) -> None:
+        found = scene / name
+        if found.is_dir():
+            shutil.rmtree(found)
+        else:
+            found.unlink()
+
+    return prepare
+
+
+def replaced(name: str, before: str, after: str) -> Preparation:
+    """Change a part of a file."""
+
+    def prepare(scene: Path) -> None:
+        old = (scene / name).read_text()
+        assert before in old
+        (scene / name).write_text(old.replace(before, after))
+
+    return prepare
+
+
+def own(name: str, *changes: Preparation) -> Preparation:
+    """Put a copy in the place of a directory that the scenes share, and change that."""
+
+    def prepare(scene: Path) -> None:
+        shared = (scene / name).resolve()
+        (scene / name).unlink()
+        shutil.copytree(shared, scene / name)
+        for change in changes:
+            change(scene)
+
+    return prepare
+
+
+def sweep(**changes: Any) -> Preparation:
+    """Change keys of the sweep file; `None` takes one out."""
+    changed = {name: value for name, value in (SWEEP | changes).items() if value is not None}
+    return text("sweep.json", json.dumps(changed))
+
+
+def parameters(**changes: Any) -> Preparation:
+    """Declare parameters in the sweep file, and leave its others."""
+    return sweep(parameters=SWEEP["parameters"] | changes)
+
+
+def best(**content: Any) -> Preparation:
+    """Write a best configuration by hand."""
+    return text("best.json", json.dumps(content))
+
+
+def rows(**columns: Any) -> dict[str, Any]:
+    """Make 8 rows of both classes; `None` takes a column out."""
+    made = {"sequence": ["ACGTACGTAC", "TTGACCATGA"] * 4, "labels": [0, 1] * 4} | columns
+    return {name: column for name, column in made.items() if column is not None}
+
+
+def tokens(**columns: Any) -> dict[str, Any]:
+    """Make 8 rows of token ids."""
+    return rows(**{"sequence": None, "input_ids": [[2, 9, 8, 3]] * 8, "attention_mask": [[1] * 4] * 8} | columns)
+
+
+def splits(files: Mapping[str, str] | None = None, **changes: Any) -> Preparation:
+    """Put a dataset in the place of the shared one; `None` leaves a split out."""
+    columns = {"train": rows(), "validation": rows()} | changes
+
+    def prepare(scene: Path) -> None:
+        (scene / "dataset").unlink()
+        made = {name: datasets.Dataset.from_dict(split) for name, split in columns.items() if split is not None}
+        datasets.DatasetDict(made).save_to_disk(str(scene / "dataset"))
+        for name, content in (files or {}).items():
+            (scene / "dataset" / name).write_text(content)
+
+    return prepare
+
+
+# The mistakes
+
+CALL, FILE, SPACE, FLAG = "The call", "The sweep file", "Parameters of the sweep file", "Values of flags"
+DATA, MODEL, PLACE, RESUME = "The dataset", "The model", "The output directory", "Going on with a sweep"
+STATUS, BEST, FINAL, QUICK = "sweep-status", "The best configuration", "full-train", "quickstart"
+FAILED = "What was started and failed"
+
+
+def searching(group: str, done: str, flags: str = "", prepare: Preparation = nothing, **more: Any) -> Mistake:
+    return Mistake(group, done, f"bertnado run-sweep {SEARCH} {flags}".strip(), prepare, **more)
+
+
+def checking(group: str, done: str, flags: str = "", prepare: Preparation = nothing, **more: Any) -> Mistake:
+    return Mistake(group, done, f"bertnado check {SEARCH} {flags}".strip(), prepare, **more)
+
+
+def training(group: str, done: str, flags: str = "", prepare: Preparation = nothing, **more: Any) -> Mistake:
+    return Mistake(group, done, f"bertnado full-train {TRAIN} {flags}".strip(), prepare, **more)
+
+
+def in_file(done: str, content: str) -> Mistake:
+    return searching(FILE, done, prepare=text("sweep.json", content))
+
+
+def declaring(done: str, **declared: Any) -> Mistake:
+    return checking(SPACE, done, prepare=parameters(**declared))
+
+
+def flagged(flags: str, done: str = "", prepare: Preparation = nothing, **more: Any) -> Mistake:
+    return searching(FLAG, f"`{flags}`{done}", flags, prepare, **more)
+
+
+def data(done: str, prepare: Preparation, task: str = "binary_classification", metric: str = "loss") -> Mistake:
+    flags = "" if task == "binary_classification" else f"--task-type {task} --metric-name {metric}"
+    return checking(DATA, done, flags, prepare)
+
+
+def by_hand(done: str, **content: Any) -> Mistake:
+    return training(BEST, done, "--best-config-path best.json", best(**content))
+
+
+HOPELESS = {"learning_rate": {"value": 1e30}, "training_args": {"parameters": {"max_grad_norm": {"value": 0}}}}
+NO_ANSWER = {"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://localhost:9"}
+CODE = {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}}
+MULTI, MANY, MEASURED = "multiclass_classification", "multilabel_classification", "regression"
+
+MISTAKES = (
+    Mistake(CALL, "a command that does not exist, `bertnado sweep`", "bertnado sweep"),
+    Mistake(CALL, "no `--output-dir`", f"bertnado run-sweep --config-path sweep.json {RUN}"),
+    Mistake(CALL, "no `--dataset`", "bertnado check --config-path sweep.json --output-dir out --model-name model"),
+    Mistake(CALL, "neither `--config-path` nor `--sweep-id`", f"bertnado-sweep --output-dir out {RUN}"),
+    Mistake(CALL, "`bertnado-train` without `--best-config-path`", f"bertnado-train --output-dir out {RUN}"),
+    searching(CALL, "a flag that does not exist, `--sweep-cuont 5`", "--sweep-cuont 5"),
+    searching(CALL, "a second file, `more.json`, without a flag", "more.json"),
+    checking(CALL, "`--seed` without a value", "--seed"),
+    # the sweep file
+    searching(FILE, "`--config-path swep.json`, for `sweep.json`", "--config-path swep.json"),
+    searching(FILE, "a file in a directory that does not exist", "--config-path configs/sweep.json"),
+    searching(FILE, "a directory, `configs`", "--config-path configs", text("configs/grid.yaml", "method: grid")),
+    searching(FILE, "another kind of file, `sweep.txt`", "--config-path sweep.txt", text("sweep.txt", "{}")),
+    in_file("an empty file", ""),
+    searching(FILE, "a file that is not UTF-8", prepare=text("sweep.json", '{"name": "méthode"}'.encode("latin-1"))),
+    in_file("JSON without a comma between two lines", '{\n  "method": "grid"\n  "parameters": {}\n}'),
+    in_file("JSON with a comma too many", '{"method": "grid", "parameters": {"seed": {"values": [1, 2,]}}}'),
+    in_file("a key twice", '{"method": "grid", "method": "random", "parameters": {"seed": {"value": 1}}}'),
+    searching(
+        FILE,
+        "YAML with the wrong bracket, `[1, 2}`",
+        "--config-path sweep.yaml",
+        text("sweep.yaml", "method: grid\nparameters:\n  seed: {values: [1, 2}\n"),
+    ),
+    searching(
+        FILE,
+        "YAML with a tab",
+        "--config-path sweep.yaml",
+        text("sweep.yaml", "method: grid\nparameters:\n\tseed: 1\n"),
+    ),
+    in_file("a list, `[]`", "[]"),
+    searching(FILE, "`methd` for `method`", prepare=sweep(method=None, methd="random")),
+    searching(FILE, '`"method": "bayesian"`', prepare=sweep(method="bayesian")),
+    searching(FILE, "no `parameters`", prepare=sweep(parameters=None)),
+    searching(FILE, "a parameter beside `parameters`", prepare=sweep(learning_rate={"value": 1e-4})),
+    searching(FILE, '`"count": 20`', prepare=sweep(count=20)),
+    searching(FILE, '`"run_cap": 0`', prepare=sweep(run_cap=0)),
+    searching(FILE, '`"metric": "eval/roc_auc"`', prepare=sweep(metric="eval/roc_auc")),
+    searching(FILE, "a metric with a typing error", prepare=sweep(metric={"name": "eval/accurracy"})),
+    searching(FILE, "a metric of another task", prepare=sweep(metric={"name": "eval/r2"})),
+    searching(FILE, '`"goal": "max"`', prepare=sweep(metric={"name": "eval/roc_auc", "goal": "max"})),
+    searching(FILE, "a goal that is the wrong way", prepare=sweep(metric={"name": "eval/loss", "goal": "maximize"})),
+    searching(FILE, "`early_terminate` by `median`", prepare=sweep(early_terminate={"type": "median", "min_iter": 3})),
+    searching(FILE, "`early_terminate` with its type alone", prepare=sweep(early_terminate={"type": "hyperband"})),
+    searching(
+        FILE,
+        "`early_terminate` with `eta` 1",
+        prepare=sweep(early_terminate={"type": "hyperband", "min_iter": 1, "eta": 1}),
+    ),
+    searching(
+        FILE,
+        "`early_terminate` with fewer iterations than a band has",
+        prepare=sweep(early_terminate={"type": "hyperband", "max_iter": 2, "s": 2}),
+    ),
+    searching(FILE, "a grid over an interval", prepare=sweep(method="grid")),
+    searching(
+        FILE,
+        "several mistakes at once",
+        "--dataset datset",
+        sweep(method="bayesian", run_cap=0, parameters={"lr": {"min": 1e-5, "max": 1e-3}}),
+    ),
+    # its parameters
+    declaring("a number for a parameter, `3`", seed=3),
+    declaring("`lr`", lr={"min": 1e-5, "max": 1e-3}),
+    declaring("`weight_deacy`", weight_deacy={"value": 0.1}),
+    declaring("a name that resembles none, `pooling`", pooling={"values": ["mean", "max"]}),
+    declaring("a typing error in `training_args`", training_args={"parameters": {"max_grad_nrom": {"value": 1}}}),
+    declaring("two names for one argument", epochs={"value": 1}, num_train_epochs={"value": 2}),
+    declaring("`min` above `max`", weight_decay={"min": 0.2, "max": 0.1}),
+    declaring("`min` the same as `max`", weight_decay={"min": 0.1, "max": 0.1}),
+    declaring("`min` without `max`", weight_decay={"min": 0.1}),
+    declaring("bounds that are words", weight_decay={"min": "low", "max": "high"}),
+    declaring("0 on a log scale", learning_rate={"distribution": "log_uniform_values", "min": 0, "max": 1e-3}),
+    declaring("a misspelt distribution", weight_decay={"distribution": "unifrom", "min": 0, "max": 0.1}),
+    declaring("an empty list", weight_decay={"values": []}),
+    declaring("probabilities of 1.1", weight_decay={"values": [0, 0.1], "probabilities": [0.5, 0.6]}),
+    declaring("a learning rate that is a word", learning_rate={"values": ["small", "large"]}),
+    declaring("a learning rate below 0", learning_rate={"values": [-1e-4, 1e-4]}),
+    declaring("a batch of 0 rows", per_device_train_batch_size={"values": [0, 16]}),
+    declaring("a batch of 16.5 rows", per_device_train_batch_size={"values": [16.5]}),
+    declaring("no epochs", num_train_epochs={"value": 0}),
+    declaring("no steps", max_steps={"value": 0}),
+    declaring("`eval_steps` of 0", eval_steps={"value": 0}),
+    declaring("`warmup_ratio` of 10", warmup_ratio={"value": 10}),
+    declaring("`eval_strategy` of `never`", eval_strategy={"value": "never"}),
+    declaring("a misspelt `train_sampling_strategy`", train_sampling_strategy={"value": "group_by_lenght"}),
+    declaring("`bf16` that is neither true nor false", bf16={"value": "maybe"}),
+    declaring("a seed below 0", seed={"values": [-1, 2]}),
+    declaring("`deepspeed`", deepspeed={"value": "zero2.json"}),
+    declaring("`push_to_hub`", push_to_hub={"value": True}),
+    # values of flags
+    flagged("--sweep-count 0"),
+    flagged("--sweep-count many"),
+    flagged("--seed -1"),
+    flagged("--seed 4294967296"),
+    flagged("--workers 0"),
+    flagged("--trials-per-gpu 0"),
+    flagged("--max-failures 0"),
+    flagged("--time-limit soon"),
+    flagged("--time-limit 0m"),
+    flagged("--keep-checkpoints last"),
+    flagged("--task-type binary"),
+    flagged("--metric-name roc"),
+    flagged("--metric-goal maximum"),
+    flagged("--precision fp8"),
+    flagged("--precision bf16", ", and `fp16` in the file", parameters(fp16={"value": False})),
+    flagged("--backend wandbb"),
+    flagged("--backend wandb", " without an account"),
+    flagged("--backend wandb", " with `WANDB_MODE=offline`", environment={"WANDB_MODE": "offline"}),
+    flagged("--backend wandb", " with a server that does not answer", environment=NO_ANSWER),
+    flagged("--sweep-id lab/dna/a1b2c3d4 --backend local"),
+    flagged("--sweep-id lab/dna/a1b2c3d4", " without an account"),
+    # the dataset
+    checking(DATA, "`--dataset datset`, for `dataset`", "--dataset datset"),
+    checking(DATA, "a directory that does not exist", "--dataset peaks"),
+    checking(DATA, "a table, `peaks.csv`", "--dataset peaks.csv", text("peaks.csv", "sequence,labels\nACGT,1\n")),
+    checking(DATA, "an empty directory", "--dataset peaks", directory("peaks")),
+    checking(DATA, "one split of a dataset", "--dataset dataset/train"),
+    data("a file of it is missing", own("dataset", without("dataset/train/data-00000-of-00001.arrow"))),
+    data("no `validation`", splits(validation=None, test=rows())),
+    data("`valid` for `validation`", splits(validation=None, valid=rows())),
+    data("no `train`", splits(train=None)),
+    data("no rows in `validation`", splits(validation=rows(sequence=[], labels=[]))),
+    data("no rows in `test`", splits(test=rows(sequence=[], labels=[]))),
+    data("`label` for `labels`", splits(train=rows(labels=None, label=[0, 1] * 4))),
+    data("no labels in `test`", splits(test=rows(labels=None))),
+    data("`seq` for `sequence`", splits(train=rows(sequence=None, seq=["ACGT"] * 8))),
+    data("a sequence that is missing", splits(train=rows(sequence=[None, *["ACGT"] * 7]))),
+    data("a sequence that is empty", splits(train=rows(sequence=["", *["ACGT"] * 7]))),
+    data("sequences that are numbers", splits(train=rows(sequence=list(range(8))))),
+    data("sequences in lower case", splits(train=rows(sequence=["acgtacgtac"] * 8))),
+    data("a sequence of 6000 letters", splits(train=rows(sequence=["AC" * 3000, *["ACGT"] * 7]))),
+    data("a label that is missing", splits(train=rows(labels=[None, *[1, 0] * 3, 1]))),
+    data("a label that is NaN", splits(train=rows(labels=[float("nan"), *[1.0, 0.0] * 3, 1.0]))),
+    data("labels that are words", splits(train=rows(labels=["yes", "no"] * 4))),
+    data("labels 1 and 2", splits(train=rows(labels=[1, 2] * 4))),
+    data("one class alone in `train`", splits(train=rows(labels=[1] * 8))),
+    data("one class alone in `validation`", splits(validation=rows(labels=[1] * 8))),
+    data(f"fractions as labels of `{MULTI}`", splits(train=rows(labels=[0.5, 1.0] * 4)), MULTI),
+    data(f"single labels for `{MANY}`", splits(), MANY),
+    data(
+        f"rows of two and of one label for `{MANY}`",
+        splits(train=rows(labels=[[0, 1], [1]] * 4), validation=rows(labels=[[0, 1], [1, 0]] * 4)),
+        MANY,
+    ),
+    data(
+        f"three labels in `train`, two in `validation` for `{MANY}`",
+        splits(train=rows(labels=[[0, 1, 1], [1, 0, 0]] * 4), validation=rows(labels=[[0, 1], [1, 0]] * 4)),
+        MANY,
+    ),
+    data(f"words as labels of `{MEASURED}`", splits(train=rows(labels=["1.5", "high"] * 4)), MEASURED),
+    data(f"infinity as a label of `{MEASURED}`", splits(train=rows(labels=[float("inf"), 2] * 4)), MEASURED),
+    data("token ids of another model", splits(train=tokens(input_ids=[[2, 5000, 8, 3]] * 8))),
+    data("token ids below 0", splits(train=tokens(input_ids=[[2, -5, 8, 3]] * 8))),
+    data("token ids as text", splits(train=tokens(input_ids=["2 9 8 3"] * 8))),
+    data("a mask of another length", splits(train=tokens(attention_mask=[[1, 1]] * 8))),
+    data("`class_weights.json` with a weight below 0", splits({"class_weights.json": '{"0": 1, "1": -2}'})),
+    data("`class_weights.json` that is a list", splits({"class_weights.json": "[1, 2]"})),
+    data("`label2id.json` that counts from 1", splits({"label2id.json": '{"no": 1, "yes": 2}'})),
+    data("`label2id.json` that is broken", splits({"label2id.json": '{"no": 0 "yes": 1}'})),
+    # the model
+    checking(MODEL, "`--model-name ./modle`, for `./model`", "--model-name ./modle"),
+    checking(MODEL, "a name that is not in the cache, without internet", "--model-name PoetschLab/GROVR"),
+    checking(MODEL, "a name with a space", "--model-name 'GROVER large'"),
+    checking(MODEL, "a file", "--model-name sweep.json"),
+    checking(MODEL, "an empty directory", "--model-name empty", directory("empty")),
+    checking(MODEL, "no `config.json`", prepare=own("model", without("model/config.json"))),
+    checking(MODEL, "`config.json` that is broken", prepare=own("model", text("model/config.json", "{"))),
+    checking(MODEL, "no weights", prepare=own("model", without("model/model.safetensors"))),
+    checking(MODEL, "weights that are cut off", prepare=own("model", text("model/model.safetensors", b"\0" * 7))),
+    checking(
+        MODEL,
+        "a clone without Git LFS",
+        prepare=own("model", text("model/model.safetensors", "version https://git-lfs.github.com/spec/v1\n")),
+    ),
+    checking(
+        MODEL,
+        "`config.json` of a smaller model",
+        prepare=own("model", replaced("model/config.json", '"hidden_size": 64', '"hidden_size": 32')),
+    ),
+    checking(
+        MODEL,
+        "`config.json` of another kind of model",
+        prepare=own("model", replaced("model/config.json", '"model_type": "bert"', '"model_type": "roberta"')),
+    ),
+    checking(MODEL, "a model of images", prepare=own("model", text("model/config.json", '{"model_type": "vit"}'))),
+    checking(
+        MODEL,
+        "no tokenizer, and a dataset of sequences",
+        prepare=own("model", without("model/tokenizer.json"), without("model/tokenizer_config.json")),
+    ),
+    checking(
+        MODEL,
+        "a model with code of its own",
+        prepare=own("model", text("model/config.json", json.dumps(CODE))),
+    ),
+    # the output directory
+    searching(PLACE, "a file", "--output-dir sweep.json"),
+    searching(PLACE, "a directory below a file", "--output-dir sweep.json/out"),
+    searching(PLACE, "a directory with another sweep", "--output-dir done"),
+    # going on
+    searching(RESUME, "`--resume` where nothing was begun", "--resume"),
+    searching(RESUME, "`--resume` with another file", "--resume --output-dir done", parameters(max_steps={"value": 9})),
+    searching(RESUME, "`--resume` with another seed", "--resume --output-dir done --seed 7"),
+    searching(RESUME, "`--resume` with another metric", "--resume --output-dir done --metric-name f1"),
+    searching(
+        RESUME,
+        "`--resume` with a record that is cut off",
+        "--resume --output-dir done",
+        text("done/sweep.json", '{"sweep_id": '),
+    ),
+    # sweep-status
+    Mistake(STATUS, "neither `--output-dir` nor `--sweep-id`", "bertnado sweep-status"),
+    Mistake(STATUS, "`--export` without `--output-dir`", "bertnado sweep-status --sweep-id lab/dna/a1b2c3d4 --export"),
+    Mistake(STATUS, "a directory without a sweep", "bertnado sweep-status --output-dir model"),
+    Mistake(STATUS, "the directory above a sweep's", "bertnado sweep-status --output-dir .", without("sweep.json")),
+    Mistake(STATUS, "`--sweep-id` without an account", "bertnado sweep-status --sweep-id lab/dna/a1b2c3d4"),
+    Mistake(
+        STATUS,
+        "`--sweep-id`, and a server that does not answer",
+        "bertnado sweep-status --sweep-id lab/dna/a1b2c3d4",
+        environment=NO_ANSWER,
+    ),
+    Mistake(
+        STATUS,
+        "`--export` of a sweep without a trial",
+        "bertnado sweep-status --output-dir done --export",
+        lambda scene: shutil.rmtree(next((scene / "done").glob("sweep_*"))),
+        code=1,
+    ),
+    # the best configuration
+    training(BEST, "a file that does not exist", "--best-config-path done/best_sweep_confg.json"),
+    training(BEST, "the sweep's directory", "--best-config-path done"),
+    training(BEST, "the sweep file", "--best-config-path sweep.json"),
+    training(BEST, "`best_sweep_details.json`", "--best-config-path done/best_sweep_details.json"),
+    training(BEST, "broken JSON", "--best-config-path best.json", text("best.json", '{"learning_rate": 1e-4')),
+    training(BEST, "a list, `[]`", "--best-config-path best.json", text("best.json", "[]")),
+    by_hand("the config of a W&B run", learning_rate=1e-4, _wandb={"version": 1}),
+    by_hand("`lr`", lr=1e-4),
+    by_hand("a learning rate that is a word", learning_rate="fast"),
+    by_hand("a metric of another task", learning_rate=1e-4, metric_for_best_model="r2"),
+    by_hand("two metrics", metric_for_best_model="roc_auc", optimization_metric={"name": "eval/f1"}),
+    by_hand("two goals", greater_is_better=False, optimization_metric={"name": "eval/f1", "goal": "maximize"}),
+    # full-train
+    training(FINAL, "another task than the sweep's", "--task-type regression"),
+    training(FINAL, "a directory with a trained model", prepare=text("out/model/config.json", "{}")),
+    training(FINAL, "the sweep's own directory", "--output-dir done"),
+    training(FINAL, "`--output-dir` that is a file", "--output-dir sweep.json"),
+    training(FINAL, "`--dataset datset`, for `dataset`", "--dataset datset"),
+    training(FINAL, "`--model-name ./modle`, for `./model`", "--model-name ./modle"),
+    training(FINAL, "`--early-stopping-patience 0`", "--early-stopping-patience 0"),
+    training(FINAL, "`--seed 4294967296`", "--seed 4294967296"),
+    # quickstart
+    Mistake(QUICK, "a directory that is not empty", "bertnado quickstart done"),
+    # what failed
+    searching(FAILED, "every trial diverges", "--sweep-count 2", parameters(**HOPELESS), code=1),
+    searching(
+        FAILED,
+        "the first three trials diverge, of 4",
+        "--sweep-count 4",
+        parameters(**HOPELESS, per_device_train_batch_size={"values": [8, 16, 32, 64]}),
+        code=1,
+    ),
+    searching(FAILED, "`--max-failures 1`", "--sweep-count 4 --max-failures 1", parameters(**HOPELESS), code=1),
+    training(
+        FAILED,
+        "the final training diverges",
+        "--best-config-path best.json",
+        best(learning_rate=1e30, max_grad_norm=0, max_steps=4, eval_steps=2),
+        code=1,
+    ),
+)
