@@ -195,6 +195,12 @@ class TestBetweenTwoWrites:
         (output / "journal.log").write_text("")
         assert len(sweep(resume=True).trials) == BUDGET
 
+    def test_what_is_no_record_of_a_sweep_is_said_to_be_none(self, sweep, output):
+        sweep()
+        (output / "sweep.json").write_text("[]")
+        with pytest.raises(SweepConfigError, match=r"sweep\.json is no record of a sweep; name another --output-dir"):
+            sweep(resume=True)
+
     def test_a_journal_of_which_nobody_knows_what_it_is_of_is_refused(self, sweep, output):
         sweep()
         (output / "sweep.json").unlink()

@@ -46,7 +46,7 @@ _STAND_IN = Objective("eval/loss", "minimize")
 _ARGUMENTS = (
     *("output_dir", "sweep_count", "seed", "backend", "sweep_id", "config_path"),
     *("workers", "trials_per_gpu", "keep_checkpoints", "precision", "resume", "time_limit", "max_failures"),
-    *("storage", "study"),
+    *("storage", "study", "dataset", "model_name"),
 )
 """Paths of problems that are no file's."""
 

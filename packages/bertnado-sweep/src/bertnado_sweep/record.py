@@ -9,10 +9,10 @@ import shutil
 import subprocess
 from datetime import UTC, datetime
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
-from bertnado_config import Problem, read_json, write_json
+from bertnado_config import Problem, SweepConfigError, read_json, write_json
 
 from .trial import Trial, latest_attempts
 
@@ -128,7 +128,20 @@ def holds_record(directory: Path) -> bool:
 def read_sweep_id(output_dir: Path) -> str | None:
     """The id of the sweep that is recorded in the directory; `None` where there is none."""
     path = output_dir / SWEEP_FILE
-    return read_json(path).get("sweep_id") if path.is_file() else None
+    return read_sweep(path)["sweep_id"] if path.is_file() else None
+
+
+def read_sweep(path: Path) -> dict[str, Any]:
+    """Read a `sweep.json`.
+
+    Raises:
+        SweepConfigError: It is no record of a sweep.
+    """
+    record = read_json(path)
+    if not isinstance(record, dict) or "sweep_id" not in record:
+        message = f"{path} is no record of a sweep; name another --output-dir"
+        raise SweepConfigError([_problem(message)])
+    return cast("dict[str, Any]", record)
 
 
 def output_problems(output_dir: Path, *, known: str | None = None) -> list[Problem]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from bertnado_config import Problem, SweepConfigError, read_json
+from bertnado_config import Problem, SweepConfigError
 from bertnado_metrics import Objective
 
-from .record import SWEEP_FILE, read_trials
+from .record import SWEEP_FILE, read_sweep, read_trials
 from .storage import open_storage, read_shared, shared_records, unknown_study, without_password
 from .trial import Trial, latest_attempts
 
@@ -113,7 +113,7 @@ class RecordedSweep:
 def read_recorded(output_dir: Path) -> RecordedSweep | None:
     """The sweep that is recorded in a directory, be it only a copy of what a database has; `None` where none is."""
     path = output_dir / SWEEP_FILE
-    return RecordedSweep(output_dir, read_json(path)) if path.is_file() else None
+    return RecordedSweep(output_dir, read_sweep(path)) if path.is_file() else None
 
 
 def find_recorded(

@@ -175,4 +175,4 @@ class Sweeper:
 
 def _absolute(place: str | Path) -> str:
     """What exists here by that name, so that it is found from everywhere; a name on the hub stays what it is."""
-    return str(Path(place).absolute()) if Path(place).exists() else str(place)
+    return str(Path(place).resolve()) if Path(place).exists() else str(place)
