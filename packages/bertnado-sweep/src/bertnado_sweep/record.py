@@ -76,8 +76,12 @@ def read_trials(output_dir: Path) -> list[Trial]:
 
 
 def read_trial(path: Path, output_dir: Path) -> Trial:
-    """Read one `trial.json`."""
-    return Trial.from_record(json.loads(path.read_text(encoding="utf-8")), output_dir)
+    """Read one `trial.json`.
+
+    Raises:
+        SweepConfigError: Its syntax is broken.
+    """
+    return Trial.from_record(read_json(path), output_dir)
 
 
 def remove_leftovers(output_dir: Path, known: Collection[Path]) -> None:
