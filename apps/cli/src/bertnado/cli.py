@@ -216,11 +216,10 @@ def run_sweep(context: click.Context, join: str | None, **flags: Any) -> None:
         run = partial(api.join_sweep, join, **given)
     elif flags["study"] is not None and flags["config_path"] is None:
         own = {"storage", "study", "output_dir", "dataset", "model_name", "workers", "trials_per_gpu", "time_limit"}
-        _require("output_dir", flags)
+        _require(flags, "output_dir")
         run = partial(api.join_sweep, **_recorded_flags(context, "--study without --config-path", own))
     else:
-        _require("output_dir", flags)
-        _require("dataset", flags)
+        _require(flags, "output_dir", "dataset")
         run = partial(api.run_sweep, **flags)
     with _kind_errors(again="" if join or flags["resume"] else "--resume"):
         from bertnado.display import Display
@@ -230,9 +229,10 @@ def run_sweep(context: click.Context, join: str | None, **flags: Any) -> None:
         click.echo(json.dumps(found, indent=2))
 
 
-def _require(name: str, flags: dict[str, Any]) -> None:
-    if flags[name] is None:
-        raise click.UsageError(f"Missing option '--{name.replace('_', '-')}'.")
+def _require(flags: dict[str, Any], *names: str) -> None:
+    for name in names:
+        if flags[name] is None:
+            raise click.UsageError(f"Missing option '--{name.replace('_', '-')}'.")
 
 
 def _recorded_flags(context: click.Context, why: str, allowed: set[str]) -> dict[str, Any]:
@@ -253,8 +253,7 @@ def check(**flags: Any) -> None:
 
     Takes the flags of run-sweep.
     """
-    _require("output_dir", flags)
-    _require("dataset", flags)
+    _require(flags, "output_dir", "dataset")
     with _kind_errors():
         from bertnado.plan_text import describe_plan
 
@@ -333,8 +332,7 @@ def full_train(**flags: Any) -> None:
       bertnado full-train --best-config-path output/sweep/best_sweep_config.json \\
         --output-dir output/train --dataset output/dataset
     """
-    _require("output_dir", flags)
-    _require("dataset", flags)
+    _require(flags, "output_dir", "dataset")
     with _kind_errors():
         from bertnado.display import Display
 
