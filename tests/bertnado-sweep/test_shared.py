@@ -110,6 +110,12 @@ class TestJoin:
         assert heard[0].total == 2
         assert read_json(output / "sweep.json")["resumed"] == []
 
+    def test_a_database_that_is_named_for_other_sweeps_is_left_alone(self, output):
+        first = run_sweep(CurveTrainer(), CONFIG, output_dir=output, backend="local", sweep_count=1)
+        elsewhere = "postgresql://nobody@127.0.0.1:1/sweeps"
+        assert run_sweep(CurveTrainer(), None, output_dir=output, join=True, storage=elsewhere).trials == first.trials
+        assert recorded_status(output, storage=elsewhere).trials == first.trials
+
     def test_there_must_be_something_to_join(self, output):
         with pytest.raises(SweepConfigError, match=r"join: no sweep is recorded in .*sweep; begin it there, or wait"):
             run_sweep(CurveTrainer(), None, output_dir=output, join=True)

@@ -135,8 +135,8 @@ def find_recorded(
     output = Path(output_dir).absolute()
     here = read_recorded(output)
     written = here.record.get("storage") if here else None
-    if storage is None and written is None:
-        return here
+    if written is None and (storage is None or (here is not None and study is None)):
+        return here  # a database that is named for other sweeps, by the environment for example, is not this one's
     url, name = storage or str(written), study or (here and (here.record.get("study") or here.sweep_id))
     if storage is None and _HIDDEN in url:
         message = f"the sweep in {output} is recorded at {url}; name it with its password, --storage"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bertnado_config import Problem, SweepConfigError, read_json
+from bertnado_config import Problem, SweepConfigError
 
 from .best import NoEligibleTrialError, choose_best, export_best
 from .objective import declared_objective
@@ -67,8 +67,7 @@ def recorded_status(output_dir: str | Path, *, storage: str | None = None) -> Sw
         below = sorted(path.parent for path in directory.glob(f"*/{SWEEP_FILE}"))
         hint = f"did you mean {below[0]}?" if below else "give the --output-dir of a run-sweep, or a --sweep-id"
         raise SweepConfigError([Problem("output_dir", f"no sweep is recorded in {directory}; {hint}")])
-    is_shared = read_json(directory / SWEEP_FILE).get("storage") is not None
-    recorded = find_recorded(directory, storage=storage if is_shared else None)
+    recorded = find_recorded(directory, storage=storage)
     if recorded is None:
         raise SweepConfigError([Problem("storage", f"the database no longer has the sweep of {directory}")])
     trials = recorded.read_trials()
