@@ -141,7 +141,7 @@ FILES = [
     ),
     (
         {"method": "grid", "parameters": X, "early_terminate": {"type": "hyperband", "min_iter": 1, "eta": 1}},
-        "early_terminate.eta: must be above 1, not 1",
+        "early_terminate.eta: must be at least 1.01, not 1",
     ),
     (
         {"method": "grid", "parameters": X, "early_terminate": {"type": "hyperband", "min_iter": 1, "strict": 1}},

@@ -29,6 +29,7 @@ from .parameters import (
     QUniform,
     Uniform,
 )
+from .plain import plain
 from .sampling import grid_parameters, grid_point, grid_size, sample_parameters
 from .sections import Hyperband, Metric
 from .sweep_config import SweepConfig, load_sweep_config, parse_sweep_config
@@ -59,6 +60,7 @@ __all__ = [
     "read_document",
     "read_json",
     "write_json",
+    "plain",
     "nearest",
     "Parameter",
     "FORMS",

@@ -8,6 +8,9 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from .literals import read_number, read_whole_number, show
 
+LEAST_ETA = 1.01
+"""Closer to 1 there would be no end of bands."""
+
 Method = Literal["grid", "random", "bayes"]
 """How the next trial is chosen."""
 
@@ -68,8 +71,8 @@ def _read_count(value: object) -> int:
 
 def _read_eta(value: object) -> float:
     number = read_number(value)
-    if number <= 1:
-        msg = f"must be above 1, not {show(value)}"
+    if number < LEAST_ETA:
+        msg = f"must be at least {LEAST_ETA}, not {show(value)}"
         raise ValueError(msg)
     return number
 
@@ -94,7 +97,7 @@ Text = Annotated[str, PlainValidator(_read_text), WithJsonSchema({"type": "strin
 Name = Annotated[str, PlainValidator(_read_name), WithJsonSchema({"type": "string", "minLength": 1})]
 Finite = Annotated[float, PlainValidator(read_number), WithJsonSchema({"type": "number"})]
 Count = Annotated[int, PlainValidator(_read_count), WithJsonSchema({"type": "integer", "minimum": 1})]
-Eta = Annotated[float, PlainValidator(_read_eta), WithJsonSchema({"type": "number", "exclusiveMinimum": 1})]
+Eta = Annotated[float, PlainValidator(_read_eta), WithJsonSchema({"type": "number", "minimum": LEAST_ETA})]
 Flag = Annotated[bool, PlainValidator(_read_flag), WithJsonSchema({"type": "boolean"})]
 Command = Annotated[list[Any], PlainValidator(_read_command), WithJsonSchema({"type": "array"})]
 MethodField = Annotated[Method, BeforeValidator(_read_method)]

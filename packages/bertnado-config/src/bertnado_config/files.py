@@ -4,63 +4,77 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from enum import Enum
-from math import isfinite
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 from bertnado_metrics import nearest
 
+from .content import content_problems
 from .errors import Problem, SweepConfigError
 from .json_text import parse_json
+from .plain import RECORD_NESTED, plain
+from .regular_file import MEBIBYTE, UnfitFileError, read_regular_file
 from .yaml_text import parse_yaml
+
+DOCUMENT_LIMIT = MEBIBYTE
+"""Bytes of a file that people write, at most."""
+RECORD_LIMIT = 64 * MEBIBYTE
+"""Bytes of a file that BertNado writes for itself, at most."""
 
 PARSERS = {".json": parse_json, ".yaml": parse_yaml, ".yml": parse_yaml}
 """How a file is read, by its suffix."""
 
 
 def read_document(path: str | Path) -> Any:
-    """Read a JSON or YAML file, which of the two by its suffix.
+    """Read a JSON or YAML file that people write, which of the two by its suffix.
 
     Raises:
-        SweepConfigError: The file cannot be read, or its syntax is broken; with line and column.
+        SweepConfigError: The file cannot be read, is larger than 1 MiB, its syntax is broken (with line and column), or
+            it holds what no sweep can go on with: more than 64 levels, half a surrogate pair, ...
     """
     path = Path(path)
-    if path.is_dir():
+    if _is_directory(path):
         raise _error(path, f"is a directory{_files_inside(path)}")
     parser = PARSERS.get(path.suffix.lower())
     if parser is None:
         kinds = ", ".join(PARSERS)
         raise _error(path, f"a file name ends in one of {kinds}, not in {path.suffix!r}")
-    return parser(read_text(path), source=str(path))
+    content = parser(read_text(path), source=str(path))
+    problems = content_problems(content)
+    if problems:
+        raise SweepConfigError(problems, source=str(path))
+    return content
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file, whatever its name.
+    """Read a JSON file that BertNado writes for itself, of up to 64 MiB, whatever its name.
+
+    Lone surrogates are read: file names hold them where they are no UTF-8.
 
     Raises:
         SweepConfigError: The file cannot be read, or its syntax is broken; with line and column.
     """
-    return parse_json(read_text(path), source=str(path))
+    return parse_json(read_text(path, limit=RECORD_LIMIT), source=str(path), most_nested=RECORD_NESTED)
 
 
-def read_text(path: str | Path) -> str:
-    """Read the text of a UTF-8 file that is not empty.
+def read_text(path: str | Path, *, limit: int = DOCUMENT_LIMIT) -> str:
+    """Read the text of a UTF-8 file that is not empty and has at most `limit` bytes.
 
     Raises:
-        SweepConfigError: There is no such file, or no text in it.
+        SweepConfigError: There is no such file, it is no regular one, it is larger, or there is no text in it.
     """
     path = Path(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_regular_file(path, limit=limit).decode("utf-8-sig")
     except FileNotFoundError:
         raise _error(path, f"there is no such file{_nearest_sibling(path)}") from None
     except IsADirectoryError:
         raise _error(path, f"is a directory{_files_inside(path)}") from None
     except UnicodeDecodeError as error:
         raise _error(path, f"is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except UnfitFileError as error:
+        raise _error(path, f"{error}; name another file") from None
     except OSError as error:
         raise _error(path, f"cannot be read: {error.strerror}") from None
     if not text.strip():
@@ -71,18 +85,31 @@ def read_text(path: str | Path) -> str:
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as JSON, atomically: readers see the old file or the whole new one, also after a crash.
 
-    NaN and infinities become null, paths strings, numpy's numbers and arrays plain ones.
+    NaN and infinities become null, paths strings, numpy's numbers and arrays plain ones. `read_json` gives back what
+    was written, lone surrogates included.
 
     Raises:
-        OSError: The file cannot be written; what was there stays.
+        OSError: The file cannot be written; what was there stays. It names `path`.
         TypeError: `value` holds something that has no place in JSON.
+        ValueError: `value` contains itself, or is more than `read_json` reads.
     """
     path = Path(path)
-    text = json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    text = json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    content = text.encode("utf-8", "backslashreplace")  # which is JSON's own escape of a lone surrogate
+    if len(content) > RECORD_LIMIT:
+        msg = f"a record must be at most {RECORD_LIMIT // MEBIBYTE} MiB, and this one is larger"
+        raise ValueError(msg)
+    try:
+        _replace(path, content)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
     scratch = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
-        with scratch.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with scratch.open("xb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(path)
@@ -105,37 +132,31 @@ def _sync_directory(directory: Path) -> None:
         os.close(handle)
 
 
-def _plain(value: Any) -> Any:
-    """Turn `value` into the types that JSON has."""
-    if value is None or (isinstance(value, bool | int | str) and not isinstance(value, Enum)):
-        return value
-    if isinstance(value, float):
-        return float(value) if isfinite(value) else None
-    if isinstance(value, Enum):
-        return _plain(value.value)
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in cast("list[Any]", value)]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    msg = f"{type(value).__name__} has no place in JSON: {value!r}"
-    raise TypeError(msg)
-
-
 def _error(path: Path, message: str) -> SweepConfigError:
     return SweepConfigError([Problem("", message)], source=str(path))
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long
+        return False
+
+
+def _names_in(directory: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in directory.iterdir())
+    except OSError:  # one that may be entered and not listed
+        return []
 
 
 def _nearest_sibling(path: Path) -> str:
     if not path.parent.is_dir():
         return f"; there is no directory {path.parent} either"
-    near = nearest(path.name, sorted(entry.name for entry in path.parent.iterdir()))
+    near = nearest(path.name, _names_in(path.parent))
     return f"; did you mean {path.with_name(near)}?" if near else ""
 
 
 def _files_inside(path: Path) -> str:
-    names = sorted(entry.name for entry in path.iterdir() if entry.suffix.lower() in PARSERS)
+    names = [name for name in _names_in(path) if Path(name).suffix.lower() in PARSERS]
     return f"; name a file in it ({', '.join(names)})" if names else "; name a file in it"

@@ -60,7 +60,7 @@ class Hyperband:
     s: Count | None = None
     """How many bands there are below `max_iter`."""
     eta: Eta = 3
-    """How many times larger each band is than the one before; above 1."""
+    """How many times larger each band is than the one before; at least 1.01."""
     strict: Flag = True
     """Whether a trial is judged by its value at the band, not by its best so far. True where it is not given, as at
     W&B."""

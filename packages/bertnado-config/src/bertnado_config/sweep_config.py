@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from .content import content_problems
 from .errors import Problem, SweepConfigError
 from .files import read_document
 from .literals import show
@@ -80,6 +81,9 @@ def parse_sweep_config(mapping: Mapping[str, Any], *, source: str | None = None)
     """
     if not isinstance(mapping, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise SweepConfigError([Problem("", f"a sweep file holds one object, not {show(mapping)}")], source=source)
+    unfit = content_problems(mapping)
+    if unfit:
+        raise SweepConfigError(unfit, source=source)
     declared = mapping.get("parameters")
     section = ParameterSection(cast("Mapping[Any, Any]", declared)) if isinstance(declared, Mapping) else None
     file, problems = read_sweep_file(mapping)
