@@ -34,6 +34,7 @@ from .sampling import grid_parameters, grid_point, grid_size, sample_parameters
 from .sections import Hyperband, Metric
 from .sweep_config import SweepConfig, load_sweep_config, parse_sweep_config
 from .trainer import GPU_SHARE, Report, Session, Trainer, TrialError, TrialFunction, TrialResult
+from .wandb_names import entity_problem, project_problem
 
 __all__ = [
     "load_sweep_config",
@@ -61,6 +62,8 @@ __all__ = [
     "read_json",
     "write_json",
     "plain",
+    "project_problem",
+    "entity_problem",
     "nearest",
     "Parameter",
     "FORMS",

@@ -7,6 +7,7 @@ from bertnado_metrics import Goal, Objective, nearest
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from .literals import read_number, read_whole_number, show
+from .wandb_names import entity_problem, project_problem
 
 LEAST_ETA = 1.01
 """Closer to 1 there would be no end of bands."""
@@ -61,6 +62,22 @@ def _read_name(value: object) -> str:
     return name
 
 
+def _read_project(value: object) -> str:
+    return _read_wandb_name(value, project_problem)
+
+
+def _read_entity(value: object) -> str:
+    return _read_wandb_name(value, entity_problem)
+
+
+def _read_wandb_name(value: object, problem_of: Callable[[str], str | None]) -> str:
+    name = _read_text(value)
+    problem = problem_of(name)
+    if problem:
+        raise ValueError(problem)
+    return name
+
+
 def _read_count(value: object) -> int:
     number = read_whole_number(value)
     if number < 1:
@@ -95,6 +112,12 @@ def _read_command(value: object) -> list[Any]:
 
 Text = Annotated[str, PlainValidator(_read_text), WithJsonSchema({"type": "string"})]
 Name = Annotated[str, PlainValidator(_read_name), WithJsonSchema({"type": "string", "minLength": 1})]
+Project = Annotated[
+    str,
+    PlainValidator(_read_project),
+    WithJsonSchema({"type": "string", "maxLength": 128, "pattern": "^[^/\\\\#?%:]+$"}),
+]
+Entity = Annotated[str, PlainValidator(_read_entity), WithJsonSchema({"type": "string", "pattern": r"^[^/\s]+$"})]
 Finite = Annotated[float, PlainValidator(read_number), WithJsonSchema({"type": "number"})]
 Count = Annotated[int, PlainValidator(_read_count), WithJsonSchema({"type": "integer", "minimum": 1})]
 Eta = Annotated[float, PlainValidator(_read_eta), WithJsonSchema({"type": "number", "minimum": LEAST_ETA})]

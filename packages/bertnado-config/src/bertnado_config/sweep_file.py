@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .errors import Problem
-from .fields import Command, Count, MethodField, Text, one_of
+from .fields import Command, Count, Entity, MethodField, Project, Text, one_of
 from .problems import Vocabulary, problems_of
 from .sections import CLOSED, Hyperband, Metric
 
@@ -42,9 +42,9 @@ class SweepFile(BaseModel):
     """How trials that fall behind are stopped; none is stopped where it is not given."""
     run_cap: Count | None = None
     """The largest number of trials."""
-    project: Text | None = None
+    project: Project | None = None
     """The W&B project."""
-    entity: Text | None = None
+    entity: Entity | None = None
     """The W&B user or team."""
     program: Text | None = None
     """The script that W&B's command-line agent starts."""
