@@ -30,6 +30,7 @@ from .parameters import (
     Uniform,
 )
 from .plain import plain
+from .regular_file import UnfitFileError, path_problem, require_regular_file
 from .sampling import grid_parameters, grid_point, grid_size, sample_parameters
 from .sections import Hyperband, Metric
 from .sweep_config import SweepConfig, load_sweep_config, parse_sweep_config
@@ -62,6 +63,9 @@ __all__ = [
     "read_json",
     "write_json",
     "plain",
+    "path_problem",
+    "require_regular_file",
+    "UnfitFileError",
     "project_problem",
     "entity_problem",
     "nearest",

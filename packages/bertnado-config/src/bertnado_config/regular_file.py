@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import reprlib
 import stat
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 MEBIBYTE = 2**20
 
@@ -53,3 +52,32 @@ def _require_regular(mode: int) -> None:
         raise IsADirectoryError
     if not stat.S_ISREG(mode):
         raise UnfitFileError(f"must be a regular file, got {_KINDS.get(stat.S_IFMT(mode), 'another kind')}")
+
+
+def require_regular_file(path: Path) -> None:
+    """Refuse what would keep a reader waiting, or never end.
+
+    Raises:
+        UnfitFileError: It is there and no regular file: a named pipe, a device, a directory, ...
+        OSError: It is not there.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise UnfitFileError("must be a regular file, got a directory")
+    _require_regular(mode)
+
+
+def path_problem(name: str | os.PathLike[str], wanted: str) -> str | None:
+    """Say why nothing can lie at that path, `must name WANTED, got ...; ...`; `None` where something may."""
+    text = os.fspath(name)
+    if not text.strip():
+        return f"must name {wanted}, got {text!r}; write its name"
+    try:
+        Path(text).stat()
+    except ValueError:
+        return f"must name {wanted}, got {reprlib.repr(text)} with a character that no name has; write it without"
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            shown = reprlib.repr(text)
+            return f"must name {wanted}, got {shown} of {len(text):,} characters, too long for any; write its name"
+    return None

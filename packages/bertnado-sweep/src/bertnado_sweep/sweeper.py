@@ -175,4 +175,7 @@ class Sweeper:
 
 def _absolute(place: str | Path) -> str:
     """What exists here by that name, so that it is found from everywhere; a name on the hub stays what it is."""
-    return str(Path(place).resolve()) if Path(place).exists() else str(place)
+    try:
+        return str(Path(place).resolve()) if str(place).strip() and Path(place).exists() else str(place)
+    except (OSError, ValueError):  # what no file can be named
+        return str(place)

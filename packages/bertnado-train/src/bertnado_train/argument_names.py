@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
+from bertnado_config import SweepConfigError, read_json
 from bertnado_metrics import did_you_mean, nearest
 from transformers import TrainingArguments
 
@@ -32,10 +34,16 @@ MANAGED = frozenset(
 """Names that a sweep file may set and that are ignored: BertNado decides them itself."""
 
 _ONE_DEVICE = "a trial has one device; leave it out, and train several trials at once with --workers"
+_LOG_IN = (
+    "a token must stay out of sweep files and arguments, which are written into every record; "
+    "take it out, and log in with `hf auth login` or set HF_TOKEN"
+)
 _NO_UPLOAD = "a sweep uploads no model; leave it out, and upload what full-train writes"
 REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("deepspeed", "fsdp", "fsdp_config", "parallelism_config"), _ONE_DEVICE),
-    "push_to_hub": _NO_UPLOAD,
+    **dict.fromkeys(("push_to_hub", "hub_model_id", "hub_strategy", "hub_private_repo"), _NO_UPLOAD),
+    **dict.fromkeys(("hub_always_push", "hub_revision"), _NO_UPLOAD),
+    "hub_token": _LOG_IN,
 }
 """Names that no sweep file may set, and why."""
 
@@ -63,12 +71,28 @@ class Argument:
         """
         if self.field in REFUSED and value not in (None, False):
             raise ValueError(REFUSED[self.field])
+        if self.field in _OBJECTS_OR_FILES:
+            value = _read_object(value)
         kind = FIELDS[self.field] if self.translate is None else _TRANSLATED_TYPES[self.name]
         converted = _convert(kind, value)
         if self.translate is None and self.field in _CHOICES and converted is not None:
             converted = _convert_name(_CHOICES[self.field], converted)
         _check_bounds(self.name if self.translate else self.field, converted)
         return converted if self.translate is None else self.translate(converted)
+
+
+_OBJECTS_OR_FILES = frozenset({"accelerator_config"})
+"""Fields that take an object, or the name of a JSON file that holds one."""
+
+
+def _read_object(value: Any) -> Any:
+    """Read the file that a text names, so that transformers does not: it reads whatever lies there."""
+    if not isinstance(value, str) or value.lstrip().startswith("{"):
+        return value
+    try:
+        return read_json(value)
+    except SweepConfigError as error:
+        raise ValueError("; ".join(f"{value}: {problem}" for problem in error.problems)) from None
 
 
 def argument_named(name: str) -> Argument:
@@ -199,7 +223,7 @@ def _as_number(value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
@@ -225,6 +249,7 @@ _RENAMED = {
     "epochs": "num_train_epochs",
     "evaluation_strategy": "eval_strategy",
     "no_cuda": "use_cpu",
+    "push_to_hub_token": "hub_token",
 }
 _TRANSLATED: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "warmup_ratio": ("warmup_steps", _steps_for_ratio),
@@ -278,7 +303,7 @@ _BOUNDS = {
     "gradient_accumulation_steps": _Bounds(1),
     "eval_accumulation_steps": _Bounds(1),
     "dataloader_num_workers": _NOT_NEGATIVE,
-    "dataloader_prefetch_factor": _Bounds(1),
+    "dataloader_prefetch_factor": _Bounds(1, 1_000, high_included=True),
     "num_train_epochs": _POSITIVE,
     "eval_steps": _POSITIVE,
     "eval_delay": _NOT_NEGATIVE,
@@ -300,6 +325,19 @@ _BOUNDS = {
 def _check_bounds(name: str, value: Any) -> None:
     if name == "max_steps" and value < 1 and value != -1:
         raise ValueError(f"it has to be at least 1, or -1 where epochs count, got {value!r}")
+    if value is None:
+        return
     bounds = _BOUNDS.get(name)
-    if bounds is not None and value is not None and value not in bounds:
+    if bounds is not None and value not in bounds:
         raise ValueError(f"it has to be {bounds}, got {value!r}")
+    if name == "dataloader_num_workers" and value > max(_FEW_WORKERS, 2 * _usable_cpus()):
+        most = f"at most {_FEW_WORKERS}, or twice the CPUs that this process may use"
+        raise ValueError(f"it has to be {most}, got {value!r}; each is a process of its own")
+
+
+_FEW_WORKERS = 8
+"""Processes that load data, as many as are let pass everywhere."""
+
+
+def _usable_cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from bertnado_metrics import nearest
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, set_seed
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedConfig, set_seed
 from transformers.utils import logging
 from transformers.utils.hub import is_offline_mode
+
+from .model_files import foreign_code_problem, model_name_problem, oversize_problem, require_readable_files
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from bertnado_metrics import Task
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _HUB_NAME = re.compile(r"(\w[\w.-]*/)?\w[\w.-]*")
+
+_AGAIN = "fetch or save it again"
 
 _LFS = b"version https://git-lfs"
 """How a pointer of Git LFS begins."""
@@ -34,9 +38,33 @@ def load_config(model_name: str, *, trust_remote_code: bool) -> PreTrainedConfig
     """Read a model's configuration from a directory, the local cache or the hub.
 
     Raises:
-        ValueError: It cannot be found or read; the message says what to do without internet.
+        ValueError: It cannot be found or read, or asks for code that is not part of transformers; the message says
+            what to do.
     """
+    problem = model_name_problem(model_name)
+    if problem:
+        raise ValueError(f"model_name {problem}")
+    _refuse_unfit_files(model_name, trust_remote_code)
     return _load(AutoConfig, model_name, trust_remote_code)
+
+
+def _refuse_unfit_files(model_name: str, trust_remote_code: bool) -> None:
+    """Look at what `config.json` asks for before anything of it is done."""
+    try:
+        require_readable_files(model_name)
+    except ValueError as error:
+        raise ValueError(f"the model {model_name!r} cannot be loaded: {error}; {_AGAIN}") from None
+    try:
+        config, _ = PreTrainedConfig.get_config_dict(model_name)
+    except Exception as error:  # a damaged file raises whatever its reader raises
+        raise ValueError(_explain(model_name, error)) from error
+    foreign = None if trust_remote_code else foreign_code_problem(config)
+    if foreign:
+        cure = "take it out, or look at that code and add --trust-remote-code"
+        raise ValueError(f"the model {model_name!r} cannot be used: {foreign}; {cure}")
+    oversize = oversize_problem(config)
+    if oversize:
+        raise ValueError(f"the model {model_name!r} cannot be used: {oversize}; {_AGAIN}")
 
 
 def load_tokenizer(model_name: str, *, trust_remote_code: bool) -> PreTrainedTokenizerBase:
@@ -111,7 +139,7 @@ def read_model(
         )
     unfit = _unfit_weights(model, loading)
     if unfit:
-        raise ValueError(f"the model {model_name!r} cannot be used: {unfit}; fetch or save it again")
+        raise ValueError(f"the model {model_name!r} cannot be used: {unfit}; {_AGAIN}")
     new = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
     weights = {name: weight for name, weight in model.state_dict().items() if name not in new}
     return StoredModel(type(model), model.config, weights)
@@ -196,6 +224,8 @@ def _explain(model_name: str, error: Exception) -> str:
 
 
 def _reason_and_cure(model_name: str, error: Exception) -> str:
+    if "weights_only" in str(error) or "Weights only" in str(error):
+        return _pickle_and_cure(str(error))
     reason = (str(error).strip().split("\n")[0] or type(error).__name__).rstrip(".")
     if reason.startswith("Unrecognized configuration class"):
         return "transformers has no sequence classifier of its kind; name a model of DNA sequences"
@@ -208,7 +238,7 @@ def _reason_and_cure(model_name: str, error: Exception) -> str:
         pointer = next((file.name for file in sorted(path.iterdir()) if _is_lfs_pointer(file)), None)
         if pointer:
             return f"{pointer} only points at the file that is meant; run `git lfs pull` in the directory"
-        return f"{reason}; fetch or save it again"
+        return f"{reason}; {_AGAIN}"
     suggestion = _nearest_model(path)
     hint = f"did you mean the directory {suggestion!r}? " if suggestion else ""
     if not _HUB_NAME.fullmatch(model_name):
@@ -223,6 +253,16 @@ def _reason_and_cure(model_name: str, error: Exception) -> str:
         f"{reason}; {hint}give a directory that holds a model, or a name on the Hugging Face hub; without internet, "
         f"fetch it first where there is some {fetch}, and set HF_HUB_OFFLINE=1"
     )
+
+
+def _pickle_and_cure(reason: str) -> str:
+    """Say what torch would not read; its own advice is to read it whatever it does."""
+    if "GLOBAL" in reason:
+        return (
+            "its weights file holds more than tensors, which could run code when it is read; "
+            "save it as safetensors with save_pretrained where it is trusted"
+        )
+    return f"its weights file is damaged, or none that torch.save wrote; {_AGAIN}"
 
 
 def _is_lfs_pointer(file: Path) -> bool:

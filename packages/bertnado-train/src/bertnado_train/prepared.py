@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import datasets
 import numpy as np
 import pyarrow as pa
-from bertnado_config import SweepConfigError, read_json
+from bertnado_config import (
+    SweepConfigError,
+    UnfitFileError,
+    path_problem,
+    read_document,
+    read_json,
+    require_regular_file,
+)
 from bertnado_metrics import Task, nearest
 
 from .encoded import EncodedSplit
@@ -67,6 +74,11 @@ class PreparedDataset:
         }
 
 
+def dataset_name_problem(path: Path | str) -> str | None:
+    """Say why no dataset can lie there, `must ..., got ...; ...`; `None` where one may."""
+    return path_problem(path, "the directory that save_to_disk wrote")
+
+
 def open_dataset(
     path: Path | str,
     task: Task,
@@ -84,6 +96,9 @@ def open_dataset(
     Raises:
         DatasetError: Everything that is wrong with it, each with its cure.
     """
+    problem = dataset_name_problem(path)
+    if problem:
+        raise DatasetError([f"dataset {problem}"])
     path = Path(path)
     stored = _read_splits(path)
     problems = [problem for name, split in stored.items() for problem in _column_problems(name, split)]
@@ -136,8 +151,8 @@ def _read_splits(path: Path) -> dict[str, datasets.Dataset]:
                 )
             ]
         )
+    empty = _empty_splits(path)
     try:
-        empty = [state.parent.name for state in path.glob("*/state.json") if not read_json(state)["_data_files"]]
         stored = datasets.DatasetDict() if empty else datasets.load_from_disk(str(path))
     except Exception as error:
         raise DatasetError([f"{str(path)!r} cannot be read: {error}; prepare it again"]) from error
@@ -155,6 +170,34 @@ def _read_splits(path: Path) -> dict[str, datasets.Dataset]:
     if problems:
         raise DatasetError(problems)
     return {name: stored[name] for name in (TRAIN, VALIDATION, TEST) if name in stored and len(stored[name])}
+
+
+def _empty_splits(path: Path) -> list[str]:
+    """Name the splits without a row, once nothing in the directory can keep the library waiting."""
+    for file in sorted({*path.glob("*"), *path.glob("*/*")}):
+        if file.exists() and not file.is_dir():
+            try:
+                require_regular_file(file)
+            except UnfitFileError as error:
+                raise DatasetError([f"{str(file)!r} {error}; prepare the dataset again"]) from None
+    _list_in(path / "dataset_dict.json", "splits", str)
+    files = {state.parent.name: _list_in(state, "_data_files", dict) for state in path.glob("*/state.json")}
+    return [name for name, parts in files.items() if not parts]
+
+
+def _list_in(file: Path, key: str, kind: type) -> list[Any]:
+    """Read a list in a file that save_to_disk wrote."""
+    try:
+        content = read_json(file)
+    except SweepConfigError as error:
+        reason = "; ".join(map(str, error.problems))
+        raise DatasetError([f"{str(file)!r} cannot be read: {reason}; prepare the dataset again"]) from None
+    found = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(found, list) or not all(isinstance(item, kind) for item in found):
+        shown = reprlib.repr(content)
+        wanted = f"must hold an object with the list {key!r}, got {shown}"
+        raise DatasetError([f"{str(file)!r} {wanted}; prepare the dataset again"])
+    return found
 
 
 def _no_rows(name: str) -> str:
@@ -257,12 +300,12 @@ def _token_problems(name: str, split: EncodedSplit, unknown: int | None) -> list
 
 def _beside(path: Path, name: str) -> Path | None:
     """Find a file in the dataset's directory, or else next to that directory."""
-    return next((file for file in (path / name, path.parent / name) if file.is_file()), None)
+    return next((file for file in (path / name, path.parent / name) if file.exists()), None)
 
 
 def _read_mapping(file: Path) -> Mapping[str, Any]:
     try:
-        read = read_json(file)
+        read = read_document(file)
     except SweepConfigError as error:
         raise ValueError("; ".join(map(str, error.problems))) from None
     if not isinstance(read, dict):
@@ -293,7 +336,7 @@ def _read_label_names(path: Path, logits: int) -> tuple[Mapping[str, int] | None
         return None, [f"{file}: {error}"]
     classes = max(logits, 2)  # one logit tells two classes apart
     if sorted(names.values(), key=str) != sorted(range(classes), key=str):
-        return None, [f"{file}: the names need the numbers 0 to {classes - 1}, each once; it has {names}"]
+        return None, [f"{file}: the names need the numbers 0 to {classes - 1}, each once; it has {reprlib.repr(names)}"]
     return names, []
 
 

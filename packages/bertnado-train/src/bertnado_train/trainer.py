@@ -16,7 +16,8 @@ from bertnado_metrics import compute_metrics, get_task
 from .checks import SweepPlan, check_parameters, check_precision, try_arguments
 from .memory import Fit
 from .model import position_limit
-from .prepared import TRAIN, VALIDATION, DatasetError, PreparedDataset, open_dataset
+from .model_files import model_name_problem
+from .prepared import TRAIN, VALIDATION, DatasetError, PreparedDataset, dataset_name_problem, open_dataset
 from .trial import CHECKPOINT, Setting, open_setting, run_trial
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class HuggingFaceTrainer:
         """Check everything, and say what the trials will do unless something is wrong."""
         task = get_task(self.task_type)
         problems = [*check_parameters(config, task), *check_precision(config, self.precision)]
-        setting, more = self._try_open(objective)
+        unnamed = self._unnamed()
+        setting, more = (None, unnamed) if unnamed else self._try_open(objective)
         problems += more
         if setting is None or any(problem.severity == "error" for problem in problems):
             return None, problems
@@ -95,6 +97,11 @@ class HuggingFaceTrainer:
             precision=self.precision,
             trust_remote_code=self.trust_remote_code,
         )
+
+    def _unnamed(self) -> list[Problem]:
+        """Find what is not named at all, or by what no name can be."""
+        found = {"model_name": model_name_problem(self.model_name), "dataset": dataset_name_problem(self.dataset)}
+        return [Problem(name, problem) for name, problem in found.items() if problem]
 
     def _try_open(self, objective: Objective) -> tuple[Setting | None, list[Problem]]:
         try:

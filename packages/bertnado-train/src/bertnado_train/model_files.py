@@ -1,0 +1,80 @@
+"""What a model's files may make transformers wait for, fetch or run, found before it reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import SweepConfigError, UnfitFileError, path_problem, read_json, require_regular_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_KERNEL_KEYS = frozenset(
+    {"attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation"}
+)
+_MOST_LAYERS = 10_000
+"""Of a model; each is an object in memory before any weight is read."""
+
+
+def model_name_problem(model_name: str) -> str | None:
+    """Say why no model can have that name, `must ..., got ...; ...`; `None` where one may."""
+    return path_problem(model_name, "a directory or a model on the hub")
+
+
+def require_readable_files(model_name: str) -> None:
+    """Refuse a directory in which something would keep a reader waiting, or that no reader gets to the end of.
+
+    Raises:
+        ValueError: A named pipe, a device, ... lies there, or its `config.json` is broken.
+    """
+    directory = Path(model_name)
+    if not directory.is_dir():
+        return
+    for file in sorted(directory.iterdir()):
+        if file.exists() and not file.is_dir():
+            try:
+                require_regular_file(file)
+            except UnfitFileError as error:
+                raise ValueError(f"{file.name} {error}") from None
+    config = directory / "config.json"
+    if config.is_file() and not isinstance(_read_config(config), dict):
+        raise ValueError("config.json must hold an object, got something else")
+
+
+def _read_config(file: Path) -> Any:
+    try:
+        return read_json(file)
+    except SweepConfigError as error:
+        raise ValueError("; ".join(f"{file.name}: {problem}" for problem in error.problems)) from None
+
+
+def foreign_code_problem(config: dict[str, Any]) -> str | None:
+    """Say by which value a `config.json` would have code fetched and run that is not part of transformers."""
+    for key, value in _values(config):
+        if key in _KERNEL_KEYS:
+            named = list(value.values()) if isinstance(value, dict) else [value]
+            kernel = next((name for name in named if isinstance(name, str) and "/" in name), None)
+            if kernel:
+                return (
+                    f"its config.json must give {key} a name of transformers' own, got the kernel {kernel!r} on the hub"
+                )
+    return None
+
+
+def oversize_problem(config: dict[str, Any]) -> str | None:
+    """Say which number of a `config.json` would fill the memory with layers."""
+    for key, value in _values(config):
+        if "layer" in key and isinstance(value, int) and value > _MOST_LAYERS:
+            return f"its config.json must have a {key} of at most {_MOST_LAYERS:,}, got {value:,}"
+    return None
+
+
+def _values(content: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield str(key), value
+            yield from _values(value)
+    elif isinstance(content, list):
+        for item in content:
+            yield from _values(item)
