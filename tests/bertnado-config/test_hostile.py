@@ -181,6 +181,20 @@ def test_what_cannot_be_read_is_refused_with_its_place(tmp_path, name, text, mes
     assert refusal(read_document, document(tmp_path, name, text)).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        ("a: !!python/object:os.system x", "take the tag out, a document holds what JSON has"),
+        ("? [a]\n: 1", "write a name as the key"),
+        ("a: *b", "write its anchor before it, or quote the text"),
+        ("<<: 3", "write << before an alias of an object"),
+        ("a:\n\tb: 1", "indent with spaces, not with tabs"),
+    ],
+)
+def test_what_to_do_about_it_is_said_in_our_own_words(tmp_path, text, cure):
+    assert refusal(read_document, document(tmp_path, "a.yaml", text)).endswith(f"; {cure}")
+
+
 def test_comments_alone_are_no_sweep(tmp_path):
     assert read_document(document(tmp_path, "a.yaml", "# nothing\n")) is None
     assert refusal(parse_sweep_config, None) == "a sweep file holds one object, not null"

@@ -399,3 +399,32 @@ def test_the_error_is_a_value_error_that_survives_pickling():
     again = pickle.loads(pickle.dumps(error))
     assert isinstance(again, ValueError)
     assert (again.problems, again.source, str(again)) == (error.problems, error.source, str(error))
+
+
+SECRET = "hf_abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"hub_token": SECRET},
+        {"hub_token": {"min": SECRET, "max": 1}},
+        {"hub_token": {"values": [SECRET], "probabilities": [2]}},
+        {"training_args": {"parameters": {"hub_token": SECRET}}},
+        {"training_args": {"hub_token": SECRET, "seed": 1}},
+        {"WANDB_API_KEY": [SECRET]},
+        {"password": {"distribution": SECRET}},
+        {"training_args": [SECRET]},
+    ],
+)
+def test_a_secret_is_not_repeated(parameters):
+    said = problems_of({"method": "random", "parameters": parameters})
+    assert said
+    assert SECRET not in "".join(said)
+
+
+def test_what_is_wrong_beside_a_secret_is_said_all_the_same():
+    with_token = {"hub_token": {"value": SECRET}, "seed": {"min": 3, "max": 1}}
+    assert problems_of({"method": "random", "parameters": with_token}) == problems_of(
+        {"method": "random", "parameters": {"seed": with_token["seed"]}}
+    )

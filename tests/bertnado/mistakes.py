@@ -16,6 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 import datasets
+import torch
 from bertnado import cli
 from click.testing import CliRunner
 from support.material import SWEEP, write_material
@@ -187,6 +188,49 @@ def without(name: str) -> Preparation:
     return prepare
 
 
+def linked(name: str, target: str) -> Preparation:
+    """Make a link, in the place of what is there."""
+
+    def prepare(scene: Path) -> None:
+        (scene / name).unlink(missing_ok=True)
+        (scene / name).symlink_to(target)
+
+    return prepare
+
+
+def pipe(name: str) -> Preparation:
+    """Make a named pipe, in the place of what is there."""
+
+    def prepare(scene: Path) -> None:
+        (scene / name).unlink(missing_ok=True)
+        os.mkfifo(scene / name)
+
+    return prepare
+
+
+def configured(**changes: Any) -> Preparation:
+    """Change keys of the model's `config.json`."""
+
+    def prepare(scene: Path) -> None:
+        content = json.loads((scene / "model/config.json").read_text()) | changes
+        (scene / "model/config.json").write_text(json.dumps(content))
+
+    return own("model", prepare)
+
+
+def pickled(scene: Path) -> None:
+    """Store weights as code that runs when it is read."""
+    (scene / "model/model.safetensors").unlink()
+    torch.save({"weight": Code()}, scene / "model/pytorch_model.bin")
+
+
+class Code:
+    """A pickle of this makes a directory when it is read."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        return os.mkdir, ("ran",)
+
+
 def replaced(name: str, before: str, after: str) -> Preparation:
     """Change a part of a file."""
 
@@ -194,6 +238,16 @@ def replaced(name: str, before: str, after: str) -> Preparation:
         old = (scene / name).read_text()
         assert before in old
         (scene / name).write_text(old.replace(before, after))
+
+    return prepare
+
+
+def both(*changes: Preparation) -> Preparation:
+    """Make several changes."""
+
+    def prepare(scene: Path) -> None:
+        for change in changes:
+            change(scene)
 
     return prepare
 
@@ -276,6 +330,10 @@ def in_file(done: str, content: str) -> Mistake:
     return searching(FILE, done, prepare=text("sweep.json", content))
 
 
+def yaml(done: str, content: str) -> Mistake:
+    return searching(FILE, f"YAML: {done}", "--config-path sweep.yaml", text("sweep.yaml", content))
+
+
 def declaring(done: str, **declared: Any) -> Mistake:
     return checking(SPACE, done, prepare=parameters(**declared))
 
@@ -295,6 +353,8 @@ def by_hand(done: str, **content: Any) -> Mistake:
 
 HOPELESS = {"learning_rate": {"value": 1e30}, "training_args": {"parameters": {"max_grad_norm": {"value": 0}}}}
 NO_ANSWER = {"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://localhost:9"}
+DEEP = "[" * 900 + "]" * 900
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
 CODE = {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}}
 MULTI, MANY, MEASURED = "multiclass_classification", "multilabel_classification", "regression"
 
@@ -330,6 +390,21 @@ MISTAKES = (
         text("sweep.yaml", "method: grid\nparameters:\n\tseed: 1\n"),
     ),
     in_file("a list, `[]`", "[]"),
+    searching(FILE, "a named pipe", prepare=pipe("sweep.json")),
+    searching(FILE, "a device, `/dev/zero`", prepare=linked("sweep.json", "/dev/zero")),
+    in_file("2 MiB of JSON", '"' + "a" * 2**21 + '"'),
+    in_file("JSON that is nested 900 deep", DEEP),
+    in_file("half a surrogate pair in a name", '{"name": "\\ud800", "method": "grid", "parameters": {}}'),
+    in_file("an integer of 5000 digits", '{"run_cap": ' + "1" * 5000 + "}"),
+    in_file("`1e999`", '{"method": "grid", "parameters": {"weight_decay": {"value": 1e999}}}'),
+    yaml("aliases that expand to billions", BOMB),
+    yaml("an object that holds itself", "method: grid\nparameters: &all\n  seed: *all\n"),
+    yaml("a tag of Python", "method: !!python/object/apply:os.system [ls]\n"),
+    yaml("a list as a key", "method: grid\nparameters:\n  ? [a, b]\n  : {value: 1}\n"),
+    yaml("comments alone", "# to be written\n"),
+    searching(FILE, '`"project": "lab/dna"`', prepare=sweep(project="lab/dna")),
+    searching(FILE, "a project of 129 letters", prepare=sweep(project="d" * 129)),
+    searching(FILE, '`"entity": "my lab"`', prepare=sweep(entity="my lab")),
     searching(FILE, "`methd` for `method`", prepare=sweep(method=None, methd="random")),
     searching(FILE, '`"method": "bayesian"`', prepare=sweep(method="bayesian")),
     searching(FILE, "no `parameters`", prepare=sweep(parameters=None)),
@@ -347,6 +422,11 @@ MISTAKES = (
         FILE,
         "`early_terminate` with `eta` 1",
         prepare=sweep(early_terminate={"type": "hyperband", "min_iter": 1, "eta": 1}),
+    ),
+    searching(
+        FILE,
+        "`early_terminate` with `eta` 1.0000001",
+        prepare=sweep(early_terminate={"type": "hyperband", "min_iter": 1, "eta": 1.0000001}),
     ),
     searching(
         FILE,
@@ -389,6 +469,18 @@ MISTAKES = (
     declaring("a seed below 0", seed={"values": [-1, 2]}),
     declaring("`deepspeed`", deepspeed={"value": "zero2.json"}),
     declaring("`push_to_hub`", push_to_hub={"value": True}),
+    declaring("`hub_model_id`", hub_model_id={"value": "lab/dna"}),
+    declaring("`hub_token`", hub_token={"value": "hf_abc"}),
+    declaring("a token in the place of a parameter", hub_token="hf_abc"),
+    declaring("a token in `training_args`", training_args={"value": {"push_to_hub_token": "hf_abc"}}),
+    declaring("100,000 processes that load data", dataloader_num_workers={"values": [0, 100_000]}),
+    declaring("`dataloader_prefetch_factor` of 5000", dataloader_prefetch_factor={"value": 5000}),
+    declaring("`1e308` epochs", num_train_epochs={"value": 1e308}),
+    checking(
+        SPACE,
+        "`accelerator_config` that is a named pipe",
+        prepare=both(parameters(accelerator_config={"value": "pipe.json"}), pipe("pipe.json")),
+    ),
     # values of flags
     flagged("--sweep-count 0"),
     flagged("--sweep-count many"),
@@ -411,6 +503,11 @@ MISTAKES = (
     flagged("--backend wandb", " with a server that does not answer", environment=NO_ANSWER),
     flagged("--sweep-id lab/dna/a1b2c3d4 --backend local"),
     flagged("--sweep-id lab/dna/a1b2c3d4", " without an account"),
+    flagged("--model-name ''"),
+    flagged("--dataset ''"),
+    flagged("--dataset ' '"),
+    Mistake(FLAG, "`--model-name` of 5000 letters", f"bertnado check {SEARCH} --model-name {'m' * 5000}"),
+    Mistake(FLAG, "`--dataset` of 5000 letters", f"bertnado check {SEARCH} --dataset {'d' * 5000}"),
     # the dataset
     checking(DATA, "`--dataset datset`, for `dataset`", "--dataset datset"),
     checking(DATA, "a directory that does not exist", "--dataset peaks"),
@@ -418,6 +515,15 @@ MISTAKES = (
     checking(DATA, "an empty directory", "--dataset peaks", directory("peaks")),
     checking(DATA, "one split of a dataset", "--dataset dataset/train"),
     data("a file of it is missing", own("dataset", without("dataset/train/data-00000-of-00001.arrow"))),
+    data("a file of it is a named pipe", own("dataset", pipe("dataset/train/data-00000-of-00001.arrow"))),
+    checking(DATA, "a named pipe", "--dataset pipe", pipe("pipe")),
+    data("`dataset_dict.json` that is a list", own("dataset", text("dataset/dataset_dict.json", "[]"))),
+    data("`dataset_dict.json` that is empty", own("dataset", text("dataset/dataset_dict.json", ""))),
+    data("`state.json` that is `{}`", own("dataset", text("dataset/train/state.json", "{}"))),
+    data("`state.json` that is cut off", own("dataset", text("dataset/train/state.json", '{"_data_files": ['))),
+    data(
+        "`state.json` that is nested 900 deep", own("dataset", text("dataset/train/state.json", "[" * 900 + "]" * 900))
+    ),
     data("no `validation`", splits(validation=None, test=rows())),
     data("`valid` for `validation`", splits(validation=None, valid=rows())),
     data("no `train`", splits(train=None)),
@@ -458,6 +564,9 @@ MISTAKES = (
     data("`class_weights.json` with a weight below 0", splits({"class_weights.json": '{"0": 1, "1": -2}'})),
     data("`class_weights.json` that is a list", splits({"class_weights.json": "[1, 2]"})),
     data("`label2id.json` that counts from 1", splits({"label2id.json": '{"no": 1, "yes": 2}'})),
+    data("`class_weights.json` with null", splits({"class_weights.json": '{"0": null, "1": 1}'})),
+    data("`class_weights.json` that is empty", splits({"class_weights.json": ""})),
+    data("`label2id.json` that is a named pipe", own("dataset", pipe("dataset/label2id.json"))),
     data("`label2id.json` that is broken", splits({"label2id.json": '{"no": 0 "yes": 1}'})),
     # the model
     checking(MODEL, "`--model-name ./modle`, for `./model`", "--model-name ./modle"),
@@ -494,6 +603,22 @@ MISTAKES = (
         MODEL,
         "a model with code of its own",
         prepare=own("model", text("model/config.json", json.dumps(CODE))),
+    ),
+    checking(MODEL, "`config.json` that is a list", prepare=own("model", text("model/config.json", "[]"))),
+    checking(MODEL, "`config.json` that is a named pipe", prepare=own("model", pipe("model/config.json"))),
+    checking(MODEL, "weights that are a named pipe", prepare=own("model", pipe("model/model.safetensors"))),
+    checking(MODEL, "weights that are a pickle with code", prepare=own("model", pickled)),
+    checking(
+        MODEL,
+        "weights that are damaged, `pytorch_model.bin`",
+        prepare=own("model", without("model/model.safetensors"), text("model/pytorch_model.bin", b"garbage" * 20)),
+    ),
+    checking(MODEL, "attention by a kernel on the hub", prepare=configured(attn_implementation="somebody/kernel")),
+    checking(MODEL, "a billion layers", prepare=configured(num_hidden_layers=10**9)),
+    checking(
+        MODEL,
+        "code in another repository",
+        prepare=configured(model_type="own", auto_map={"AutoConfig": "somebody/else--code.OwnConfig"}),
     ),
     # the output directory
     searching(PLACE, "a file", "--output-dir sweep.json"),
@@ -535,6 +660,10 @@ MISTAKES = (
     training(BEST, "the sweep file", "--best-config-path sweep.json"),
     training(BEST, "`best_sweep_details.json`", "--best-config-path done/best_sweep_details.json"),
     training(BEST, "broken JSON", "--best-config-path best.json", text("best.json", '{"learning_rate": 1e-4')),
+    training(BEST, "nothing, `{}`", "--best-config-path best.json", text("best.json", "{}")),
+    training(BEST, "a named pipe", "--best-config-path best.json", pipe("best.json")),
+    by_hand("a metric and no parameter", metric_for_best_model="roc_auc"),
+    by_hand("`hub_token`", learning_rate=1e-4, hub_token="hf_abc"),
     training(BEST, "a list, `[]`", "--best-config-path best.json", text("best.json", "[]")),
     by_hand("the config of a W&B run", learning_rate=1e-4, _wandb={"version": 1}),
     by_hand("`lr`", lr=1e-4),
@@ -549,6 +678,8 @@ MISTAKES = (
     training(FINAL, "`--output-dir` that is a file", "--output-dir sweep.json"),
     training(FINAL, "`--dataset datset`, for `dataset`", "--dataset datset"),
     training(FINAL, "`--model-name ./modle`, for `./model`", "--model-name ./modle"),
+    training(FINAL, "`--model-name ''`", "--model-name ''"),
+    training(FINAL, "`--dataset ''`", "--dataset ''"),
     training(FINAL, "`--early-stopping-patience 0`", "--early-stopping-patience 0"),
     training(FINAL, "`--seed 4294967296`", "--seed 4294967296"),
     # quickstart

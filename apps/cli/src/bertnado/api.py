@@ -156,7 +156,7 @@ def _agent_command(sweeper: Sweeper, options: SweepOptions) -> list[str]:
         "--sweep-id": "${envvar:WANDB_SWEEP_ID}",
         "--output-dir": _from_here(sweeper.output_dir),
         "--dataset": _from_here(sweeper.dataset),
-        "--model-name": _from_here(sweeper.model_name) if Path(sweeper.model_name).exists() else sweeper.model_name,
+        "--model-name": _from_here(sweeper.model_name) if _is_there(sweeper.model_name) else sweeper.model_name,
         "--task-type": sweeper.task_type,
         "--seed": str(sweeper.seed),
         "--precision": sweeper.precision,
@@ -167,7 +167,14 @@ def _agent_command(sweeper: Sweeper, options: SweepOptions) -> list[str]:
 
 
 def _from_here(path: Path | str) -> str:
-    return os.path.relpath(path)
+    return os.path.relpath(path) if str(path).strip() else str(path)
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return Path(name).exists() and bool(name.strip())
+    except (OSError, ValueError):  # what no file can be named
+        return False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import (
     BestConfig,
@@ -15,7 +15,7 @@ from bertnado_config import (
 )
 from bertnado_metrics import Objective, resolve_objective
 from bertnado_sweep import BEST_DETAILS_FILE, output_problems, single_run
-from bertnado_train import HuggingFaceTrainer, override_arguments
+from bertnado_train import HuggingFaceTrainer, convert_arguments, override_arguments
 from bertnado_train import train_model as train
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def prepare_final(
         SweepConfigError: Everything that was found wrong.
     """
     best = read_best_config(best_config_path)
-    carried = _carried_over(best, best_config_path)
+    carried, problems = _carried_over(best, best_config_path)
     if precision != "auto":
         carried = {name: value for name, value in carried.items() if name not in _PRECISION}
     given = dict(overrides) if seed is None else {**overrides, "seed": seed}
@@ -86,7 +86,10 @@ def prepare_final(
         precision=precision,
         trust_remote_code=trust_remote_code,
     )
-    problems = _output_problems(output_dir)
+    if not parameters:
+        message = "must hold the parameters to train with, and holds none; name the best_sweep_config.json of a sweep"
+        raise SweepConfigError([Problem("", message)], source=str(best_config_path))
+    problems += _output_problems(output_dir)
     try:
         objective = _objective(best, task_type, metric_name, metric_goal)
         config = parse_sweep_config(_constants(parameters))
@@ -155,17 +158,50 @@ def _objective(best: BestConfig, task_type: str, metric_name: str | None, metric
     return resolve_objective(task_type, metric_name, metric_goal, declared_name=best.objective_name)
 
 
-def _carried_over(best: BestConfig, best_config_path: Path) -> dict[str, Any]:
-    """Read what the best trial trained with besides its parameters, if it was recorded beside them."""
+def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, Any], list[Problem]]:
+    """Read what the best trial trained with besides its parameters, if it was recorded beside them.
+
+    A record that cannot be read is left out, with a warning: its parameters are in the best configuration too.
+    """
     path = best_config_path.with_name(BEST_DETAILS_FILE)
-    if not path.is_file():
-        return {}
-    details = read_json(path)
-    if details.get("parameters") != best.parameters:
-        return {}
-    arguments = details.get("details", {}).get("arguments", {})
+    if not path.exists():
+        return {}, []
+    try:
+        recorded = read_json(path)
+        if _mapping_in(recorded, "parameters") != best.parameters:
+            return {}, []
+        return _told(_mapping_in(_mapping_in(recorded, "details"), "arguments")), []
+    except SweepConfigError as error:
+        reason = "; ".join(map(str, error.problems))
+    except ValueError as error:
+        reason = str(error)
+    lost = "the sweep's seed, precision and interval of evaluation are not taken over"
+    return {}, [Problem("", f"{path} is left out, so {lost}: {reason}", "warning")]
+
+
+def _told(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Pick what is carried over.
+
+    Raises:
+        ValueError: A value is none that its training argument can hold.
+    """
     told = {name: arguments[name] for name in _CARRIED_OVER if name in arguments}
-    return {name: value for name, value in told.items() if value or name == "bf16"}  # fp32 is a choice as well
+    told = {name: value for name, value in told.items() if value or name == "bf16"}  # fp32 is a choice as well
+    convert_arguments(told)
+    return told
+
+
+def _mapping_in(content: Any, key: str) -> Mapping[str, Any]:
+    """Find the object `key` in an object.
+
+    Raises:
+        ValueError: There is none.
+    """
+    found = cast("dict[str, Any]", content).get(key) if isinstance(content, dict) else None
+    if not isinstance(found, dict):
+        msg = f"it must hold the object {key!r}, and holds none"
+        raise ValueError(msg)
+    return cast("dict[str, Any]", found)
 
 
 def _constants(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from .files import read_document
 from .literals import show
 from .parameter_section import ParameterSection
 from .sampling import not_enumerable
+from .secret_values import mask_secrets
 from .sweep_file import as_written, read_sweep_file
 
 if TYPE_CHECKING:
@@ -84,6 +85,26 @@ def parse_sweep_config(mapping: Mapping[str, Any], *, source: str | None = None)
     unfit = content_problems(mapping)
     if unfit:
         raise SweepConfigError(unfit, source=source)
+    try:
+        return _read(mapping, source)
+    except SweepConfigError as error:
+        problems = _without_secrets(mapping, error.problems)
+        raise SweepConfigError(problems, source=source, usable=error.usable) from None
+
+
+def _without_secrets(mapping: Mapping[str, Any], problems: Sequence[Problem]) -> Sequence[Problem]:
+    """Say the same of a file that holds secrets, and repeat none of them."""
+    masked, hidden = mask_secrets(mapping)
+    if not hidden:
+        return problems
+    try:
+        _read(masked, None)
+    except SweepConfigError as error:
+        return error.problems
+    return [Problem(problem.path, "cannot be used, and is not shown here beside a secret") for problem in problems]
+
+
+def _read(mapping: Mapping[str, Any], source: str | None) -> SweepConfig:
     declared = mapping.get("parameters")
     section = ParameterSection(cast("Mapping[Any, Any]", declared)) if isinstance(declared, Mapping) else None
     file, problems = read_sweep_file(mapping)

@@ -115,11 +115,21 @@ def _construct(loader: _Loader, node: yaml.Node) -> Any:
     return loader.construct_document(node)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
+_CURES = {
+    "'\\t'": "indent with spaces, not with tabs",
+    "could not determine a constructor": "take the tag out, a document holds what JSON has",
+    "unhashable key": "write a name as the key",
+    "undefined alias": "write its anchor before it, or quote the text",
+    "for merging": "write << before an alias of an object",
+}
+"""What to do about PyYAML's mistakes, by a part of its message."""
+
+
 def _explained(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     place = f"{_place(mark)}: " if mark else ""
     message = ", ".join(part for part in (error.context, error.problem) if part)
-    cure = "; indent with spaces, not with tabs" if "'\\t'" in message else ""
+    cure = next((f"; {cure}" for mistake, cure in _CURES.items() if mistake in message), "")
     return f"{place}{message}{cure}"
 
 

@@ -1,7 +1,7 @@
 """One training run of a Hugging Face sequence classifier."""
 
 from .argument_names import override_arguments
-from .arguments import Precision
+from .arguments import Precision, convert_arguments
 from .checks import SweepPlan
 from .final import FinalModel, train_model
 from .loop import DivergedError
@@ -17,6 +17,7 @@ __all__ = [
     "HuggingFaceTrainer",
     "SweepPlan",
     "Precision",
+    "convert_arguments",
     "override_arguments",
     "DatasetError",
     "DivergedError",

@@ -15,6 +15,7 @@ from bertnado_config import SweepConfigError, read_json
 from bertnado_metrics import did_you_mean, nearest
 from transformers import TrainingArguments
 
+_LONGEST_SHOWN = 80
 OBJECT_NAME = "training_args"
 """The parameter that holds further training arguments as an object, or prefixes their names."""
 
@@ -26,6 +27,7 @@ MANAGED = frozenset(
         *("load_best_model_at_end", "metric_for_best_model", "greater_is_better"),
         # how checkpoints reach the disk
         *("save_strategy", "save_steps", "save_total_limit", "save_only_model", "save_safetensors"),
+        "enable_jit_checkpoint",
         # the evaluation's own plumbing
         *("prediction_loss_only", "batch_eval_metrics", "eval_do_concat_batches", "include_for_metrics"),
         *("label_names", "remove_unused_columns", "do_train", "do_eval", "do_predict", "resume_from_checkpoint"),
@@ -196,9 +198,9 @@ def _convert_int(value: Any, or_text: bool) -> Any:
     if number is None:
         if or_text and isinstance(value, str):
             return value
-        raise ValueError(f"a whole number is needed, got {value!r}")
+        raise ValueError(f"a whole number is needed, got {_shown(value)}")
     if not number.is_integer():
-        raise ValueError(f"a whole number is needed, got {value!r}")
+        raise ValueError(f"a whole number is needed, got {_shown(value)}")
     return int(number)
 
 
@@ -207,7 +209,7 @@ def _convert_float(value: Any, or_text: bool) -> Any:
     if number is None:
         if or_text and isinstance(value, str):
             return value
-        raise ValueError(f"a number is needed, got {value!r}")
+        raise ValueError(f"a number is needed, got {_shown(value)}")
     return number
 
 
@@ -215,6 +217,11 @@ def _convert_text(value: Any, or_text: bool) -> str:
     if isinstance(value, str) and or_text:
         return value
     raise ValueError(f"text is needed, got {value!r}")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
 def _as_number(value: Any) -> float | None:
@@ -297,6 +304,8 @@ class _Bounds:
 
 
 _POSITIVE, _NOT_NEGATIVE, _SHARE = _Bounds(0, low_included=False), _Bounds(0), _Bounds(0, 1)
+_MOST_EPOCHS = 1_000_000_000
+"""No training has so many, and the steps of more cannot be counted."""
 _BOUNDS = {
     "per_device_train_batch_size": _Bounds(1),
     "per_device_eval_batch_size": _Bounds(1),
@@ -330,6 +339,8 @@ def _check_bounds(name: str, value: Any) -> None:
     bounds = _BOUNDS.get(name)
     if bounds is not None and value not in bounds:
         raise ValueError(f"it has to be {bounds}, got {value!r}")
+    if name in ("num_train_epochs", "eval_delay") and value > _MOST_EPOCHS:
+        raise ValueError(f"it has to be at most {_MOST_EPOCHS}, got {value!r}")
     if name == "dataloader_num_workers" and value > max(_FEW_WORKERS, 2 * _usable_cpus()):
         most = f"at most {_FEW_WORKERS}, or twice the CPUs that this process may use"
         raise ValueError(f"it has to be {most}, got {value!r}; each is a process of its own")

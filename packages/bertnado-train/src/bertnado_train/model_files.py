@@ -46,7 +46,7 @@ def _read_config(file: Path) -> Any:
     try:
         return read_json(file)
     except SweepConfigError as error:
-        raise ValueError("; ".join(f"{file.name}: {problem}" for problem in error.problems)) from None
+        raise ValueError(f"{file.name}: {str(error.problems[0]).split(';')[0]}") from None
 
 
 def foreign_code_problem(config: dict[str, Any]) -> str | None:

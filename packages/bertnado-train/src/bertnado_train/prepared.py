@@ -190,7 +190,7 @@ def _list_in(file: Path, key: str, kind: type) -> list[Any]:
     try:
         content = read_json(file)
     except SweepConfigError as error:
-        reason = "; ".join(map(str, error.problems))
+        reason = str(error.problems[0]).split(";")[0]
         raise DatasetError([f"{str(file)!r} cannot be read: {reason}; prepare the dataset again"]) from None
     found = content.get(key) if isinstance(content, dict) else None
     if not isinstance(found, list) or not all(isinstance(item, kind) for item in found):

@@ -1,0 +1,110 @@
+"""What the final training takes over from the sweep's record, whatever has become of that."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from bertnado.final import prepare_final
+from bertnado_config import SweepConfigError
+
+DETAILS = "best_sweep_details.json"
+
+
+@pytest.fixture
+def prepare(material, swept, tmp_path):
+    """Prepare the final run beside a changed record: (what was carried over, the warnings)."""
+
+    def run(change):
+        for name in ("best_sweep_config.json", DETAILS):
+            shutil.copy(swept[0] / name, tmp_path)
+        change(tmp_path / DETAILS)
+        run = prepare_final(
+            output_dir=tmp_path / "out",
+            dataset=material / "dataset",
+            best_config_path=tmp_path / "best_sweep_config.json",
+            model_name=str(material / "model"),
+            task_type="binary_classification",
+            project_name=None,
+            metric_name=None,
+            metric_goal=None,
+            seed=None,
+            precision="auto",
+            patience=None,
+            trust_remote_code=False,
+            overrides={},
+        )
+        return dict(run.carried_over), [str(warning) for warning in run.warnings]
+
+    return run
+
+
+def test_the_record_is_taken_over(prepare):
+    carried, warnings = prepare(lambda path: None)
+    assert carried["seed"] == 7
+    assert warnings == []
+
+
+def written(content):
+    return lambda path: path.write_text(content)
+
+
+def with_details(details):
+    return lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | {"details": details}))
+
+
+def a_directory(path):
+    path.unlink()
+    path.mkdir()
+
+
+def a_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def cut_in_half(path):
+    text = path.read_text()
+    path.write_text(text[: len(text) // 2])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (written(""), "is empty"),
+        (written("[]"), "it must hold the object 'parameters', and holds none"),
+        (written("{}"), "it must hold the object 'parameters', and holds none"),
+        (written("[" * 900 + "]" * 900), "must be nested at most 128 deep"),
+        (cut_in_half, "line "),
+        (a_directory, "is a directory"),
+        (a_pipe, "must be a regular file, got a named pipe"),
+        (with_details([]), "it must hold the object 'details', and holds none"),
+        (with_details({"arguments": 3}), "it must hold the object 'arguments', and holds none"),
+        (with_details({"arguments": {"seed": "x"}}), "seed: a whole number is needed, got 'x'"),
+    ],
+)
+def test_a_record_that_is_damaged_is_left_out_and_said_so(prepare, tmp_path, change, reason):
+    carried, (warning,) = prepare(change)
+    assert carried == {}
+    lost = "is left out, so the sweep's seed, precision and interval of evaluation are not taken over: "
+    assert warning.startswith(f"{tmp_path / DETAILS} {lost}{reason}")
+
+
+def test_a_record_of_other_parameters_is_not_of_this_configuration(prepare):
+    def change(path):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"parameters": {"epochs": 1}}))
+
+    assert prepare(change) == ({}, [])
+
+
+def test_a_best_configuration_without_a_parameter_is_refused(prepare, tmp_path):
+    def change(path):
+        path.unlink()
+        Path(tmp_path / "best_sweep_config.json").write_text('{"metric_for_best_model": "roc_auc"}')
+
+    with pytest.raises(SweepConfigError) as caught:
+        prepare(change)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "must hold the parameters to train with, and holds none; name the best_sweep_config.json of a sweep"
+    ]
