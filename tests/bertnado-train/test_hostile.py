@@ -220,6 +220,12 @@ def test_a_config_of_a_billion_layers_is_refused_before_they_are_made(errors, mo
     assert "its config.json must have a num_hidden_layers of at most 10,000, got 1,000,000,000; fetch" in found
 
 
+def test_a_key_that_is_there_twice_is_for_transformers_to_judge(errors, model):
+    content = (model / "config.json").read_text()
+    (model / "config.json").write_text(content.replace("{", '{"model_type": "roberta",', 1))
+    assert errors(model_name=str(model)) == []
+
+
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"])
 def test_a_model_with_a_pipe_in_it_keeps_nobody_waiting(errors, model, name):
     (model / name).unlink()

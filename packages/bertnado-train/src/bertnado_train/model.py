@@ -52,7 +52,7 @@ def _refuse_unfit_files(model_name: str, trust_remote_code: bool) -> None:
     """Look at what `config.json` asks for before anything of it is done."""
     try:
         require_readable_files(model_name)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise ValueError(f"the model {model_name!r} cannot be loaded: {error}; {_AGAIN}") from None
     try:
         config, _ = PreTrainedConfig.get_config_dict(model_name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 _KERNEL_KEYS = frozenset(
     {"attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation"}
 )
+_LAYERS = re.compile(r"(layers|\bn_layer|num_layer)$")
 _MOST_LAYERS = 10_000
 """Of a model; each is an object in memory before any weight is read."""
 
@@ -27,6 +29,7 @@ def require_readable_files(model_name: str) -> None:
 
     Raises:
         ValueError: A named pipe, a device, ... lies there, or its `config.json` is broken.
+        OSError: It cannot be looked into.
     """
     directory = Path(model_name)
     if not directory.is_dir():
@@ -46,7 +49,10 @@ def _read_config(file: Path) -> Any:
     try:
         return read_json(file)
     except SweepConfigError as error:
-        raise ValueError(f"{file.name}: {str(error.problems[0]).split(';')[0]}") from None
+        problems = [str(problem) for problem in error.problems if "is declared twice" not in problem.message]
+        if not problems:  # transformers reads those
+            return {}
+        raise ValueError(f"{file.name}: {problems[0].split(';')[0]}") from None
 
 
 def foreign_code_problem(config: dict[str, Any]) -> str | None:
@@ -65,7 +71,7 @@ def foreign_code_problem(config: dict[str, Any]) -> str | None:
 def oversize_problem(config: dict[str, Any]) -> str | None:
     """Say which number of a `config.json` would fill the memory with layers."""
     for key, value in _values(config):
-        if "layer" in key and isinstance(value, int) and value > _MOST_LAYERS:
+        if _LAYERS.search(key) and isinstance(value, int) and value > _MOST_LAYERS:
             return f"its config.json must have a {key} of at most {_MOST_LAYERS:,}, got {value:,}"
     return None
 

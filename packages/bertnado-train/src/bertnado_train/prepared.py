@@ -175,11 +175,13 @@ def _read_splits(path: Path) -> dict[str, datasets.Dataset]:
 def _empty_splits(path: Path) -> list[str]:
     """Name the splits without a row, once nothing in the directory can keep the library waiting."""
     for file in sorted({*path.glob("*"), *path.glob("*/*")}):
-        if file.exists() and not file.is_dir():
-            try:
+        try:
+            if file.exists() and not file.is_dir():
                 require_regular_file(file)
-            except UnfitFileError as error:
-                raise DatasetError([f"{str(file)!r} {error}; prepare the dataset again"]) from None
+        except UnfitFileError as error:
+            raise DatasetError([f"{str(file)!r} {error}; prepare the dataset again"]) from None
+        except OSError as error:
+            raise DatasetError([f"{str(file)!r} cannot be read: {error.strerror}; prepare the dataset again"]) from None
     _list_in(path / "dataset_dict.json", "splits", str)
     files = {state.parent.name: _list_in(state, "_data_files", dict) for state in path.glob("*/state.json")}
     return [name for name, parts in files.items() if not parts]
