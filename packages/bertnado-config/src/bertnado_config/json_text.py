@@ -21,8 +21,16 @@ def parse_json(text: str, *, source: str | None = None, most_nested: int = MOST_
         SweepConfigError: The syntax is broken, an object has a key twice (with line and column), or it is nested deeper
             than `most_nested`.
     """
+    has_duplicates = False
+
+    def make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal has_duplicates
+        made = dict(pairs)
+        has_duplicates = has_duplicates or len(made) < len(pairs)
+        return made
+
     try:
-        content = json.loads(text, parse_int=_whole_number)
+        content = json.loads(text, parse_int=_whole_number, object_pairs_hook=make_object)
     except json.JSONDecodeError as error:
         raise SweepConfigError([Problem("", _explained(error, text))], source=source) from None
     except ValueError as error:
@@ -31,9 +39,8 @@ def parse_json(text: str, *, source: str | None = None, most_nested: int = MOST_
         raise SweepConfigError([Problem("", too_deep(most_nested))], source=source) from None
     if _is_deeper(content, most_nested):
         raise SweepConfigError([Problem("", too_deep(most_nested))], source=source)
-    problems = duplicate_keys(text)
-    if problems:
-        raise SweepConfigError(problems, source=source)
+    if has_duplicates:
+        raise SweepConfigError(duplicate_keys(text), source=source)
     return content
 
 
