@@ -2,14 +2,16 @@
 
 import json
 import math
+import subprocess
 from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 from support import postgresql
+from support.machines import machine
 from support.wandb_fixtures import server
 
-__all__ = ["server"]
+__all__ = ["machine", "server"]
 
 
 @pytest.fixture(autouse=True)
@@ -125,8 +127,8 @@ def postgresql_server():
     reason = postgresql.missing()
     if reason:
         pytest.skip(reason)
-    with postgresql.started() as url:
-        yield url
+    with postgresql.started() as running:
+        yield running
 
 
 @pytest.fixture
@@ -135,6 +137,18 @@ def database(postgresql_server):
     import psycopg
 
     name = f"sweeps_{uuid4().hex}"
-    with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as connection:
+    with psycopg.connect(f"{postgresql_server.url}/postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    return f"{postgresql_server}/{name}"
+    return f"{postgresql_server.url}/{name}"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 512 KiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", place], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("needs the right to mount a small file system")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)

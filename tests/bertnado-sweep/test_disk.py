@@ -37,18 +37,6 @@ def test_checkpoints_that_have_room_are_no_problem(tmp_path):
     assert run_sweep(LargeTrainer(checkpoint_bytes=10), GRID, output_dir=tmp_path / "sweep", backend="local").trials
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 512 KiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", place], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("needs the right to mount a small file system")
-    yield place
-    subprocess.run(["umount", place], check=True)
-
-
 def fill(path):
     """Write until there is no room."""
     with path.open("wb", buffering=0) as file:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from bertnado_config import SweepConfigError
 from bertnado_sweep import Trial
 from bertnado_sweep.record import claim, make_trial_directory, output_problems, write_trial
 
@@ -90,11 +91,23 @@ def test_a_place_that_cannot_be_written_is_refused():
     assert "cannot be written" in problem.message
 
 
+RECORD = {
+    "sweep_id": "a",
+    "backend": "local",
+    "objective": {"name": "score", "goal": "maximize"},
+    "budget": 1,
+    "seed": 1,
+    "config": {},
+}
+
+
 def test_of_two_sweeps_that_begin_at_once_in_one_directory_one_is_refused(tmp_path):
-    claim(tmp_path / "sweep", {"sweep_id": "a"})
-    with pytest.raises(FileExistsError):
-        claim(tmp_path / "sweep", {"sweep_id": "b"})
-    assert json.loads((tmp_path / "sweep" / "sweep.json").read_text()) == {"sweep_id": "a"}
+    claim(tmp_path / "sweep", RECORD)
+    with pytest.raises(SweepConfigError, match="holds the record of another sweep, which is kept"):
+        claim(tmp_path / "sweep", RECORD | {"sweep_id": "b"})
+    claim(tmp_path / "sweep", RECORD)
+    assert json.loads((tmp_path / "sweep" / "sweep.json").read_text()) == RECORD
+    assert [path.name for path in (tmp_path / "sweep").iterdir()] == ["sweep.json"]
 
 
 def test_importing_the_package_loads_none_of_the_heavy_libraries():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from bertnado_config import SweepConfigError, read_best_config, read_json
@@ -169,21 +170,21 @@ class TestBetweenTwoWrites:
             result = sweep(lambda parameters, report: pytest.fail("trained again"), resume=True)
             assert [trial.attempt for trial in result.trials] == [1] * BUDGET
 
-    def test_an_entry_without_a_record_is_withdrawn_and_its_directory_removed(self, sweep, output, entry):
+    def test_a_finished_trial_that_the_journal_does_not_know_is_adopted(self, sweep, output, entry):
         self.cut_journal(output, entry, 0)
-        orphan = output / records(output)[-1]["directory"]
-        trained = []
-        result = sweep(lambda parameters, report: trained.append(1) or parameters["x"], resume=True)
-        assert len(trained) == 1
+        result = sweep(lambda parameters, report: pytest.fail("trained again"), resume=True)
         assert [trial.number for trial in result.trials] == list(range(BUDGET))
+        assert {trial.state for trial in result.trials} == {"completed"}
         assert len(records(output)) == BUDGET
-        assert not orphan.exists() or read_json(orphan / "trial.json")["state"] == "completed"
 
     def test_scratch_files_are_removed(self, sweep, output, broken_off):
-        scratch = output / ".best_sweep_config.json.abc.tmp"
-        scratch.touch()
+        written = f".best_sweep_config.json.{uuid4().hex}.tmp", f".sweep.json.{uuid4().hex}.tmp"
+        scratch = [output / name for name in written]
+        scratch.append(next(output.glob("sweep_*/")) / f".trial.json.{uuid4().hex}.tmp")
+        for path in scratch:
+            path.touch()
         sweep(resume=True)
-        assert not scratch.exists()
+        assert [path for path in scratch if path.exists()] == []
 
     def test_a_sweep_that_was_killed_before_its_journal_was_made_begins_it(self, sweep, output):
         sweep(sweep_count=1)

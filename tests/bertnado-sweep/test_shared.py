@@ -2,18 +2,15 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from bertnado_config import SweepConfigError, read_best_config, read_json
-from bertnado_sweep import Note, recorded_status, run_sweep
+from bertnado_sweep import Note, plan_sweep, recorded_status, run_plan, run_sweep
 from bertnado_sweep.journal import open_journal
+from support.machines import end, hear, needs_names
 from support.trainers import CurveTrainer
 
 CONFIG = {
@@ -22,75 +19,10 @@ CONFIG = {
     "parameters": {"x": {"min": 0.0, "max": 1.0}},
 }
 
-PROGRAM = """
-import json, sys
-from bertnado_sweep import leases, plan_sweep, run_plan
-from support.trainers import CurveTrainer
-
-leases.LEASE = {lease}
-
-if __name__ == "__main__":
-    options = json.loads(sys.argv[1])
-    trainer = CurveTrainer(shares=(1.0,), pause=options.pop("pause", 0.0))
-    run_plan(plan_sweep(trainer, options.pop("config", None), **options), observer=lambda event: print(
-        type(event).__name__, flush=True))
-"""
-
 
 @pytest.fixture
 def output(tmp_path):
     return tmp_path / "sweep"
-
-
-@pytest.fixture
-def machine(tmp_path):
-    """Start a process that works on a sweep, on another machine where `name` is given; all end with the test."""
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    processes = []
-
-    def start(name=None, lease=60.0, **options):
-        program = tmp_path / f"program{len(processes)}.py"
-        program.write_text(PROGRAM.format(lease=lease))
-        words = [sys.executable, str(program), json.dumps(options | {"output_dir": str(options["output_dir"])})]
-        if name is not None:
-            words = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', name, *words]
-        process = subprocess.Popen(
-            words,
-            env={**os.environ, "PYTHONPATH": path},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-def names_can_be_given():
-    tool = shutil.which("unshare")
-    return tool is not None and subprocess.run([tool, "--uts", "true"], check=False).returncode == 0
-
-
-needs_names = pytest.mark.skipif(not names_can_be_given(), reason="needs the right to give a process a host name")
-
-
-def hear(process, event, count=1):
-    """Wait until a process has told of an event so many times."""
-    while count:
-        line = process.stdout.readline()
-        assert line, process.communicate()[1]
-        count -= line.strip() == event
-
-
-def end(process):
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
 
 
 def numbers(trials):
@@ -211,6 +143,15 @@ class TestDatabase:
         assert numbers(again.trials) == [0, 1, 2]
         with pytest.raises(SweepConfigError, match="seed was 42 and is 1"):
             run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "c", seed=1, **options)
+
+    def test_of_two_machines_that_begin_one_name_at_once_the_other_can_join(self, database, tmp_path):
+        options = {"storage": database, "study": "promoters", "sweep_count": 2}
+        late = plan_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "b", **options)
+        first = run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "a", **options)
+        with pytest.raises(SweepConfigError, match="another machine has just begun 'promoters'; run the same again to"):
+            run_plan(late)
+        assert not (tmp_path / "b" / "sweep.json").exists()
+        assert run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "b", **options).trials == first.trials
 
     def test_an_unknown_name_is_said_with_the_nearest(self, database, tmp_path):
         run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "a", storage=database, study="promoters", sweep_count=1)

@@ -30,6 +30,7 @@ SEARCH = f"--config-path sweep.json --output-dir out {RUN}"
 TRAIN = f"--best-config-path done/best_sweep_config.json --output-dir out {RUN}"
 
 _TRIAL = re.compile(r"sweep_\d{4}(-\d\d){2}_\d\d(-\d\d){2}(_\d+)?")
+_ID = re.compile(r"(?<= that of )[a-z0-9]{8}(?=;)")
 
 Preparation = Callable[[Path], None]
 
@@ -92,6 +93,7 @@ def run(command: str, scene: Path, environment: Mapping[str, str] | None = None)
     with chdir(scene), _surroundings(scene / ".cache", environment or {}):
         done = CliRunner().invoke(PROGRAMS[program], words, prog_name=program)
     shown = _TRIAL.sub("sweep_YYYY-MM-DD_hh-mm-ss", done.output.replace(f"{scene.resolve()}/", ""))
+    shown = _ID.sub("a1b2c3d4", shown)
     before, *messages = re.split("^Error: ", shown, maxsplit=1, flags=re.MULTILINE)
     crash = None if isinstance(done.exception, SystemExit) else done.exception
     return Answer("".join(messages).rstrip("\n"), done.exit_code, before, crash)
@@ -248,6 +250,28 @@ def both(*changes: Preparation) -> Preparation:
     def prepare(scene: Path) -> None:
         for change in changes:
             change(scene)
+
+    return prepare
+
+
+def cut_off(scene: Path) -> None:
+    """Leave half of the record of a sweep, and nothing to make it anew from."""
+    (scene / "done" / "sweep.json").write_text('{"sweep_id": ')
+    (scene / "done" / "journal.log").unlink()
+
+
+def without_trials(scene: Path) -> None:
+    """Remove all that a sweep has of its trials."""
+    shutil.rmtree(next((scene / "done").glob("sweep_*")))
+    (scene / "done" / "journal.log").unlink()
+
+
+def changed_id(name: str) -> Preparation:
+    """Give the record of a sweep the id of another."""
+
+    def prepare(scene: Path) -> None:
+        record = json.loads((scene / name).read_text())
+        (scene / name).write_text(json.dumps(record | {"sweep_id": "another1"}))
 
     return prepare
 
@@ -491,6 +515,16 @@ MISTAKES = (
     flagged("--max-failures 0"),
     flagged("--time-limit soon"),
     flagged("--time-limit 0m"),
+    flagged("--time-limit 99999999999999d"),
+    flagged("--project-name lab/dna"),
+    flagged("--project-name ''"),
+    searching(FLAG, "`WANDB_PROJECT=lab/dna`", environment={"WANDB_PROJECT": "lab/dna"}),
+    flagged("--storage postgresql:/u:tulip@host/dna"),
+    flagged("--storage postgresql://u:tu@lip@host/dna"),
+    flagged("--storage postgresql://u:tulip@host:port/dna"),
+    flagged("--storage postgresql+tulip://u:tulip@host/dna"),
+    flagged("--storage postgresql://u:tulip@localhost:9/dna", ", where no server is"),
+    flagged("--study dna", " without `--storage`"),
     flagged("--keep-checkpoints last"),
     flagged("--task-type binary"),
     flagged("--metric-name roc"),
@@ -624,6 +658,8 @@ MISTAKES = (
     searching(PLACE, "a file", "--output-dir sweep.json"),
     searching(PLACE, "a directory below a file", "--output-dir sweep.json/out"),
     searching(PLACE, "a directory with another sweep", "--output-dir done"),
+    searching(PLACE, "`--output-dir ''`", "--output-dir ''"),
+    searching(PLACE, "a name of 5,000 letters", f"--output-dir {'d' * 5000}"),
     # going on
     searching(RESUME, "`--resume` where nothing was begun", "--resume"),
     searching(RESUME, "`--resume` with another file", "--resume --output-dir done", parameters(max_steps={"value": 9})),
@@ -631,11 +667,22 @@ MISTAKES = (
     searching(RESUME, "`--resume` with another metric", "--resume --output-dir done --metric-name f1"),
     searching(
         RESUME,
-        "`--resume` with a record that is cut off",
+        "`--resume` with a record that is cut off, and without its journal",
         "--resume --output-dir done",
-        text("done/sweep.json", '{"sweep_id": '),
+        cut_off,
     ),
+    searching(
+        RESUME,
+        "`--resume` with the `sweep.json` of another sweep",
+        "--resume --output-dir done",
+        changed_id("done/sweep.json"),
+    ),
+    searching(RESUME, "`--resume` without `sweep.json`", "--resume --output-dir done", without("done/sweep.json")),
+    searching(RESUME, "`--resume --output-dir ''`", "--resume --output-dir ''"),
+    Mistake(RESUME, "`--join` where nothing was begun", "bertnado run-sweep --join nowhere"),
+    Mistake(RESUME, "`--join` with flags of the record", "bertnado run-sweep --join done --sweep-count 3"),
     # sweep-status
+    Mistake(STATUS, "a name of 5,000 letters", f"bertnado sweep-status --output-dir {'d' * 5000}"),
     Mistake(STATUS, "neither `--output-dir` nor `--sweep-id`", "bertnado sweep-status"),
     Mistake(STATUS, "`--export` without `--output-dir`", "bertnado sweep-status --sweep-id lab/dna/a1b2c3d4 --export"),
     Mistake(STATUS, "a directory without a sweep", "bertnado sweep-status --output-dir model"),
@@ -651,7 +698,7 @@ MISTAKES = (
         STATUS,
         "`--export` of a sweep without a trial",
         "bertnado sweep-status --output-dir done --export",
-        lambda scene: shutil.rmtree(next((scene / "done").glob("sweep_*"))),
+        without_trials,
         code=1,
     ),
     # the best configuration

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -175,3 +176,64 @@ def test_ctrl_c_leaves_what_was_finished_on_disk(flags, tmp_path):
     states = [json.loads(file.read_text())["state"] for file in (tmp_path / "out").glob("sweep_*/trial.json")]
     assert states.count("interrupted") <= 1
     assert set(states) <= {"completed", "interrupted"}
+
+
+class TestGoingOn:
+    """What `--resume` takes from the record."""
+
+    @pytest.fixture
+    def begun(self, material, tmp_path):
+        """A sweep that was begun with flags of all kinds."""
+        output = tmp_path / "begun"
+        done = invoke(
+            *("run-sweep", "--config-path", material / "sweep.json", "--output-dir", output, "--backend", "local"),
+            *("--model-name", material / "model", "--dataset", material / "dataset", "--sweep-count", 1, "--seed", 7),
+            *("--metric-name", "f1", "--precision", "fp32", "--keep-checkpoints", "all", "--max-failures", 9),
+            *("--project-name", "own", "--task-type", "binary_classification"),
+        )
+        assert done.exit_code == 0, done.output
+        return output, json.loads((output / "sweep.json").read_text())
+
+    def test_every_flag_that_is_not_given_is_as_it_was(self, begun):
+        output, before = begun
+        done = invoke("run-sweep", "--resume", "--output-dir", output, "--sweep-count", 2)
+        assert done.exit_code == 0, done.output
+        after = json.loads((output / "sweep.json").read_text())
+        changed = {name for name in before if after[name] != before[name]}
+        assert changed == {"budget", "resumed", "config_path"}
+        assert len(list(output.glob("sweep_*/checkpoint"))) == 2
+        trials = [json.loads(path.read_text()) for path in output.glob("sweep_*/trial.json")]
+        assert {trial["seed"] for trial in trials} == {7}
+
+    def test_check_shows_the_plan_of_a_sweep_that_goes_on(self, begun):
+        output, _ = begun
+        shown = invoke("check", "--resume", "--output-dir", output, "--sweep-count", 3)
+        assert shown.exit_code == 0, shown.output
+        assert "eval/f1" in shown.output
+
+    def test_one_that_is_given_as_its_default_is_a_change(self, begun):
+        output, _ = begun
+        refused = invoke("run-sweep", "--resume", "--output-dir", output, "--seed", 42)
+        assert refused.exit_code == 2
+        assert "seed was 7 and is 42" in refused.output
+
+    def test_a_full_disk_is_named_with_the_way_on(self, begun, tmp_path):
+        place = tmp_path / "disk"
+        place.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place], capture_output=True)
+        if mounted.returncode != 0:
+            pytest.skip("needs the right to mount a small file system")
+        try:
+            shutil.copytree(begun[0], place / "sweep")
+            filler = subprocess.run(["dd", "if=/dev/zero", f"of={place / 'filler'}"], capture_output=True)
+            assert filler.returncode != 0
+            done = run(
+                SCRIPTS / "bertnado", "run-sweep", "--resume", "--output-dir", place / "sweep", "--sweep-count", 3
+            )
+            assert done.returncode in (1, 2), done.stderr
+            assert "No space left on device" in done.stderr
+            assert str(place / "sweep") in done.stderr
+            assert "free some" in done.stderr
+            assert "Traceback" not in done.stderr
+        finally:
+            subprocess.run(["umount", "-l", place], check=True)

@@ -30,29 +30,53 @@ def binaries():
     return max(found, key=lambda path: float(path.parent.name), default=None)
 
 
+class Server:
+    """A server that can be stopped, killed and started again, at the same address and with its data."""
+
+    def __init__(self):
+        self._as_user = {"user": USER} if os.geteuid() == 0 else {}
+        self._place = Path(tempfile.mkdtemp(prefix="postgresql-"))
+        if self._as_user:
+            shutil.chown(self._place, USER)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self._process = None
+        self.url = f"postgresql://sweeper@127.0.0.1:{self._port}"
+        self._run("initdb", "-U", "sweeper", "--auth=trust", "--no-sync")
+
+    def _run(self, tool, *words):
+        command = [binaries() / tool, "-D", self._place / "data", *words]
+        subprocess.run(command, check=True, capture_output=True, cwd=self._place, **self._as_user)
+
+    def start(self):
+        """Start it; it answers when this returns."""
+        settings = ["-h", "127.0.0.1", "-p", str(self._port), "-k", str(self._place), "-c", "fsync=off"]
+        command = [binaries() / "postgres", "-D", self._place / "data", *settings]
+        self._process = subprocess.Popen(command, cwd=self._place, stderr=subprocess.DEVNULL, **self._as_user)
+        wait_for(self._port)
+
+    def stop(self, how=signal.SIGINT):
+        """Stop it without waiting for its clients, or, with SIGQUIT, as a crash does."""
+        self._process.send_signal(how)
+        self._process.wait()
+
+    def remove(self):
+        """Stop it and remove its data."""
+        if self._process.poll() is None:
+            self.stop()
+        shutil.rmtree(self._place, ignore_errors=True)
+
+
 @contextmanager
 def started():
-    """Run a server; its URL, without a database."""
-    as_user = {"user": USER} if os.geteuid() == 0 else {}
-    place = Path(tempfile.mkdtemp(prefix="postgresql-"))
-    if as_user:
-        shutil.chown(place, USER)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    initialise = [binaries() / "initdb", "-D", place / "data", "-U", "sweeper", "--auth=trust", "--no-sync"]
-    subprocess.run(initialise, check=True, capture_output=True, cwd=place, **as_user)
-    settings = ["-h", "127.0.0.1", "-p", str(port), "-k", str(place), "-c", "fsync=off"]
-    server = subprocess.Popen(
-        [binaries() / "postgres", "-D", place / "data", *settings], cwd=place, stderr=subprocess.DEVNULL, **as_user
-    )
+    """Run a server; its URL has no database."""
+    server = Server()
     try:
-        wait_for(port)
-        yield f"postgresql://sweeper@127.0.0.1:{port}"
+        server.start()
+        yield server
     finally:
-        server.send_signal(signal.SIGINT)  # it does not wait for its clients
-        server.wait()
-        shutil.rmtree(place, ignore_errors=True)
+        server.remove()
 
 
 def wait_for(port):

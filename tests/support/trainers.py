@@ -2,11 +2,14 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from bertnado_config import TrialResult
+from bertnado_sweep import TrialStarted, run_sweep
 
 
 @dataclass
@@ -109,3 +112,77 @@ class FailingTrainer(CurveTrainer):
 
     def run(self, parameters, report):
         raise ValueError("no such file")
+
+
+@dataclass
+class LeavingTrainer(CurveTrainer):
+    """Ends the first process that trains with `x` 2, in some way."""
+
+    how: str = ""
+    marker: str = ""
+
+    def run(self, parameters, report):
+        if parameters["x"] != 2 or Path(self.marker).exists():
+            return super().run(parameters, report)
+        Path(self.marker).touch()
+        if self.how == "exit code 0":
+            os._exit(0)
+        if self.how == "its record is gone":
+            shutil.rmtree(report.directory)
+            return TrialResult(2.0, step=1)
+        if self.how == "its directory cannot be written":
+            shutil.rmtree(report.directory)
+            report.directory.write_text("in the way")
+            return TrialResult(2.0, step=1)
+        raise AssertionError(self.how)
+
+
+@dataclass
+class DetailedTrainer(CurveTrainer):
+    """Returns details where `x` is 2."""
+
+    details: dict = field(default_factory=dict)
+
+    def run(self, parameters, report):
+        if parameters["x"] != 2:
+            return super().run(parameters, report)
+        report(1, 0.25)
+        return TrialResult(0.25, step=1, details=self.details)
+
+
+@dataclass
+class FillingTrainer(CurveTrainer):
+    """Fills the disk where `x` is 2, and leaves it full."""
+
+    filler: str = ""
+
+    def run(self, parameters, report):
+        if parameters["x"] == 2:
+            with Path(self.filler).open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+        return super().run(parameters, report)
+
+
+@dataclass
+class SpoilingTrainer(CurveTrainer):
+    """Breaks a file in every trial, as an editor that is killed does."""
+
+    file: str = ""
+
+    def run(self, parameters, report):
+        report(1, parameters["x"] / 2)
+        Path(self.file).write_text('{"x": ')
+        return TrialResult(parameters["x"], step=1)
+
+
+def join_and_die(output, marker, config):
+    """Join a sweep as a person's script does; the first to do so is killed in its first trial."""
+    is_first = not Path(marker).exists()
+    Path(marker).touch()
+
+    def observe(event):
+        if is_first and isinstance(event, TrialStarted):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    run_sweep(CurveTrainer(), config, output_dir=output, backend="local", resume=True, sweep_count=4, observer=observe)

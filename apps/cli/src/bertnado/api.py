@@ -16,24 +16,23 @@ if TYPE_CHECKING:
     from bertnado_train import HuggingFaceTrainer, Precision, SweepPlan
 
 DEFAULT_MODEL = "PoetschLab/GROVER"
-DEFAULT_SEED = 42
 DEFAULT_TASK = "binary_classification"
 
 
 def run_sweep(
     config_path: Path | str | None,
     output_dir: Path | str,
-    dataset: Path | str,
+    dataset: Path | str | None = None,
     project_name: str | None = None,
-    task_type: str = DEFAULT_TASK,
-    model_name: str = DEFAULT_MODEL,
+    task_type: str | None = None,
+    model_name: str | None = None,
     sweep_count: int | None = None,
     metric_name: str | None = None,
     metric_goal: Goal | None = None,
     *,
-    seed: int = DEFAULT_SEED,
-    precision: Precision = "auto",
-    trust_remote_code: bool = False,
+    seed: int | None = None,
+    precision: Precision | None = None,
+    trust_remote_code: bool | None = None,
     observer: Observer | None = None,
     **options: Unpack[SweepOptions],
 ) -> dict[str, Any]:
@@ -43,20 +42,21 @@ def run_sweep(
 
     Args:
         config_path: The sweep file, JSON or YAML; `None` where `sweep_id` names a sweep.
-        output_dir: Where everything is written; must not hold another sweep, unless it is resumed.
+        output_dir: Where everything is written; must not hold another sweep, unless it is resumed: then all that is
+            not given is as it is recorded.
         dataset: A `DatasetDict` on disk with `train` and `validation`.
         project_name: The W&B project that the trials are tracked in; by default the file's, otherwise WANDB_PROJECT,
             otherwise `bertnado`.
-        task_type: One of `bertnado_metrics.TASKS`.
-        model_name: A directory with a model, or its name on the Hugging Face hub.
+        task_type: One of `bertnado_metrics.TASKS`; `binary_classification` by default.
+        model_name: A directory with a model, or its name on the Hugging Face hub; `PoetschLab/GROVER` by default.
         sweep_count: How many trials, at least 1. By default a grid runs whole; otherwise the file's `run_cap`
             counts, otherwise 10.
         metric_name: What trials are judged by; by default the file's metric, otherwise the task's.
         metric_goal: `maximize` or `minimize`; by default what the metric implies.
-        seed: Seeds search and training; at least 0 and below 2**32.
+        seed: Seeds search and training; at least 0 and below 2**32, 42 by default.
         precision: What trials compute in, where the sweep file does not say it: `auto` (bf16 on a GPU that has it,
-            otherwise fp32), `fp32`, `bf16` or `fp16`.
-        trust_remote_code: Whether code that comes with the model may run.
+            otherwise fp32; the default), `fp32`, `bf16` or `fp16`.
+        trust_remote_code: Whether code that comes with the model may run; by default it may not.
         observer: Told of everything that happens, for a display.
         options: How the sweep is run: `backend`, `workers` and others, see `bertnado_sweep.SweepOptions`.
 
@@ -71,27 +71,42 @@ def run_sweep(
         Interrupted: A signal broke it off; what was finished is on disk, and `resume` goes on with it.
         ServiceError: W&B did not make the sweep, or no longer answers; what was finished is on disk.
     """
-    from bertnado_sweep import Sweeper, best_so_far, is_inside_agent, require_backend, run_plan
+    from bertnado_sweep import best_so_far, is_inside_agent, run_plan
 
-    require_backend(options.get("backend", "auto"))
-    sweeper = Sweeper(
-        config_path,
-        output_dir,
-        model_name,
-        dataset,
-        task_type,
-        project_name,
-        metric_name,
-        metric_goal,
+    sweeper = _sweeper(
+        options,
+        config_path=config_path,
+        output_dir=output_dir,
+        model_name=model_name,
+        dataset=dataset,
+        task_type=task_type,
+        project_name=project_name,
+        metric_name=metric_name,
+        metric_goal=metric_goal,
         seed=seed,
         precision=precision,
         trust_remote_code=trust_remote_code,
     )
     if is_inside_agent():
-        sweeper.run_assigned(observer, keep_checkpoints=options.get("keep_checkpoints", "best"))
+        sweeper.run_assigned(observer, keep_checkpoints=options.get("keep_checkpoints") or "best")
         return best_so_far(sweeper.output_dir)
     plan = sweeper.plan(sweep_count, command=_agent_command(sweeper, options), **options)
     return run_plan(plan, observer=observer).to_dict()
+
+
+def _sweeper(options: SweepOptions, *, output_dir: Path | str, **settings: Any) -> Sweeper:
+    """Make the sweeper of a sweep that begins, or goes on with what is recorded of it.
+
+    Raises:
+        SweepConfigError: The backend that was asked for, or what is recorded, cannot be used.
+    """
+    from bertnado_sweep import Sweeper, find_recorded, require_backend
+
+    require_backend(options.get("backend", "auto"))
+    storage, study = options.get("storage"), options.get("study")
+    goes_on = options.get("resume") or (study and storage)
+    recorded = find_recorded(output_dir, storage=storage, study=study) if goes_on else None
+    return Sweeper(output_dir=output_dir, recorded=recorded, **settings)
 
 
 def join_sweep(
@@ -133,17 +148,7 @@ def join_sweep(
     from bertnado_sweep import Sweeper, require_recorded, run_plan
 
     recorded = require_recorded(output_dir, storage=storage, study=study)
-    known = recorded.record["application"]
-    sweeper = Sweeper(
-        None,
-        output_dir,
-        model_name or known["model_name"],
-        dataset or known["dataset"],
-        known["task_type"],
-        seed=recorded.record["seed"],
-        precision=known["precision"],
-        trust_remote_code=known["trust_remote_code"],
-    )
+    sweeper = Sweeper(None, output_dir, model_name, dataset, recorded=recorded)
     plan = sweeper.plan(
         storage=storage, study=study, join=True, workers=workers, trials_per_gpu=trials_per_gpu, time_limit=time_limit
     )
@@ -160,7 +165,7 @@ def _agent_command(sweeper: Sweeper, options: SweepOptions) -> list[str]:
         "--task-type": sweeper.task_type,
         "--seed": str(sweeper.seed),
         "--precision": sweeper.precision,
-        "--keep-checkpoints": options.get("keep_checkpoints", "best"),
+        "--keep-checkpoints": options.get("keep_checkpoints") or "best",
     }
     trust = ["--trust-remote-code"] if sweeper.trust_remote_code else []
     return ["bertnado", "run-sweep", *(word for flag in flags.items() for word in flag), *trust]
@@ -190,17 +195,17 @@ class CheckedSweep:
 def check_sweep(
     config_path: Path | str | None,
     output_dir: Path | str,
-    dataset: Path | str,
+    dataset: Path | str | None = None,
     project_name: str | None = None,
-    task_type: str = DEFAULT_TASK,
-    model_name: str = DEFAULT_MODEL,
+    task_type: str | None = None,
+    model_name: str | None = None,
     sweep_count: int | None = None,
     metric_name: str | None = None,
     metric_goal: Goal | None = None,
     *,
-    seed: int = DEFAULT_SEED,
-    precision: Precision = "auto",
-    trust_remote_code: bool = False,
+    seed: int | None = None,
+    precision: Precision | None = None,
+    trust_remote_code: bool | None = None,
     **options: Unpack[SweepOptions],
 ) -> CheckedSweep:
     """Check everything that `run_sweep` checks, start nothing, and say what would be done.
@@ -208,18 +213,16 @@ def check_sweep(
     Raises:
         SweepConfigError: Everything that was found wrong.
     """
-    from bertnado_sweep import Sweeper, require_backend
-
-    require_backend(options.get("backend", "auto"))
-    sweeper = Sweeper(
-        config_path,
-        output_dir,
-        model_name,
-        dataset,
-        task_type,
-        project_name,
-        metric_name,
-        metric_goal,
+    sweeper = _sweeper(
+        options,
+        config_path=config_path,
+        output_dir=output_dir,
+        model_name=model_name,
+        dataset=dataset,
+        task_type=task_type,
+        project_name=project_name,
+        metric_name=metric_name,
+        metric_goal=metric_goal,
         seed=seed,
         precision=precision,
         trust_remote_code=trust_remote_code,

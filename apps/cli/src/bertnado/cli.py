@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -21,6 +22,9 @@ from bertnado import api
 
 _QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "WANDB_SILENT": "true"}
 """What keeps the libraries' own messages out of a display, unless a person has set it."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""How a system says that there is no room, or no more for this user."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -50,16 +54,12 @@ _run_options = _options(
     ),
     click.option(
         "--model-name",
-        default=api.DEFAULT_MODEL,
-        show_default=True,
-        help="A model on the Hugging Face hub, or a directory that holds one.",
+        help=f"A model on the Hugging Face hub, or a directory that holds one.  [default: {api.DEFAULT_MODEL}]",
     ),
     click.option(
         "--task-type",
         type=click.Choice(sorted(TASKS)),
-        default=api.DEFAULT_TASK,
-        show_default=True,
-        help="What the labels are.",
+        help=f"What the labels are.  [default: {api.DEFAULT_TASK}]",
     ),
     click.option(
         "--project-name",
@@ -78,14 +78,13 @@ _run_options = _options(
     click.option(
         "--precision",
         type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-        default="auto",
-        show_default=True,
         help="What training computes in, where the file does not say it. auto is bf16, with TF32 for the rest, on a "
-        "GPU that has it, and fp32 elsewhere.",
+        "GPU that has it, and fp32 elsewhere.  [default: auto]",
     ),
     click.option(
         "--trust-remote-code",
         is_flag=True,
+        default=None,
         help="Let code that comes with the model run. DNABERT-2 and Nucleotide Transformer v2 need it.",
     ),
 )
@@ -131,14 +130,14 @@ _sweep_options = _options(
     click.option(
         "--keep-checkpoints",
         type=click.Choice(["best", "all", "none"]),
-        default="best",
-        show_default=True,
-        help="Whose weights stay on disk. Those that cannot be the best any more are removed as the sweep goes on.",
+        help="Whose weights stay on disk. Those that cannot be the best any more are removed as the sweep goes on.  "
+        "[default: best]",
     ),
     click.option(
         "--resume",
         is_flag=True,
-        help="Go on with the sweep in --output-dir: what was finished counts, what was interrupted is tried again.",
+        help="Go on with the sweep in --output-dir: what was finished counts, what was interrupted is tried again. "
+        "Flags that are not given are as they are recorded.",
     ),
     click.option(
         "--allow-config-change",
@@ -173,9 +172,7 @@ _sweep_options = _options(
     click.option(
         "--seed",
         type=click.IntRange(min=0),
-        default=api.DEFAULT_SEED,
-        show_default=True,
-        help="Seeds search and training.",
+        help="Seeds search and training.  [default: 42]",
     ),
 )
 
@@ -219,7 +216,7 @@ def run_sweep(context: click.Context, join: str | None, **flags: Any) -> None:
         _require(flags, "output_dir")
         run = partial(api.join_sweep, **_recorded_flags(context, "--study without --config-path", own))
     else:
-        _require(flags, "output_dir", "dataset")
+        _require_sweep(flags)
         run = partial(api.run_sweep, **flags)
     with _kind_errors(again="" if join or flags["resume"] else "--resume"):
         from bertnado.display import Display
@@ -233,6 +230,11 @@ def _require(flags: dict[str, Any], *names: str) -> None:
     for name in names:
         if flags[name] is None:
             raise click.UsageError(f"Missing option '--{name.replace('_', '-')}'.")
+
+
+def _require_sweep(flags: dict[str, Any]) -> None:
+    """See to it that a sweep has what it needs; one that goes on has it in its record."""
+    _require(flags, "output_dir", *(() if flags["resume"] else ("dataset",)))
 
 
 def _recorded_flags(context: click.Context, why: str, allowed: set[str]) -> dict[str, Any]:
@@ -253,7 +255,7 @@ def check(**flags: Any) -> None:
 
     Takes the flags of run-sweep.
     """
-    _require(flags, "output_dir", "dataset")
+    _require_sweep(flags)
     with _kind_errors():
         from bertnado.plan_text import describe_plan
 
@@ -300,6 +302,8 @@ def sweep_status(
         else:
             status = recorded_status(str(output_dir), storage=storage)
         click.echo(describe_status(status))
+        for warning in status.warnings:
+            click.echo(f"Warning: {warning}", err=True)
         if export:
             click.echo(f"written: {status.export(str(output_dir))}")
 
@@ -337,7 +341,8 @@ def full_train(**flags: Any) -> None:
         from bertnado.display import Display
 
         with Display() as display:
-            trained = api.train_model(**flags, observer=display)
+            given = {name: value for name, value in flags.items() if value is not None}
+            trained = api.train_model(**given, observer=display)
         click.echo(json.dumps(trained, indent=2))
 
 
@@ -376,11 +381,28 @@ def _kind_errors(*, again: str | None = None) -> Generator[None]:
         known = TrialError | NoEligibleTrialError | TooManyFailuresError | ServiceError | StorageError | OSError
         if not isinstance(error, known):
             raise
-        _end(str(error), 1)
+        _end(_explain(error, again), 1)
     except KeyboardInterrupt as interrupt:
-        words = [Path(sys.argv[0]).name, *sys.argv[1:], *filter(None, [again])]
-        cure = "" if again is None else f"; go on with\n  {shlex.join(words)}"
-        _end(f"interrupted; what was finished is on disk{cure}", 128 + getattr(interrupt, "signum", signal.SIGINT))
+        way = "" if again is None else f"; go on with\n{_way_on(again)}"
+        _end(f"interrupted; what was finished is on disk{way}", 128 + getattr(interrupt, "signum", signal.SIGINT))
+
+
+def _way_on(again: str) -> str:
+    """Write the command that goes on with an interrupted sweep; a password has to be filled in again."""
+    from bertnado_sweep import masked_words
+
+    words = [Path(sys.argv[0]).name, *sys.argv[1:], *filter(None, [again])]
+    shown = masked_words(words)
+    hint = "" if shown == words else "\nwith the password in the place of ***, or the whole URL in BERTNADO_STORAGE"
+    return f"  {shlex.join(shown)}{hint}"
+
+
+def _explain(error: Exception, again: str | None) -> str:
+    """Say what ended a sweep, and the cure where the disk did."""
+    if not isinstance(error, OSError) or error.errno not in _FULL:
+        return str(error)
+    way = "" if again is None else f", then go on with\n{_way_on(again)}"
+    return f"{error.filename or 'a file'} cannot be written: {error.strerror}; free some space there{way}"
 
 
 def _end(message: str, code: int) -> None:

@@ -14,7 +14,7 @@ from bertnado_config import (
     read_json,
 )
 from bertnado_metrics import Objective, resolve_objective
-from bertnado_sweep import BEST_DETAILS_FILE, output_problems, single_run
+from bertnado_sweep import BEST_DETAILS_FILE, output_problems, project_problems, single_run
 from bertnado_train import HuggingFaceTrainer, convert_arguments, override_arguments
 from bertnado_train import train_model as train
 
@@ -89,7 +89,7 @@ def prepare_final(
     if not parameters:
         message = "must hold the parameters to train with, and holds none; name the best_sweep_config.json of a sweep"
         raise SweepConfigError([Problem("", message)], source=str(best_config_path))
-    problems += _output_problems(output_dir)
+    problems += [*_output_problems(output_dir), *project_problems(project_name)]
     try:
         objective = _objective(best, task_type, metric_name, metric_goal)
         config = parse_sweep_config(_constants(parameters))

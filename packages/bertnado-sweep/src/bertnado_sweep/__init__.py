@@ -17,8 +17,9 @@ from .hyperband import EarlyTermination
 from .limits import StorageError, TooManyFailuresError
 from .plan import Plan, SweepOptions, plan_sweep, require_backend
 from .record import output_problems
-from .resume import RecordedSweep, require_recorded
+from .resume import RecordedSweep, find_recorded, require_recorded
 from .search import propose
+from .secrets import masked_words
 from .single import single_run
 from .status import SweepStatus, recorded_status, service_status
 from .stopping import Interrupted
@@ -26,7 +27,7 @@ from .sweep import SweepResult, run_plan, run_sweep
 from .sweeper import Sweeper
 from .tracking import Tracker
 from .trial import Trial, TrialState
-from .wandb_environment import BackendName, is_inside_agent
+from .wandb_environment import BackendName, is_inside_agent, project_problems
 from .wandb_service import ServiceError
 
 __all__ = [
@@ -49,7 +50,9 @@ __all__ = [
     "Interrupted",
     "RecordedSweep",
     "StorageError",
+    "find_recorded",
     "require_recorded",
+    "masked_words",
     "choose_best",
     "best_so_far",
     "propose",
@@ -71,4 +74,5 @@ __all__ = [
     "service_status",
     "ServiceError",
     "is_inside_agent",
+    "project_problems",
 ]

@@ -14,14 +14,15 @@ from bertnado_config import flatten_parameters, nest_parameters
 from .best import KeepCheckpoints, settle, with_kept_checkpoint
 from .events import Note, Observer, TrialEnded, TrialStarted, log_warnings
 from .limits import TooManyFailuresError, check_failures, is_too_late
-from .record import make_trial_directory, now, read_trials, write_trial
+from .record import make_trial_directory, now, require_own, write_trial
 from .runner import TrialReport, end_trial, run_trial
 from .stopping import StopRequest, interrupt_main, run_shielded
 from .tracking import Tracker, init_or_offline, run_name, run_settings
 from .trial import Trial
+from .trial_files import read_trials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from bertnado_config import Session, SweepConfig, Trainer
@@ -89,7 +90,7 @@ class AgentTrials:
             trial = run_shielded(lambda: self._train(stop), stop)
         finally:
             self.running = None
-        trials = [trial for trial in read_trials(self.output_dir) if trial.started >= self.began]
+        trials = [trial for trial in self._read_trials() if trial.started >= self.began]
         self.is_last = self.is_last or is_too_late(trials, self.deadline)
         try:
             check_failures(trials, self.max_failures)
@@ -107,6 +108,7 @@ class AgentTrials:
                 parameters=nest_parameters(flatten_parameters(self.config, given)),
                 directory=make_trial_directory(self.output_dir),
                 started=now(),
+                sweep_id=self.sweep_id,
             )
             write_trial(trial)
             self.observer(TrialStarted(trial.number, trial.id, trial.parameters, trial.directory))
@@ -126,14 +128,15 @@ class AgentTrials:
 
     def _finish(self, ended: Trial, report: TrialReport) -> Trial:
         """Record what became of a trial, here first and then at W&B."""
-        ended = with_kept_checkpoint(ended, self.keep_checkpoints)
+        ended = with_kept_checkpoint(ended, self.keep_checkpoints, self.output_dir)
         write_trial(ended)
-        best = settle(
-            lambda: read_trials(self.output_dir), self.objective, self.output_dir, self.sweep_id, self.keep_checkpoints
-        )
+        best = settle(self._read_trials, self.objective, self.output_dir, self.sweep_id, self.keep_checkpoints)
         report.finish_tracking(ended)
         self.observer(TrialEnded(ended, best))
         return ended
+
+    def _read_trials(self) -> Sequence[Trial]:
+        return read_trials(self.output_dir, self.sweep_id)
 
     @contextmanager
     def _start_run(self) -> Generator[Run]:
@@ -178,16 +181,18 @@ def run_agent_trial(
         observer: Hears of everything that happens.
 
     Raises:
+        SweepConfigError: Another sweep is recorded in `output_dir`.
         ValueError: `wandb.config` lacks a parameter of the sweep.
     """
-    output = output_dir.absolute()
+    output, sweep_id = output_dir.absolute(), os.environ["WANDB_SWEEP_ID"]
     output.mkdir(parents=True, exist_ok=True)
+    require_own(output, sweep_id)
     trials = AgentTrials(
         session=trainer.open(),
         config=config,
         objective=objective,
         output_dir=output,
-        sweep_id=os.environ["WANDB_SWEEP_ID"],
+        sweep_id=sweep_id,
         group=group,
         observer=observer or log_warnings,
         next_number=lambda: sum(1 for _ in output.glob("sweep_*/")),

@@ -44,3 +44,7 @@ class Backend(Protocol):
     def trials(self) -> tuple[Trial, ...]:
         """All trials of all workers as far as they are known, by number."""
         ...
+
+    def close(self) -> None:
+        """Give up what the backend holds. Called once, at the end, whatever that is."""
+        ...

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from bertnado_config import BEST_METRIC_KEYS, read_json, write_best_config, write_json
+from bertnado_config import BEST_METRIC_KEYS, SweepConfigError, read_json, write_best_config, write_json
 from bertnado_metrics import Objective
 
-from .record import git_commit, library_versions
+from .record import git_commit, is_trial_directory, library_versions, set_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from .trial import Trial
@@ -61,7 +62,7 @@ def export_best(best: Trial, objective: Objective, output_dir: Path, sweep_id: s
     """Write `best_sweep_config.json`, and beside it what else is worth knowing of that trial.
 
     Each file is replaced atomically; the details repeat the parameters, so that a reader can tell that the
-    two belong together.
+    two belong together. A directory in the place of one is set aside.
 
     Raises:
         OSError: They cannot be written.
@@ -82,21 +83,47 @@ def export_best(best: Trial, objective: Objective, output_dir: Path, sweep_id: s
         "versions": library_versions(),
         "git_commit": git_commit(),
     }
-    write_json(output_dir / BEST_DETAILS_FILE, details)
     path = output_dir / BEST_CONFIG_FILE
+    for place in (output_dir / BEST_DETAILS_FILE, path):
+        if place.is_dir():
+            set_aside(place)
+    write_json(output_dir / BEST_DETAILS_FILE, details)
     write_best_config(path, dict(best.parameters), objective)
     return path
 
 
-def exported_trial(output_dir: Path) -> str | None:
-    """The id of the trial whose parameters are exported; `None` where none are, or not all of them yet."""
-    details, config = output_dir / BEST_DETAILS_FILE, output_dir / BEST_CONFIG_FILE
-    if not (details.is_file() and config.is_file()):
+@dataclass(frozen=True)
+class Exported:
+    """What the exported files say: whose parameters they hold."""
+
+    sweep_id: str
+    trial: str
+    objective: Objective
+    value: float
+    config: Mapping[str, Any]
+    """The content of `best_sweep_config.json`."""
+
+    def is_of(self, best: Trial, sweep_id: str) -> bool:
+        """Return whether they are the trial's."""
+        return self.sweep_id == sweep_id and self.trial == best.id
+
+    def is_better(self, best: Trial, objective: Objective, sweep_id: str) -> bool:
+        """Return whether they are of another trial of the sweep, one that is better than the best that is recorded."""
+        is_same = self.sweep_id == sweep_id and self.objective == objective and self.trial != best.id
+        return is_same and objective.is_better(self.value, best.value)
+
+
+def read_exported(output_dir: Path) -> Exported | None:
+    """Read the exported files; `None` where nothing whole is exported, whatever is wrong with them."""
+    try:
+        said: Any = read_json(output_dir / BEST_DETAILS_FILE)
+        config: Any = read_json(output_dir / BEST_CONFIG_FILE)
+        parameters: dict[str, Any] = said["parameters"]
+        exported = Exported(said["sweep_id"], said["trial"], Objective(**said["objective"]), said["value"], config)
+        is_one = all(config[name] == value for name, value in parameters.items() if name not in BEST_METRIC_KEYS)
+        return exported if is_one and math.isfinite(exported.value) else None
+    except (SweepConfigError, LookupError, TypeError, AttributeError, ValueError):
         return None
-    said, exported = read_json(details), read_json(config)
-    parameters: dict[str, Any] = said["parameters"]
-    is_one = all(exported.get(name) == value for name, value in parameters.items() if name not in BEST_METRIC_KEYS)
-    return said["trial"] if is_one else None
 
 
 def settle(
@@ -130,29 +157,47 @@ def settle(
     while True:
         trials = read()
         best = choose_best(trials, objective)
-        if best is None or exported_trial(output_dir) == best.id:
+        if best is None or not export_if_better(best, objective, output_dir, sweep_id):
             break
-        export_best(best, objective, output_dir, sweep_id)
     ours = [trial for trial in trials if is_ours(trial)]
     kept = choose_best(ours, objective)
     for trial in ours:
-        if keep == "best" and trial is not kept and trial.state != "running":
-            _remove_checkpoint(trial)
+        if keep == "best" and trial is not kept and trial.is_over:
+            _remove_checkpoint(trial, output_dir)
     return best
 
 
-def with_kept_checkpoint(ended: Trial, keep: KeepCheckpoints) -> Trial:
-    """The trial as it is recorded: where no checkpoint is kept, its own is removed and no longer named."""
-    if keep == "none" and _remove_checkpoint(ended):
+def export_if_better(best: Trial, objective: Objective, output_dir: Path, sweep_id: str) -> bool:
+    """Export the best trial, unless it is exported, or one that is better is: its record may have been lost.
+
+    Returns:
+        Whether it was written.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    exported = read_exported(output_dir)
+    if exported is not None and (exported.is_of(best, sweep_id) or exported.is_better(best, objective, sweep_id)):
+        return False
+    export_best(best, objective, output_dir, sweep_id)
+    return True
+
+
+def with_kept_checkpoint(ended: Trial, keep: KeepCheckpoints, output_dir: Path) -> Trial:
+    """Return the trial as it is recorded: where no checkpoint is kept, its own is removed and no longer named."""
+    if keep == "none" and _remove_checkpoint(ended, output_dir):
         return replace(ended, checkpoint=None)
     return ended
 
 
-def _remove_checkpoint(trial: Trial) -> bool:
-    """Remove a trial's checkpoint; what lies outside of its directory is not ours to remove."""
-    if trial.checkpoint is None or not trial.checkpoint.is_relative_to(trial.directory):
+def _remove_checkpoint(trial: Trial, output_dir: Path) -> bool:
+    """Remove a trial's checkpoint; what does not really lie in the trial's own directory is not ours to remove."""
+    if trial.checkpoint is None or not is_trial_directory(trial.directory, output_dir):
         return False
-    shutil.rmtree(trial.checkpoint, ignore_errors=True)
+    checkpoint, directory = trial.checkpoint.resolve(), trial.directory.resolve()
+    if checkpoint == directory or not checkpoint.is_relative_to(directory):
+        return False
+    shutil.rmtree(checkpoint, ignore_errors=True)
     return True
 
 
@@ -163,12 +208,12 @@ def best_so_far(output_dir: Path) -> dict[str, Any]:
         `sweep_id`, `best_run_id`, `metric_name`, `metric_goal`, `metric_for_best_model`, `metric_value`,
         `best_config` (what the file at `best_config_path` holds) and `best_config_path`.
     """
-    if exported_trial(output_dir) is None:
+    found = read_exported(output_dir)
+    if found is None:
         return dict.fromkeys(_RESULT)
-    details, path = read_json(output_dir / BEST_DETAILS_FILE), output_dir / BEST_CONFIG_FILE
-    objective = Objective(**details["objective"])
-    values = (details["sweep_id"], details["trial"], objective.name, objective.goal, objective.trainer_name)
-    return dict(zip(_RESULT, (*values, details["value"], read_json(path), str(path)), strict=True))
+    objective, path = found.objective, output_dir / BEST_CONFIG_FILE
+    values = (found.sweep_id, found.trial, objective.name, objective.goal, objective.trainer_name)
+    return dict(zip(_RESULT, (*values, found.value, found.config, str(path)), strict=True))
 
 
 _RESULT = (

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from .limits import StorageError
 from .record import JOURNAL_FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 
@@ -21,8 +23,40 @@ def open_journal(output_dir: Path) -> JournalStorage:
     Raises:
         OSError: It cannot be made.
     """
-    path = str(output_dir.resolve() / JOURNAL_FILE)
-    return JournalStorage(JournalFileBackend(path, lock_obj=_WriteLock(path)))  # pyright: ignore[reportArgumentType] (its base class is private)
+    return open_journal_file(output_dir.resolve() / JOURNAL_FILE)
+
+
+def open_journal_file(path: Path) -> JournalStorage:
+    """Open a journal by its absolute path; an empty one is made where there is none.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    return JournalStorage(_File(str(path)))
+
+
+class _File(JournalFileBackend):
+    """Optuna's file, with errors that name it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, lock_obj=_WriteLock(path))  # pyright: ignore[reportArgumentType] (its base class is private)
+        self._path = path
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write lines, see `JournalFileBackend`."""
+        try:
+            super().append_logs(logs)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self._path) from error
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any]]:
+        """Read lines, see `JournalFileBackend`."""
+        try:
+            yield from super().read_logs(log_number_from)
+        except ValueError as error:
+            raise StorageError(
+                f"{self._path} is damaged ({error}); end all that work on this sweep, then --resume repairs it"
+            ) from error
 
 
 class _WriteLock:

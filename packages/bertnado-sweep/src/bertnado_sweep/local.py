@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import threading
 import time
@@ -19,30 +20,33 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from .best import choose_best, settle, with_kept_checkpoint
 from .events import Note, Observer, TrialEnded, TrialStarted
 from .hyperband import EarlyTermination
-from .leases import Lease, Leases, is_led_by, is_owned_by, ownership
-from .limits import check_failures, is_too_late
+from .leases import Claim, Lease, Leases, Pool, is_in, is_owned_by, leading, owner_of
+from .limits import StorageError, check_failures, is_too_late
 from .plan import Plan, new_sweep_id
+from .presence import Presence, beginning
 from .quiet import quiet_optuna
 from .record import (
     ERROR_FILE,
     LOGS,
     TRIAL_FILE,
     claim,
+    is_trial_directory,
     make_trial_directory,
     now,
-    read_sweep_id,
     read_trial,
-    remove_leftovers,
+    unclaim,
     write_sweep,
     write_trial,
 )
+from .recovery import journal_problems, recover, tidy
 from .runner import TrialReport, end_trial, run_trial
 from .search import propose
 from .stopping import Interrupted, StopRequest, run_shielded, signals_stop
-from .storage import TRIAL_RECORD, open_storage, share, without_password
+from .storage import TRIAL_RECORD, hurry, masked_url, open_storage, share
 from .tracking import Tracker, run_name
 from .trial import Trial, latest_attempts
-from .workers import Death, run_workers
+from .waiting import Waiting
+from .workers import WorkerExit, run_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -50,6 +54,8 @@ if TYPE_CHECKING:
     from bertnado_config import Session
     from bertnado_metrics import Objective
     from optuna.storages import BaseStorage
+
+    from .resume import RecordedSweep
 
 _DIED = "its worker process died"
 _TAKEN_OVER = "taken over by another machine, since this one was not heard of for too long"
@@ -80,16 +86,20 @@ class LocalBackend:
     An entry that its worker has abandoned is settled by whoever sees it first.
     """
 
-    def __init__(self, plan: Plan, sweep_id: str, past: int = 0) -> None:
+    def __init__(self, plan: Plan, sweep_id: str, past: int = 0, pool: Pool | None = None) -> None:
         self._plan = plan
         section = plan.config.early_terminate
         self._early = None if section is None else EarlyTermination.from_section(section, plan.objective.goal)
         self._storage = open_storage(plan.output_dir, plan.storage)
         self._study = _study(self._storage, plan.study or sweep_id, plan.objective)
+        self._presence = None if plan.storage else Presence(plan.output_dir)
         self._leases = Leases()
+        self._pool = pool
+        """Whose leader settles what this process leaves; `None` where there is no pool."""
         self._past = past
         """How many entries there were before this sweep was begun or went on; its circuit breaker leaves them out."""
         self._is_spent = False
+        self._repairs: list[str] = []
         self.sweep_id = sweep_id
 
     @classmethod
@@ -97,31 +107,68 @@ class LocalBackend:
         """Claim the output directory and begin a new sweep there, or go on with the one that the plan resumes.
 
         Raises:
-            FileExistsError: Another sweep was begun there in the meantime.
             OSError: The record cannot be written.
-            SweepConfigError: The database cannot be used, or another machine has just begun a sweep of that name.
+            SweepConfigError: Another sweep is recorded there, the record is damaged beyond repair, the database cannot
+                be used, or another machine has just begun a sweep of that name.
             StorageError: The database no longer answers.
         """
         sweep_id = plan.resumes.sweep_id if plan.resumes else new_sweep_id()
         record = plan.to_record(sweep_id, "local")
-        if plan.resumes is None and plan.storage is not None:
-            _begin_study(plan, sweep_id, record)
-        if read_sweep_id(plan.output_dir) is None:
+        if plan.resumes is None or plan.storage is not None:
             claim(plan.output_dir, record)
-        elif not plan.is_joining:
-            write_sweep(plan.output_dir, record)
+        if plan.storage is not None:
+            if plan.resumes is None:
+                _begin_study(plan, sweep_id, record)
+            return cls._go_on(plan, sweep_id, record)
+        with beginning(plan.output_dir):
+            repairs = _repair(plan, plan.resumes) if plan.resumes else []
+            backend = cls._go_on(plan, sweep_id, record)
+            backend._repairs = repairs
+            return backend
+
+    @classmethod
+    def _go_on(cls, plan: Plan, sweep_id: str, record: Mapping[str, Any]) -> LocalBackend:
+        """Come to a sweep that is recorded."""
         backend = cls(plan, sweep_id)
-        if plan.resumes is not None:
-            backend._recover()
-            backend._past = len(backend._entries())
+        try:
+            backend._come(record)
+        except BaseException:
+            backend._leave()
+            raise
         return backend
+
+    def _come(self, record: Mapping[str, Any]) -> None:
+        if self._presence is not None:
+            self._presence.come()
+        if not self._plan.is_joining:
+            write_sweep(self._plan.output_dir, record)
+            share(self._storage, self._study, record)
+        if self._plan.resumes is not None:
+            self._settle_abandoned()
+            self._settle()
+            self._past = len(self._entries())
+
+    def _leave(self) -> None:
+        if self._presence is not None:
+            self._presence.leave()
+
+    def close(self) -> None:
+        """Leave the sweep; whoever leaves last tidies up."""
+        try:
+            if self._presence is not None:
+                with suppress(OSError), beginning(self._plan.output_dir):
+                    if self._presence.is_alone():
+                        tidy(self._plan.output_dir, self.sweep_id)
+        finally:
+            self._leave()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Where others find the sweep, and what was done before, where it goes on."""
         plan, trials = self._plan, self.trials()
-        where = f"--storage {without_password(plan.storage)} --study {self._name}" if plan.storage else ""
+        where = f"--storage {masked_url(plan.storage)} --study {self._name}" if plan.storage else ""
         shared = (f"other machines join with: {where} --output-dir THEIRS",) if where else ()
+        shared = (*shared, *self._repairs)
         if plan.resumes is None:
             return shared
         done, again = sum(trial.is_counted for trial in trials), sum(map(_is_interrupted, trials))
@@ -152,8 +199,10 @@ class LocalBackend:
         if self._plan.workers == 1:
             self.work_alone(observer, deadline)
             return
-        work = partial(_work, self._plan, self.sweep_id, self._past, deadline)
-        run_workers([work] * self._plan.workers, observer, partial(self._bury, observer), self._plan.output_dir / LOGS)
+        handle_exit = partial(self._handle_worker_exit, observer)
+        with leading() as pool:
+            work = partial(_work, self._plan, self.sweep_id, self._past, deadline, pool)
+            run_workers([work] * self._plan.workers, observer, handle_exit, self._plan.output_dir / LOGS)
 
     def work_alone(self, observer: Observer, deadline: float | None) -> None:
         """Run trials in this process, one at a time, until the sweep has no more.
@@ -166,6 +215,8 @@ class LocalBackend:
             Interrupted: A signal asked for it.
         """
         stop = StopRequest()
+        if self._plan.storage is not None:
+            hurry(self._storage, lambda: stop.is_made)
         with signals_stop(stop), _out_of_time(stop, deadline):
             try:
                 run_shielded(lambda: self._run_all(observer, stop, deadline), stop)
@@ -178,7 +229,8 @@ class LocalBackend:
 
     def _run_all(self, observer: Observer, stop: StopRequest, deadline: float | None) -> None:
         session = self._plan.trainer.open()
-        while (ticket := self._next(stop, deadline)) is not None:
+        waiting = Waiting(lambda text: observer(Note(text)))
+        while (ticket := self._next(stop, deadline, waiting)) is not None:
             try:
                 self._run(session, ticket, observer, stop)
             finally:
@@ -205,11 +257,11 @@ class LocalBackend:
         ]
 
     def _is_ours(self, trial: Trial) -> bool:
-        """Whether a trial's directory is one of this sweep's that this machine sees."""
+        """Return whether a trial's directory is one of this sweep's that this machine sees."""
         is_seen = self._plan.storage is None or trial.host == socket.gethostname()
-        return is_seen and trial.directory.is_relative_to(self._plan.output_dir)
+        return is_seen and is_trial_directory(trial.directory, self._plan.output_dir)
 
-    def _next(self, stop: StopRequest, deadline: float | None) -> _Ticket | None:
+    def _next(self, stop: StopRequest, deadline: float | None, waiting: Waiting) -> _Ticket | None:
         """Start the record of the next attempt; `None` where there is none to start."""
         while not stop.is_made and not stop.is_last:
             self._settle_abandoned()
@@ -218,14 +270,26 @@ class LocalBackend:
             if is_too_late(trials, deadline):
                 return None
             if self._has_more(trials):
-                ticket = self._claim(stop)
+                waiting.is_over()
+                ticket = self._try_to_claim(stop, waiting)
                 if ticket is not None:
                     return ticket
             elif not any(trial.state == "running" for trial in trials):
                 return None
             else:  # another worker's, which may have to be tried again
+                waiting.goes_on(self._others)
                 time.sleep(_PATIENT_PAUSE)
         return None
+
+    def _others(self, place: int | None = None) -> list[str]:
+        """Say for whom this worker waits, of the entries before a place; its own pool is on the display already."""
+        unfinished = [entry for entry in self._entries()[:place] if not entry.state.is_finished()]
+        return [self._described(entry) for entry in unfinished if not is_in(self._pool, entry)]
+
+    def _described(self, entry: FrozenTrial) -> str:
+        trial = self._read(entry)
+        what = "the next trial" if trial is None else f"trial {trial.number + 1}"
+        return f"{what} of {owner_of(entry)}"
 
     def _recent(self, trials: Sequence[Trial]) -> list[Trial]:
         recent = {trial.id for entry, trial in self._attempts() if entry.number >= self._past}
@@ -236,27 +300,62 @@ class LocalBackend:
             return True
         return not self._is_spent and len(trials) < self._plan.budget and not self._target_is_reached(trials)
 
-    def _claim(self, stop: StopRequest) -> _Ticket | None:
-        """Make an entry, wait until all before it are decided, and decide it."""
-        template = create_trial(state=TrialState.RUNNING, user_attrs=ownership())
-        entry = self._storage.create_new_trial(self._study, template)
-        lease = Lease(self._storage, entry)
-        trial = None
+    def _try_to_claim(self, stop: StopRequest, waiting: Waiting) -> _Ticket | None:
+        """Claim the next attempt; `None` where there is none, or somebody has taken this worker for gone."""
         try:
-            self._withdraw(lambda other: _id(other) != entry and is_owned_by(other, os.getpid()))  # lost in a retry
-            place = self._storage.get_trial_number_from_id(entry)
-            while not stop.is_made and any(_is_undecided(other) for other in self._entries()[:place]):
-                self._settle_abandoned()
-                time.sleep(_PAUSE)
-            trial = None if stop.is_made else self._decide()
-            if trial is None:
+            return self._claim(stop, waiting)
+        except UpdateFinishedTrialError:
+            return None
+
+    def _claim(self, stop: StopRequest, waiting: Waiting) -> _Ticket | None:
+        """Make an entry, wait until all before it are decided, and decide it.
+
+        Raises:
+            UpdateFinishedTrialError: Somebody else has ended the entry: this worker was not heard of for too long.
+        """
+        claim = Claim(self._pool)
+        try:
+            template = create_trial(state=TrialState.RUNNING, user_attrs=claim.attributes)
+            entry = self._storage.create_new_trial(self._study, template)
+        except BaseException:
+            claim.give_up()
+            raise
+        lease = Lease(self._storage, entry, claim)
+        ticket = None
+        try:
+            self._withdraw(lambda other: _id(other) != entry and claim.has_made(other))  # lost in a retry
+            if self._is_turn_of(entry, stop, waiting):
+                ticket = self._take(entry, lease)
+            if ticket is None:
                 self._storage.set_trial_state_values(entry, TrialState.FAIL)
-                return None
-            self._storage.set_trial_user_attr(entry, TRIAL_RECORD, self._write(trial))
-            return _Ticket(trial, entry, lease)
+            return ticket
         finally:
-            if trial is None:
+            if ticket is None:
                 lease.end()
+
+    def _take(self, entry: int, lease: Lease) -> _Ticket | None:
+        """Decide an entry whose turn it is; `None` where there is nothing to train."""
+        trial = self._decide()
+        if trial is None:
+            return None
+        try:
+            self._storage.set_trial_user_attr(entry, TRIAL_RECORD, self._write(trial))
+        except UpdateFinishedTrialError:
+            shutil.rmtree(trial.directory, ignore_errors=True)  # it was made a moment ago
+            raise
+        return _Ticket(trial, entry, lease)
+
+    def _is_turn_of(self, entry: int, stop: StopRequest, waiting: Waiting) -> bool:
+        """Wait until all entries before this one are decided; return whether that came before a stop."""
+        place = self._storage.get_trial_number_from_id(entry)
+        while not stop.is_made:
+            if not any(map(_is_undecided, self._entries()[:place])):
+                waiting.is_over()
+                return True
+            self._settle_abandoned()
+            waiting.goes_on(lambda: self._others(place))
+            time.sleep(_PAUSE)
+        return False
 
     def _decide(self) -> Trial | None:
         """An interrupted trial once more, otherwise a new one; `None` where there is neither."""
@@ -281,6 +380,7 @@ class LocalBackend:
             started=now(),
             attempt=attempt,
             host=socket.gethostname(),
+            sweep_id=self.sweep_id,
         )
 
     def _target_is_reached(self, trials: Sequence[Trial]) -> bool:
@@ -305,6 +405,9 @@ class LocalBackend:
             ended = run_trial(session.run, report)
             if ended.state == "stopped" and (stop.is_made or lease.is_lost):
                 ended = replace(ended, state="interrupted", value=None)
+        except StorageError:
+            write_trial(end_trial(report, "interrupted"))  # the storage is told when it answers again
+            raise
         except BaseException:
             self._finish(end_trial(report, "interrupted"), ticket.entry, report)
             raise
@@ -358,16 +461,19 @@ class LocalBackend:
         Raises:
             UpdateFinishedTrialError: Somebody else has ended the entry already, otherwise.
         """
-        ended = with_kept_checkpoint(ended, self._plan.keep_checkpoints)
+        ended = with_kept_checkpoint(ended, self._plan.keep_checkpoints, self._plan.output_dir)
         record = self._write(ended)
         try:
             self._storage.set_trial_user_attr(entry, TRIAL_RECORD, record)
-            state = TrialState.FAIL if ended.value is None else TrialState.COMPLETE
-            self._storage.set_trial_state_values(entry, state, None if ended.value is None else [ended.value])
+            self._end_entry(ended, entry)
         except UpdateFinishedTrialError:
             if self._storage.get_trial(entry).user_attrs.get(TRIAL_RECORD) != record:
                 raise
         return self._settle()
+
+    def _end_entry(self, ended: Trial, entry: int) -> None:
+        state = TrialState.FAIL if ended.value is None else TrialState.COMPLETE
+        self._storage.set_trial_state_values(entry, state, None if ended.value is None else [ended.value])
 
     def _write(self, trial: Trial) -> dict[str, Any]:
         """Write `trial.json`, if its directory is ours; what comes back is what the study has to hold of the trial."""
@@ -382,81 +488,108 @@ class LocalBackend:
             self.trials, plan.objective, plan.output_dir, self.sweep_id, plan.keep_checkpoints, is_ours=self._is_ours
         )
 
-    def _bury(self, observer: Observer, death: Death, is_over: bool) -> bool:
-        """Settle what a worker that died has left; whether it had a trial, and so is worth starting again.
+    def _handle_worker_exit(self, observer: Observer, exited: WorkerExit, is_over: bool) -> bool:
+        """Settle what a worker that is over has left; whether it had a trial, and so is worth starting again.
 
         The trial is tried once more, by whichever worker comes first; the second time it failed.
         """
-        self._withdraw(lambda entry: is_owned_by(entry, death.pid))
-        left = self._held_by(death.pid)
+        self._withdraw(lambda entry: is_owned_by(entry, exited.pid))
+        left = self._held_by(exited.pid)
         for entry, trial in left:
             is_failed = not is_over and any(
                 other.number == trial.number and (other.error or "").startswith(_DIED) for _, other in self._attempts()
             )
             with suppress(OSError):  # a full disk may be what it died of
-                (trial.directory / ERROR_FILE).write_text("\n".join([f"worker died: {death.how}", *death.last_words]))
-            last = f"; its last words: {death.last_words[-1]}" if death.last_words else ""
-            error = None if is_over else f"{_DIED}{' twice' * is_failed}: {death.how}{last}"
+                words = "\n".join([f"worker died: {exited.how}", *exited.last_words])
+                (trial.directory / ERROR_FILE).write_text(words, encoding="utf-8", errors="backslashreplace")
+            last = f"; its last words: {exited.last_words[-1]}" if exited.last_words else ""
+            error = None if is_over else f"{_DIED}{' twice' * is_failed}: {exited.how}{last}"
             state = "failed" if is_failed else "interrupted"
             ended = replace(trial, state=state, ended=now(), error=error)
-            observer(TrialEnded(ended, self._record(ended, entry)))
-        if not left and not is_over:
-            observer(Note(f"a worker died before it had a trial: {death.how}"))
+            with suppress(UpdateFinishedTrialError):  # somebody else took it over
+                observer(TrialEnded(ended, self._record(ended, entry)))
+        if not left and not is_over and not exited.has_said_so:
+            observer(Note(f"a worker died before it had a trial: {exited.how}"))
         return bool(left)
 
-    def _recover(self) -> None:
-        """Settle what is abandoned, by an earlier call in this process as well; tidy up if nobody else works on it."""
-        self._settle_abandoned()
-        self._settle_entries([entry for entry in self._unfinished().values() if is_led_by(entry, os.getpid())])
-        if self._plan.storage is None and all(entry.state.is_finished() for entry in self._entries()):
-            remove_leftovers(self._plan.output_dir, {trial.directory for _, trial in self._attempts()})
-        self._settle()
-
     def _settle_abandoned(self) -> None:
-        """Settle the entries whose workers are gone: adopt what is complete, have tried again what is not."""
+        """Settle the entries whose workers are gone: adopt what is complete, have tried again what is not.
+
+        One whose record has an end lacks its last line alone; anybody may write that.
+        """
         unfinished = self._unfinished()
-        self._settle_entries([unfinished[entry] for entry in self._leases.abandoned(unfinished)])
+        abandoned = set(self._leases.abandoned(unfinished))
+        for name, entry in unfinished.items():
+            trial = self._read(entry)
+            if name in abandoned or (trial is not None and trial.is_over):
+                self._settle_entry(name, trial)
 
     def _unfinished(self) -> dict[int, FrozenTrial]:
         return {_id(entry): entry for entry in self._entries() if not entry.state.is_finished()}
 
-    def _settle_entries(self, abandoned: Sequence[FrozenTrial]) -> None:
-        for entry in abandoned:
-            trial = self._read(entry)
-            with suppress(UpdateFinishedTrialError):  # somebody else was faster
-                if trial is None:
-                    self._storage.set_trial_state_values(_id(entry), TrialState.FAIL)
-                else:
-                    self._record(self._as_left(trial), _id(entry))
+    def _settle_entry(self, entry: int, trial: Trial | None) -> None:
+        with suppress(UpdateFinishedTrialError):  # somebody else was faster
+            if trial is None:
+                self._storage.set_trial_state_values(entry, TrialState.FAIL)
+            elif trial.is_over:
+                self._end_entry(trial, entry)
+            else:
+                self._record(self._as_left(trial), entry)
 
     def _as_left(self, trial: Trial) -> Trial:
-        """An abandoned trial as its own file has it, if that has its end; otherwise interrupted."""
-        path = trial.directory / TRIAL_FILE
+        """Return an abandoned trial as its own file has it, if that has its end; otherwise interrupted."""
         if self._is_ours(trial):
-            trial.directory.mkdir(exist_ok=True)  # somebody may have removed it
-            written = read_trial(path, self._plan.output_dir) if path.is_file() else trial
-            if written.state != "running":
-                return written
+            with suppress(SweepConfigError):
+                written = read_trial(trial.directory / TRIAL_FILE, self._plan.output_dir)
+                if written.id == trial.id and written.is_over:
+                    return written
         return replace(trial, state="interrupted", ended=now())
 
     def _withdraw(self, is_meant: Callable[[FrozenTrial], bool]) -> None:
         """Withdraw undecided entries."""
         for entry in self._entries():
             if _is_undecided(entry) and is_meant(entry):
-                self._storage.set_trial_state_values(_id(entry), TrialState.FAIL)
+                with suppress(UpdateFinishedTrialError):  # somebody else was faster
+                    self._storage.set_trial_state_values(_id(entry), TrialState.FAIL)
 
 
-def _work(plan: Plan, sweep_id: str, past: int, deadline: float | None, observer: Observer) -> None:
-    """Work on a sweep that another process has begun."""
-    LocalBackend(plan, sweep_id, past).work_alone(observer, deadline)
+def _repair(plan: Plan, recorded: RecordedSweep) -> list[str]:
+    """Repair the record of a sweep and tidy up, if nobody is at work there; what was done comes back.
+
+    Raises:
+        SweepConfigError: The record is damaged while others work with it, or the journal is another sweep's.
+    """
+    presence = Presence(plan.output_dir)
+    try:
+        if presence.is_alone():
+            return [*recorded.restore(), *recover(plan.output_dir, recorded.sweep_id, plan.objective)]
+    finally:
+        presence.leave()
+    damages = journal_problems(plan.output_dir, recorded.sweep_id)
+    if damages:
+        message = f"{damages[0]}, and others work on this sweep; end them, then --resume repairs it"
+        raise SweepConfigError([Problem("output_dir", message)])
+    return []
+
+
+def _work(plan: Plan, sweep_id: str, past: int, deadline: float | None, pool: Pool, observer: Observer) -> None:
+    """Work on a sweep that the leader of a worker pool has begun."""
+    backend = LocalBackend(plan, sweep_id, past, pool)
+    if backend._presence is not None:
+        backend._presence.come()
+    try:
+        backend.work_alone(observer, deadline)
+    finally:
+        backend._leave()
 
 
 def _study(storage: BaseStorage, name: str, objective: Objective) -> int:
-    """The sweep's study; it is made where there is none yet."""
-    try:
+    """Find the sweep's study; it is made where there is none yet."""
+    with suppress(KeyError):
         return storage.get_study_id_from_name(name)
-    except KeyError:
+    with suppress(DuplicatedStudyError):  # by somebody who was faster
         return _new_study(storage, name, objective)
+    return storage.get_study_id_from_name(name)
 
 
 def _new_study(storage: BaseStorage, name: str, objective: Objective) -> int:
@@ -465,14 +598,21 @@ def _new_study(storage: BaseStorage, name: str, objective: Objective) -> int:
 
 
 def _begin_study(plan: Plan, sweep_id: str, record: Mapping[str, Any]) -> None:
-    """Make the study of a new sweep in a database, and let others read there what the sweep is."""
-    storage = open_storage(plan.output_dir, plan.storage)
+    """Make the study of a new sweep in a database, and let others read there what the sweep is.
+
+    Where that fails the output directory, which was claimed a moment ago, is free again.
+    """
     name = plan.study or sweep_id
     try:
+        storage = open_storage(plan.output_dir, plan.storage)
         share(storage, _new_study(storage, name, plan.objective), record)
     except DuplicatedStudyError:
+        unclaim(plan.output_dir, sweep_id)
         message = f"another machine has just begun {name!r}; run the same again to join it"
         raise SweepConfigError([Problem("study", message)]) from None
+    except BaseException:
+        unclaim(plan.output_dir, sweep_id)
+        raise
 
 
 def _is_interrupted(trial: Trial) -> bool:

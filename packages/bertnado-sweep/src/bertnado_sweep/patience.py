@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import DBAPIError
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception_type, wait_random_exponential
 
 from .limits import StorageError
+from .waiting import SAY_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from optuna.storages import BaseStorage
 
-PATIENCE = 120.0
+_log = logging.getLogger(__name__)
+
+PATIENCE = 600.0
 """Seconds without an answer from a database after which the sweep ends."""
 
+HURRIED_PATIENCE = 5.0
+"""The same for a sweep that somebody breaks off."""
+
+_PAUSE = 0.5
 _OUTAGES = (StorageInternalError, DBAPIError)
 
 
@@ -29,30 +38,61 @@ def patient(storage: BaseStorage) -> BaseStorage:
     Raises:
         StorageError: By each call, where it did not succeed in time.
     """
-    return cast("BaseStorage", _Patient(storage))
+    return cast("BaseStorage", PatientStorage(storage))
 
 
-class _Patient:
+class PatientStorage:
+    """See `patient`."""
+
     def __init__(self, storage: BaseStorage) -> None:
+        self.hurries: Callable[[], bool] = lambda: False
+        """Asked whether somebody breaks the sweep off."""
         self._storage = storage
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        """Return the storage's method of that name, made patient."""
         method: Callable[..., Any] = getattr(self._storage, name)
 
         def call(*arguments: Any, **named: Any) -> Any:
+            is_said = False
+
+            def say(state: RetryCallState) -> None:
+                nonlocal is_said
+                if not is_said and _waited(state) >= SAY_AFTER:
+                    _log.warning("the database does not answer (%s); it is asked again", _reason(state))
+                    is_said = True
+
             attempts = Retrying(
                 retry=retry_if_exception_type(_OUTAGES),
                 wait=wait_random_exponential(max=10),
-                stop=stop_after_delay(PATIENCE),
+                stop=lambda state: _waited(state) >= (HURRIED_PATIENCE if self.hurries() else PATIENCE),
+                before_sleep=say,
+                sleep=self._sleep,
             )
             try:
                 return attempts(method, *arguments, **named)
             except RetryError as error:
-                reason = error.last_attempt.exception()
-                lines = str(reason and (reason.__cause__ or reason)).splitlines()
                 raise StorageError(
-                    f"the database has not answered for {PATIENCE:g} s ({lines[0] if lines else 'no reason given'}); "
-                    "what was trained is in the output directory, --resume goes on with it"
-                ) from reason
+                    f"the database has not answered for {PATIENCE:g} s ({_reason(error)}); what was trained is in the "
+                    "output directory, --resume goes on with it"
+                ) from error.last_attempt.exception()
 
         return call
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep, but not on when the sweep is broken off."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not self.hurries():
+            time.sleep(min(left, _PAUSE))
+
+
+def _waited(state: RetryCallState) -> float:
+    return state.seconds_since_start or 0.0
+
+
+def _reason(state: RetryCallState | RetryError) -> str:
+    """The first line of why the last attempt failed."""
+    last = state.last_attempt if isinstance(state, RetryError) else state.outcome
+    error = None if last is None else last.exception()
+    lines = str(error and (error.__cause__ or error)).splitlines()
+    return lines[0] if lines else "no reason given"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import string
@@ -10,16 +11,23 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast, get_args
 
-from bertnado_config import Problem, SweepConfig, SweepConfigError, load_sweep_config, parse_sweep_config
+from bertnado_config import (
+    Problem,
+    SweepConfig,
+    SweepConfigError,
+    load_sweep_config,
+    parse_sweep_config,
+)
 from bertnado_metrics import Objective
 
 from .best import KeepCheckpoints
 from .function_trainer import FunctionTrainer
 from .objective import declared_objective
-from .record import holds_record, library_versions, now, output_problems, room_problems
+from .record import holds_record, library_versions, named_directory, now, output_problems, room_problems
 from .resume import STUDY_WITHOUT_STORAGE, RecordedSweep, find_recorded, require_recorded
+from .secrets import masked_url
 from .space import space_size
-from .storage import open_storage, without_password
+from .storage import open_storage
 from .wandb_environment import (
     DEFAULT_PROJECT,
     BackendName,
@@ -27,6 +35,7 @@ from .wandb_environment import (
     ChosenBackend,
     choose_backend,
     project_of,
+    project_problems,
     quiet_client,
 )
 from .wandb_service import ServiceError, ServiceSweep, find_sweep, parse_service_config
@@ -40,13 +49,18 @@ if TYPE_CHECKING:
 DEFAULT_TRIALS = 10
 """How many trials a random or bayes sweep has when nobody says."""
 
+DEFAULT_SEED = 42
+
+LONGEST_LIMIT = timedelta(days=366).total_seconds()
+"""Seconds; threads cannot wait much longer."""
+
 _STAND_IN = Objective("eval/loss", "minimize")
 """What a trainer checks against where the objective itself is a mistake: every task computes it."""
 
 _ARGUMENTS = (
     *("output_dir", "sweep_count", "seed", "backend", "sweep_id", "config_path"),
     *("workers", "trials_per_gpu", "keep_checkpoints", "precision", "resume", "time_limit", "max_failures"),
-    *("storage", "study", "dataset", "model_name"),
+    *("storage", "study", "dataset", "model_name", "project_name"),
 )
 """Paths of problems that are no file's."""
 
@@ -111,7 +125,7 @@ class Plan:
             "seed": self.seed,
             "keep_checkpoints": self.keep_checkpoints,
             "max_failures": self.max_failures,
-            "storage": self.storage and without_password(self.storage),
+            "storage": self.storage and masked_url(self.storage),
             "study": self.study,
             "project": self.project,
             "group": self.group,
@@ -133,10 +147,11 @@ class SweepOptions(TypedDict, total=False):
     """How many processes train at once, at least 1; by default as many as the visible GPUs take, 1 without a GPU."""
     trials_per_gpu: int
     """How many of them share one GPU at most, each with its part of the memory; 1 by default."""
-    keep_checkpoints: KeepCheckpoints
+    keep_checkpoints: KeepCheckpoints | None
     """Whose checkpoints stay on disk: the `best` trial's (the default), `all`, or `none`."""
     resume: bool
-    """Whether the sweep in `output_dir` goes on: what was finished counts, what was interrupted is tried again."""
+    """Whether the sweep in `output_dir` goes on: what was finished counts, what was interrupted is tried again. What
+    is not given is then as it is recorded."""
     allow_config_change: bool
     """Whether it may go on with another sweep file, seed, model, ..."""
     time_limit: float | str | None
@@ -158,7 +173,7 @@ class PlanOptions(SweepOptions, total=False):
 
     objective: Objective | Callable[[SweepConfig], Objective] | None
     sweep_count: int | None
-    seed: int
+    seed: int | None
     project_name: str | None
     group: str | None
     join: bool
@@ -173,11 +188,11 @@ def plan_sweep(
     output_dir: str | Path,
     objective: Objective | Callable[[SweepConfig], Objective] | None = None,
     sweep_count: int | None = None,
-    seed: int = 42,
+    seed: int | None = None,
     backend: BackendName = "auto",
     workers: int | None = None,
     trials_per_gpu: int = 1,
-    keep_checkpoints: KeepCheckpoints = "best",
+    keep_checkpoints: KeepCheckpoints | None = None,
     resume: bool = False,
     allow_config_change: bool = False,
     time_limit: float | str | None = None,
@@ -201,13 +216,13 @@ def plan_sweep(
         objective: What is optimised, or how to tell from the sweep file; otherwise the file's metric.
         sweep_count: The number of trials, at least 1. Without it a grid runs whole, the others `run_cap` or 10
             trials; `run_cap` is kept to either way.
-        seed: Of the search, from 0 to 2**32 - 1.
+        seed: Of the search, from 0 to 2**32 - 1; 42 by default.
         backend: Where trials come from.
         workers: How many processes train at once, at least 1; by default as many as the visible GPUs take, 1 without.
         trials_per_gpu: How many of them share one GPU at most, each with its part of the memory; at least 1.
-        keep_checkpoints: Whose checkpoints stay on disk: the `best` trial's, `all`, or `none`.
+        keep_checkpoints: Whose checkpoints stay on disk: the `best` trial's (the default), `all`, or `none`.
         resume: Whether the sweep in `output_dir` goes on: what was finished counts, what was interrupted is tried
-            again.
+            again. What is not given is then as it is recorded.
         allow_config_change: Whether it may go on with another sweep file, seed, model, ...
         time_limit: Seconds, or a duration such as `3h30m`, after which the sweep ends: no trial is started that would
             not end in time, the running ones are interrupted.
@@ -228,7 +243,7 @@ def plan_sweep(
     Raises:
         SweepConfigError: Something is wrong; every problem is in it.
     """
-    output = Path(output_dir).absolute()
+    output = named_directory(output_dir)
     trainer = as_trainer(trainer)
     recorded = find_recorded(output, storage=storage, study=study) if resume or study else None
     if join:
@@ -238,12 +253,19 @@ def plan_sweep(
         backend = cast("BackendName", recorded.backend) if backend == "auto" or join else backend
         config = config if config is not None or recorded.path else recorded.record["config"]
         storage, study = recorded.storage, recorded.study
+        seed = recorded.record["seed"] if seed is None else seed
+        keep_checkpoints = keep_checkpoints or recorded.record["keep_checkpoints"]
+        max_failures = recorded.record["max_failures"] if max_failures is None else max_failures
+        project_name, group = project_name or recorded.record["project"], group or recorded.record["group"]
+        record = recorded.record["application"] if record is None else record
+        objective = objective or recorded.objective_of
     if recorded is not None and join:
         config, objective = (None if recorded.path else recorded.record["config"]), recorded.objective
         sweep_count, seed = recorded.budget, recorded.record["seed"]
         keep_checkpoints, max_failures = recorded.record["keep_checkpoints"], recorded.record["max_failures"]
         project_name, group = recorded.record["project"], recorded.record["group"]
         record = recorded.record["application"]
+    seed, keep_checkpoints = DEFAULT_SEED if seed is None else seed, keep_checkpoints or "best"
     choice, backend_problems = _choose_backend(backend, sweep_id, storage)
     joined = None
     if sweep_id is None:
@@ -255,10 +277,11 @@ def plan_sweep(
     count, worker_problems = _count_workers(workers, trials_per_gpu, trainer)
     seconds, time_problems = _seconds(time_limit)
     problems = [
-        *output_problems(output, known=(joined and joined.id) or (recorded and recorded.sweep_id)),
+        *_output_problems(output, (joined and joined.id) or (recorded and recorded.sweep_id), resume, recorded),
         *_argument_problems(sweep_count, seed, keep_checkpoints, max_failures),
         *_resume_problems(resume, recorded, output, choice),
         *_storage_problems(storage, study),
+        *project_problems(project_name),
         *backend_problems,
         *worker_problems,
         *time_problems,
@@ -308,11 +331,21 @@ def plan_sweep(
     raise SweepConfigError(_errors(problems), source=_source(config, problems))
 
 
+def _output_problems(output: Path, known: str | None, resume: bool, recorded: RecordedSweep | None) -> list[Problem]:
+    if resume and known is None and holds_record(output):
+        return []  # said by `_resume_problems`
+    if recorded is not None and recorded.is_damaged:
+        return []  # it is repaired
+    return output_problems(output, known=known)
+
+
 def _resume_problems(
     resume: bool, recorded: RecordedSweep | None, output: Path, choice: Choice | None
 ) -> list[Problem]:
     if resume and recorded is None and holds_record(output):
-        return [Problem("resume", f"{output} has a journal and no sweep.json, so nothing says which sweep that was")]
+        cure = "put its sweep.json back, or begin another --output-dir"
+        message = f"{output} has a journal and no sweep.json, so nothing says which sweep that was; {cure}"
+        return [Problem("resume", message)]
     if resume and recorded is None:
         return [Problem("resume", f"no sweep is recorded in {output}; leave --resume out to begin one there")]
     if recorded is not None and choice is not None and choice.backend != recorded.backend:
@@ -358,10 +391,13 @@ def _seconds(limit: float | str | None) -> tuple[float | None, list[Problem]]:
         return None, []
     found = _DURATION.fullmatch(str(limit).replace(" ", "").lower()) if isinstance(limit, str) else None
     parts = {name: int(value) for name, value in found.groupdict().items() if value} if found else {}
-    seconds = timedelta(**parts).total_seconds() if isinstance(limit, str) else float(limit)
-    if seconds > 0:
+    try:
+        seconds = timedelta(**parts).total_seconds() if isinstance(limit, str) else float(limit)
+    except (OverflowError, ValueError, TypeError):
+        seconds = math.inf
+    if 0 < seconds <= LONGEST_LIMIT:
         return seconds, []
-    message = f"{limit!r} is no duration; write 3h30m, 90m, 45s or 2d, more than nothing"
+    message = f"{limit!r} is no duration; write 3h30m, 90m, 45s or 2d, more than nothing and at most a year"
     return None, [Problem("time_limit", message)]
 
 

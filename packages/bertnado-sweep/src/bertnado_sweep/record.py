@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
-import json
+import os
 import platform
+import re
 import shutil
 import subprocess
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
-from bertnado_config import Problem, SweepConfigError, read_json, write_json
+from bertnado_config import Problem, SweepConfigError, path_problem, read_json, write_json
 
-from .trial import Trial, latest_attempts
+from .presence import try_beginning
+from .sweep_record import complete_sweep_record
+from .trial import Trial, check_record
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from pathlib import Path
+    from collections.abc import Generator, Mapping
 
 SWEEP_FILE = "sweep.json"
 TRIAL_FILE = "trial.json"
@@ -26,6 +31,11 @@ ERROR_FILE = "error.txt"
 JOURNAL_FILE = "journal.log"
 LOGS = "logs"
 """The directory of what workers print."""
+
+
+class DamagedRecordError(SweepConfigError):
+    """A `sweep.json` of which a part is lost."""
+
 
 _LIBRARIES = (
     *("bertnado", "bertnado-config", "bertnado-metrics", "bertnado-sweep", "bertnado-train"),
@@ -36,6 +46,9 @@ _LIBRARIES = (
 def now() -> str:
     """The present, ISO 8601 in UTC, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+_TRIAL_DIRECTORY = re.compile(r"sweep_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_\d+)?")
 
 
 def make_trial_directory(output_dir: Path, at: datetime | None = None) -> Path:
@@ -58,44 +71,60 @@ def make_trial_directory(output_dir: Path, at: datetime | None = None) -> Path:
             return directory
 
 
+def is_trial_directory(directory: Path, output_dir: Path) -> bool:
+    """Return whether `directory` is named as `make_trial_directory` names one, and really lies in `output_dir`."""
+    is_named_so = directory.parent == output_dir and _TRIAL_DIRECTORY.fullmatch(directory.name) is not None
+    return is_named_so and not directory.is_symlink()
+
+
+def trial_directories(output_dir: Path) -> list[Path]:
+    """List what lies in an output directory and is named as a trial's directory is, by name."""
+    return sorted(path for path in output_dir.glob("sweep_*/") if is_trial_directory(path, output_dir))
+
+
 def write_trial(trial: Trial) -> dict[str, Any]:
     """Replace the trial's `trial.json`, atomically; what comes back is its content as JSON has it.
+
+    A directory that somebody has removed is made again.
 
     Raises:
         OSError: It cannot be written.
     """
+    trial.directory.mkdir(exist_ok=True)
     path = trial.directory / TRIAL_FILE
     write_json(path, trial.to_record())
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def read_trials(output_dir: Path) -> list[Trial]:
-    """Read every trial that is recorded in a sweep's output directory, each in its latest attempt, by number."""
-    found = [read_trial(path, output_dir) for path in output_dir.glob(f"sweep_*/{TRIAL_FILE}")]
-    return sorted(latest_attempts(found), key=lambda trial: (trial.number, trial.started, trial.id))
+    return read_json(path)
 
 
 def read_trial(path: Path, output_dir: Path) -> Trial:
     """Read one `trial.json`.
 
     Raises:
-        SweepConfigError: Its syntax is broken.
+        SweepConfigError: It cannot be read, or it is no record of a trial.
     """
-    return Trial.from_record(read_json(path), output_dir)
+    record = read_json(path)
+    try:
+        check_record(record)
+    except ValueError as error:
+        raise SweepConfigError([Problem("", f"is no record of a trial: {error}")], source=str(path)) from None
+    return Trial.from_record(record, output_dir)
 
 
-def remove_leftovers(output_dir: Path, known: Collection[Path]) -> None:
-    """Remove what a kill between two writes leaves: scratch files, and trial directories that no trial owns.
+def set_aside(path: Path) -> Path:
+    """Rename what is damaged, see `free_name_aside`.
 
-    Args:
-        output_dir: A sweep's, that nobody is working on.
-        known: The trials' directories.
+    Raises:
+        OSError: It cannot be renamed.
     """
-    for scratch in output_dir.rglob(".*.tmp"):
-        scratch.unlink(missing_ok=True)
-    for directory in output_dir.glob("sweep_*/"):
-        if directory not in known:
-            shutil.rmtree(directory, ignore_errors=True)
+    return path.rename(free_name_aside(path))
+
+
+def free_name_aside(path: Path) -> Path:
+    """Return the first of `NAME.damaged-1`, `NAME.damaged-2`, ... that is free."""
+    number = 1
+    while (other := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    return other
 
 
 def library_versions() -> dict[str, str]:
@@ -124,6 +153,18 @@ def git_commit(directory: Path | None = None) -> str | None:
     return answer.stdout.strip() or None
 
 
+def named_directory(output_dir: str | Path) -> Path:
+    """Return the absolute path of an output directory.
+
+    Raises:
+        SweepConfigError: Nothing can lie there.
+    """
+    problem = path_problem(output_dir, "a directory")
+    if problem is not None:
+        raise SweepConfigError([_problem(problem)])
+    return Path(output_dir).absolute()
+
+
 def holds_record(directory: Path) -> bool:
     """Whether a sweep was recorded in the directory; other files in it do not matter."""
     return any((directory / name).exists() for name in (SWEEP_FILE, JOURNAL_FILE))
@@ -139,13 +180,23 @@ def read_sweep(path: Path) -> dict[str, Any]:
     """Read a `sweep.json`.
 
     Raises:
+        DamagedRecordError: A part of it is lost.
         SweepConfigError: It is no record of a sweep.
     """
-    record = read_json(path)
+    try:
+        record = read_json(path)
+    except SweepConfigError as error:
+        what = "; ".join(str(problem) for problem in error.problems)
+        raise DamagedRecordError([_problem(f"{path} is damaged ({what}); {_SWEEP_CURE}")]) from None
     if not isinstance(record, dict) or "sweep_id" not in record:
-        message = f"{path} is no record of a sweep; name another --output-dir"
-        raise SweepConfigError([_problem(message)])
-    return cast("dict[str, Any]", record)
+        raise SweepConfigError([_problem(f"{path} is no record of a sweep; name another --output-dir")])
+    try:
+        return complete_sweep_record(cast("dict[str, Any]", record))
+    except ValueError as error:
+        raise DamagedRecordError([_problem(f"{path} is damaged ({error}); {_SWEEP_CURE}")]) from None
+
+
+_SWEEP_CURE = "put a whole copy of it back, or name another --output-dir; the trials beside it stay as they are"
 
 
 def output_problems(output_dir: Path, *, known: str | None = None) -> list[Problem]:
@@ -158,8 +209,7 @@ def output_problems(output_dir: Path, *, known: str | None = None) -> list[Probl
     if output_dir.exists() and not output_dir.is_dir():
         return [_problem(f"{output_dir} is a file; name a directory with --output-dir")]
     if holds_record(output_dir) and (known is None or read_sweep_id(output_dir) != known):
-        ways = f"go on with it, --resume, or begin another, --output-dir {_free_neighbour(output_dir)}"
-        return [_problem(f"{output_dir} holds the record of another sweep, which is kept; {ways}")]
+        return [_taken(output_dir)]
     nearest = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
     if not nearest.is_dir():
         return [_problem(f"{nearest} is a file, so {output_dir} cannot be made; name another --output-dir")]
@@ -167,8 +217,9 @@ def output_problems(output_dir: Path, *, known: str | None = None) -> list[Probl
         with TemporaryFile(dir=nearest) as probe:
             probe.write(b"writable?")
     except OSError as error:
-        reason = error.strerror or error
-        return [_problem(f"{nearest} cannot be written ({reason}); name another --output-dir")]
+        reason, cure = error.strerror or error, "name another --output-dir"
+        cure = f"free some space there, or {cure}" if error.errno in (errno.ENOSPC, errno.EDQUOT) else cure
+        return [_problem(f"{nearest} cannot be written ({reason}); {cure}")]
     return []
 
 
@@ -199,6 +250,11 @@ def _problem(message: str) -> Problem:
     return Problem("output_dir", message)
 
 
+def _taken(output_dir: Path) -> Problem:
+    ways = f"go on with it, --resume, or begin another, --output-dir {_free_neighbour(output_dir)}"
+    return _problem(f"{output_dir} holds the record of another sweep, which is kept; {ways}")
+
+
 def _free_neighbour(output_dir: Path) -> Path:
     number = 2
     while (neighbour := output_dir.with_name(f"{output_dir.name}_{number}")).exists():
@@ -207,23 +263,66 @@ def _free_neighbour(output_dir: Path) -> Path:
 
 
 def claim(output_dir: Path, record: Mapping[str, Any]) -> None:
-    """Make `output_dir` this sweep's: write its `sweep.json` where there is none.
+    """Make `output_dir` this sweep's: write its `sweep.json`, unless the same sweep has one there already.
 
     Raises:
-        FileExistsError: Another sweep claimed it at the same time.
+        SweepConfigError: Another sweep has claimed it, or was recorded there; nothing was touched.
         OSError: It cannot be written.
     """
     output_dir.mkdir(parents=True, exist_ok=True)
-    path, scratch = output_dir / SWEEP_FILE, output_dir / f".{SWEEP_FILE}.{uuid4().hex}.tmp"
+    with suppress(FileExistsError):
+        if not holds_record(output_dir):
+            _write_first(output_dir / SWEEP_FILE, record)
+    require_own(output_dir, record["sweep_id"])
+
+
+def unclaim(output_dir: Path, sweep_id: str) -> None:
+    """Give up what `claim` has claimed for a sweep that could not begin."""
+    if read_sweep_id(output_dir) == sweep_id:
+        (output_dir / SWEEP_FILE).unlink()
+
+
+def require_own(output_dir: Path, sweep_id: str) -> None:
+    """See to it that no other sweep is recorded in an output directory.
+
+    Raises:
+        SweepConfigError: One is.
+    """
+    if holds_record(output_dir) and read_sweep_id(output_dir) != sweep_id:
+        raise SweepConfigError([_taken(output_dir)])
+
+
+@contextmanager
+def beginning_alone(output_dir: Path) -> Generator[None]:
+    """Begin a sweep in an existing directory while nobody else does.
+
+    Raises:
+        SweepConfigError: Somebody else does, or a sweep is recorded there.
+    """
+    with try_beginning(output_dir) as is_ours:
+        if not is_ours or holds_record(output_dir):
+            raise SweepConfigError([_taken(output_dir)])
+        yield
+
+
+def _write_first(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a file that is not there yet, whole or not at all.
+
+    Raises:
+        FileExistsError: It is there, by another process that was faster perhaps.
+        OSError: It cannot be written.
+    """
+    scratch = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         write_json(scratch, record)
-        path.hardlink_to(scratch)  # whole or not at all, and never over another's
+        path.hardlink_to(scratch)
     except FileExistsError:
         raise
     except OSError:
-        if path.exists() or not scratch.exists():
+        if not scratch.exists():
             raise
-        scratch.replace(path)  # the file system has no hard links
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))  # the file system has no hard links
+        scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
 

@@ -11,9 +11,21 @@ from typing import TYPE_CHECKING, Any, cast
 from bertnado_config import Problem, SweepConfigError
 from bertnado_metrics import Objective
 
-from .record import SWEEP_FILE, read_sweep, read_trials
-from .storage import open_storage, read_shared, shared_records, unknown_study, without_password
-from .trial import Trial, latest_attempts
+from .objective import declared_objective
+from .record import (
+    JOURNAL_FILE,
+    SWEEP_FILE,
+    DamagedRecordError,
+    named_directory,
+    read_sweep,
+    set_aside,
+    write_sweep,
+)
+from .secrets import is_masked, masked_url
+from .storage import open_storage, read_shared, shared_records, unknown_study
+from .sweep_record import complete_sweep_record
+from .trial import Trial
+from .trial_files import by_number, merge, read_trial_files, read_trials
 
 if TYPE_CHECKING:
     from bertnado_config import SweepConfig
@@ -21,9 +33,6 @@ if TYPE_CHECKING:
 _ABSENT = "absent"
 
 STUDY_WITHOUT_STORAGE = Problem("study", "names a sweep in a database; say in which, --storage")
-
-_HIDDEN = ":***@"
-"""What an URL has in place of its password."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,23 @@ class RecordedSweep:
     record: Mapping[str, Any]
     storage: str | None = None
     """The database that it is recorded in, a password included; `None` for one that is recorded in `output_dir`."""
+    is_damaged: bool = False
+    """Whether its `sweep.json` is damaged, and this is what the journal has of it."""
+
+    def restore(self) -> list[str]:
+        """Set a `sweep.json` aside that is still damaged, and write it anew; what was done comes back.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        path = self.output_dir / SWEEP_FILE
+        try:
+            read_sweep(path)
+        except DamagedRecordError:
+            aside = set_aside(path)
+            write_sweep(self.output_dir, self.record)
+            return [f"{path} was damaged and has been made anew from {JOURNAL_FILE}; the damaged one is {aside.name}"]
+        return []
 
     @property
     def sweep_id(self) -> str:
@@ -60,26 +86,55 @@ class RecordedSweep:
         """What its trials are compared by."""
         return Objective(**self.record["objective"])
 
+    def objective_of(self, config: SweepConfig) -> Objective:
+        """Return what its trials are compared by, unless a sweep file now says otherwise than the recorded one.
+
+        Raises:
+            ValueError: The sweep file does not say what.
+        """
+        return self.objective if self.has_metric_of(config) else declared_objective(config)
+
+    def has_metric_of(self, config: SweepConfig) -> bool:
+        """Return whether a sweep file says the same of the metric as the one that the sweep was begun with."""
+        return config.to_wandb().get("metric") == self.record["config"].get("metric")
+
     @property
     def budget(self) -> int:
         """How many trials it was begun with."""
         return self.record["budget"]
 
-    def read_trials(self) -> list[Trial]:
-        """All its trials as they are recorded, each in its latest attempt, by number.
+    def read_trials(self) -> tuple[list[Trial], list[str]]:
+        """Read all its trials, each in its latest attempt, by number, and say what of their record is damaged.
+
+        Of a local sweep journal and `trial.json` are read, so that what one of them has lost the other still tells.
 
         Raises:
             SweepConfigError: The database cannot be used.
         """
-        if self.storage is None:
-            return read_trials(self.output_dir)
-        found = shared_records(open_storage(self.output_dir, self.storage), str(self.study))
-        trials = latest_attempts(Trial.from_record(record, self.output_dir) for record in found)
-        return sorted(trials, key=lambda trial: trial.number)
+        if self.storage is not None:
+            found = shared_records(open_storage(self.output_dir, self.storage), str(self.study))
+            return by_number(Trial.from_record(record, self.output_dir) for record in found), []
+        if self.backend == "wandb":
+            files = read_trial_files(self.output_dir, self.sweep_id, strict=False)
+            return by_number(files.trials), list(files.warnings)
+        return self._read_both_records()
+
+    def _read_both_records(self) -> tuple[list[Trial], list[str]]:
+        from .journal_reading import read_journal
+
+        files = read_trial_files(self.output_dir, self.sweep_id)
+        path = self.output_dir / JOURNAL_FILE
+        journal = read_journal(path, self.sweep_id)
+        recorded = [Trial.from_record(record, self.output_dir) for record in journal.records.values()]
+        merged = merge(recorded, files.trials, prefers_files=bool(journal.damages))
+        damages = [f"{path} is damaged: {damage}; --resume repairs it" for damage in journal.damages]
+        if self.is_damaged:
+            damages.append(f"{self.output_dir / SWEEP_FILE} is damaged; --resume makes it anew from {JOURNAL_FILE}")
+        return by_number(merged), [*files.warnings, *damages]
 
     def left_of(self, budget: int) -> int:
         """How many trials are still to come to `budget`, by what is recorded here."""
-        return max(budget - sum(trial.is_counted for trial in read_trials(self.output_dir)), 0)
+        return max(budget - sum(trial.is_counted for trial in read_trials(self.output_dir, self.sweep_id)), 0)
 
     def problems_with(
         self,
@@ -113,7 +168,28 @@ class RecordedSweep:
 def read_recorded(output_dir: Path) -> RecordedSweep | None:
     """The sweep that is recorded in a directory, be it only a copy of what a database has; `None` where none is."""
     path = output_dir / SWEEP_FILE
-    return RecordedSweep(output_dir, read_sweep(path)) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return RecordedSweep(output_dir, read_sweep(path))
+    except DamagedRecordError:
+        record = _record_in_journal(output_dir)
+        if record is None:
+            raise
+        return RecordedSweep(output_dir, record, is_damaged=True)
+
+
+def _record_in_journal(output_dir: Path) -> Mapping[str, Any] | None:
+    """Return what the journal has of the sweep whose `sweep.json` is damaged; `None` where it has not one alone."""
+    from .journal_reading import read_journal
+
+    found = read_journal(output_dir / JOURNAL_FILE, "").sweeps
+    if len(found) != 1:
+        return None
+    try:
+        return complete_sweep_record(*found.values())
+    except ValueError:
+        return None
 
 
 def find_recorded(
@@ -132,19 +208,25 @@ def find_recorded(
     Raises:
         SweepConfigError: The database, or what it has by that name, cannot be used.
     """
-    output = Path(output_dir).absolute()
+    output = named_directory(output_dir)
     here = read_recorded(output)
     written = here.record.get("storage") if here else None
     if written is None and (storage is None or (here is not None and study is None)):
         return here  # a database that is named for other sweeps, by the environment for example, is not this one's
     url, name = storage or str(written), study or (here and (here.record.get("study") or here.sweep_id))
-    if storage is None and _HIDDEN in url:
+    if storage is None and is_masked(url):
         message = f"the sweep in {output} is recorded at {url}; name it with its password, --storage"
         raise SweepConfigError([Problem("storage", message)])
     if not name:
         return None
     record = read_shared(open_storage(output, url), name, url)
-    return None if record is None else RecordedSweep(output, record, url)
+    if record is None:
+        return None
+    try:
+        return RecordedSweep(output, complete_sweep_record(record), url)
+    except ValueError as error:
+        message = f"what {masked_url(url)} holds by the name {name!r} is no record of a sweep: {error}"
+        raise SweepConfigError([Problem("study", message)]) from None
 
 
 def require_recorded(output_dir: str | Path, *, storage: str | None = None, study: str | None = None) -> RecordedSweep:
@@ -165,7 +247,7 @@ def _nothing_to_join(output: Path, storage: str | None, study: str | None) -> Pr
     if storage is None:
         return Problem("join", f"no sweep is recorded in {output}; begin it there, or wait until that has been done")
     if study is None:
-        return Problem("study", f"which of the sweeps at {without_password(storage)} is meant? name it, --study")
+        return Problem("study", f"which of the sweeps at {masked_url(storage)} is meant? name it, --study")
     return unknown_study(open_storage(output, storage), study, storage)
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import time
 import traceback
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from bertnado_config import plain
+
+from .error_text import message_of, one_line
 from .events import Observer, TrialEvaluated, TrialProgress
 from .record import ERROR_FILE, now
+from .trial import check_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from bertnado_config import Report, TrialResult
@@ -39,6 +44,8 @@ class TrialReport:
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     total_steps: int | None = None
+    broken: Exception | None = None
+    """What went wrong here and not in the training: with the storage, the tracker, the observer."""
 
     @property
     def directory(self) -> Path:
@@ -49,24 +56,36 @@ class TrialReport:
         """Remember and track what is run; a trial that begins anew has no history."""
         self.history.clear()
         self.total_steps, self.details = total_steps, details
-        self.tracker.describe(details)
-        self.observer(TrialProgress(self.trial.number, 0, total_steps))
+        with self._machinery():
+            self.tracker.describe(details)
+            self.observer(TrialProgress(self.trial.number, 0, total_steps))
 
     def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> bool:
         """Track what training logged."""
-        if metrics:
-            self.tracker.log(metrics, step)
-        self.observer(TrialProgress(self.trial.number, step, self.total_steps))
-        return self.is_stopped()
+        with self._machinery():
+            if metrics:
+                self.tracker.log(metrics, step)
+            self.observer(TrialProgress(self.trial.number, step, self.total_steps))
+            return self.is_stopped()
 
     def __call__(self, step: int, value: float, metrics: Mapping[str, float] | None = None) -> bool:
         """Keep and track one evaluation, then ask the judge."""
         reported = {**(metrics or {}), self.objective.name: value}
         numbers = {name: float(number) for name, number in reported.items()}
         self.history.append({"step": step, **numbers})
-        self.tracker.log(numbers, step)
-        self.observer(TrialEvaluated(self.trial.number, step, float(value), numbers))
-        return self.judge([row[self.objective.name] for row in self.history]) or self.is_stopped()
+        with self._machinery():
+            self.tracker.log(numbers, step)
+            self.observer(TrialEvaluated(self.trial.number, step, float(value), numbers))
+            return self.judge([row[self.objective.name] for row in self.history]) or self.is_stopped()
+
+    @contextmanager
+    def _machinery(self) -> Generator[None]:
+        """Remember what goes wrong: a trainer that hears of it may take it for its own."""
+        try:
+            yield
+        except Exception as error:
+            self.broken = self.broken or error
+            raise
 
     def finish_tracking(self, ended: Trial) -> None:
         """End the tracked run; its summary of the objective becomes the trial's value."""
@@ -78,18 +97,48 @@ class TrialReport:
 def run_trial(train: Callable[[Mapping[str, Any], Report], TrialResult], report: TrialReport) -> Trial:
     """Train `report.trial` with a session's `run`; what comes back is the same trial, ended.
 
-    An exception makes it a failed trial, with the traceback in `error.txt` in its directory. What is no
-    `Exception`, `KeyboardInterrupt` above all, is let through.
+    Whatever training raises, the end of the process included, makes it a failed trial, with the traceback in
+    `error.txt` in its directory; so does a result that its record cannot hold.
+
+    Raises:
+        KeyboardInterrupt: Somebody interrupted it.
+        Exception: What went wrong in the report, and so is not the trial's fault; it did not come to its end.
     """
     begin = time.perf_counter()
     try:
         result = train(copy.deepcopy(dict(report.trial.parameters)), report)
-        ended = _with_result(report, result)
-    except Exception as error:  # noqa: BLE001 (whatever a trainer raises ends its trial, and no more)
+        ended = _recordable(_with_result(report, result), report)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 (whatever a trainer raises ends its trial, and no more)
+        if report.broken is not None:
+            raise report.broken from None
         with suppress(OSError):  # a full disk may be what ended it
-            (report.directory / ERROR_FILE).write_text(traceback.format_exc())
-        ended = end_trial(report, "failed", error=_one_line(error))
+            text = "".join(traceback.format_exception(error))
+            (report.directory / ERROR_FILE).write_text(text, encoding="utf-8", errors="backslashreplace")
+        ended = _recordable(end_trial(report, "failed", error=one_line(error)), report)
     return replace(ended, timings={**ended.timings, "total": time.perf_counter() - begin})
+
+
+def _recordable(ended: Trial, report: TrialReport) -> Trial:
+    """Return the trial if its record can hold it; otherwise as failed, with what can be recorded."""
+    problem = _problem_with(ended)
+    if problem is None:
+        return ended
+    error = ended.error or f"its result cannot be recorded: {problem}"
+    state = "interrupted" if ended.state == "interrupted" else "failed"
+    bare = replace(end_trial(report, state, error=error), details={})
+    described = replace(bare, details=ended.details)
+    return described if _problem_with(described) is None else bare
+
+
+def _problem_with(ended: Trial) -> str | None:
+    """Say why a trial cannot be written down; `None` where it can."""
+    try:
+        check_record(json.loads(json.dumps(plain(ended.to_record()))))
+    except Exception as error:  # noqa: BLE001 (a trainer's objects raise what they like when they are looked at)
+        return message_of(error)
+    return None
 
 
 def end_trial(report: TrialReport, state: TrialState, *, error: str | None = None) -> Trial:
@@ -128,8 +177,3 @@ def _with_result(report: TrialReport, result: TrialResult) -> Trial:
         state="failed",
         error=f"no finite value: {report.objective.name} was {result.value} after {count} evaluations",
     )
-
-
-def _one_line(error: Exception) -> str:
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__

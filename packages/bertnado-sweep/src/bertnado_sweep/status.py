@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from bertnado_config import Problem, SweepConfigError
 
-from .best import NoEligibleTrialError, choose_best, export_best
+from .best import BEST_CONFIG_FILE, NoEligibleTrialError, choose_best, export_best, read_exported
 from .objective import declared_objective
-from .record import SWEEP_FILE, read_sweep_id
-from .resume import find_recorded
+from .record import SWEEP_FILE, named_directory
+from .resume import find_recorded, read_recorded
 from .wandb_environment import quiet_client, require_wandb
 from .wandb_service import ServiceError, find_sweep, parse_service_config, read_service_trials
 
@@ -31,6 +31,8 @@ class SweepStatus:
     objective: Objective
     trials: tuple[Trial, ...]
     """All of them, by number."""
+    warnings: tuple[str, ...] = ()
+    """What of the record is damaged."""
 
     @property
     def best(self) -> Trial | None:
@@ -39,6 +41,8 @@ class SweepStatus:
 
     def export(self, output_dir: str | Path) -> Path:
         """Write `best_sweep_config.json`, and the details beside it, into `output_dir`.
+
+        What is there already stays where it is of a better trial of this sweep: the record of that one was lost.
 
         Raises:
             NoEligibleTrialError: There is no best trial.
@@ -49,7 +53,10 @@ class SweepStatus:
             raise NoEligibleTrialError(self.trials)
         output = Path(output_dir)
         output.mkdir(parents=True, exist_ok=True)
-        return export_best(best, self.objective, output, self.sweep_id)
+        exported = read_exported(output)
+        if exported is None or not exported.is_better(best, self.objective, self.sweep_id):
+            export_best(best, self.objective, output, self.sweep_id)
+        return output / BEST_CONFIG_FILE
 
 
 def recorded_status(output_dir: str | Path, *, storage: str | None = None) -> SweepStatus:
@@ -62,16 +69,17 @@ def recorded_status(output_dir: str | Path, *, storage: str | None = None) -> Sw
     Raises:
         SweepConfigError: No sweep is recorded there.
     """
+    named_directory(output_dir)
     directory = Path(output_dir)
-    if read_sweep_id(directory) is None:
+    if read_recorded(directory.absolute()) is None:
         below = sorted(path.parent for path in directory.glob(f"*/{SWEEP_FILE}"))
         hint = f"did you mean {below[0]}?" if below else "give the --output-dir of a run-sweep, or a --sweep-id"
         raise SweepConfigError([Problem("output_dir", f"no sweep is recorded in {directory}; {hint}")])
     recorded = find_recorded(directory, storage=storage)
     if recorded is None:
         raise SweepConfigError([Problem("storage", f"the database no longer has the sweep of {directory}")])
-    trials = recorded.read_trials()
-    return SweepStatus(recorded.sweep_id, str(directory), recorded.objective, tuple(trials))
+    trials, warnings = recorded.read_trials()
+    return SweepStatus(recorded.sweep_id, str(directory), recorded.objective, tuple(trials), tuple(warnings))
 
 
 def service_status(sweep_id: str, *, entity: str | None = None, project: str | None = None) -> SweepStatus:

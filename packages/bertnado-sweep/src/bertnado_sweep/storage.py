@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import Problem, SweepConfigError
 from bertnado_metrics import nearest
 
+from .secrets import masked_url, url_problem, without_secrets
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from optuna.storages import BaseStorage
 
-_SWEEP = "sweep"
+SWEEP_RECORD = "sweep"
 """The user attribute of a study that holds what `sweep.json` holds."""
 
 TRIAL_RECORD = "trial"
@@ -50,29 +52,29 @@ def open_storage(output_dir: Path, url: str | None) -> BaseStorage:
 
     if url is None:
         return open_journal(output_dir)
+    problem = url_problem(url)
+    if problem is not None:
+        raise SweepConfigError([Problem("storage", problem)])
     try:
         with quiet_optuna():
             if url.startswith("redis"):
                 return JournalStorage(JournalRedisBackend(url))
             return patient(get_storage(RDBStorage(_with_driver(url), engine_kwargs={"pool_pre_ping": True})))
     except (ArgumentError, NoSuchModuleError):
-        message = f"{without_password(url)!r} is no URL of a database; write postgresql://USER@HOST:PORT/DATABASE"
+        message = f"{masked_url(url)} is no URL of a database; write postgresql://USER@HOST:PORT/DATABASE"
     except ImportError as error:
-        message = f"{without_password(url)} needs a driver that is not installed ({_reason(error)}); {_cure(url)}"
+        message = f"{masked_url(url)} needs a driver that is not installed ({_reason(error, url)}); {_cure(url)}"
     except (SQLAlchemyError, StorageInternalError, RuntimeError, OSError) as error:
-        message = f"{without_password(url)} cannot be used: {_reason(error)}"
+        message = f"{masked_url(url)} cannot be used: {_reason(error, url)}"
     raise SweepConfigError([Problem("storage", message)])
 
 
-def without_password(url: str) -> str:
-    """The URL as it may be shown and written down."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
+def hurry(storage: BaseStorage, when: Callable[[], bool]) -> None:
+    """Have an opened database waited for only shortly from the moment on at which `when` answers so."""
+    from .patience import PatientStorage
 
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return url
+    if isinstance(storage, PatientStorage):
+        storage.hurries = when
 
 
 def read_shared(storage: BaseStorage, study: str, url: str) -> Mapping[str, Any] | None:
@@ -82,11 +84,11 @@ def read_shared(storage: BaseStorage, study: str, url: str) -> Mapping[str, Any]
         SweepConfigError: The study is no sweep of BertNado.
     """
     try:
-        record = storage.get_study_user_attrs(storage.get_study_id_from_name(study)).get(_SWEEP)
+        record = storage.get_study_user_attrs(storage.get_study_id_from_name(study)).get(SWEEP_RECORD)
     except KeyError:
         return None
     if record is None:
-        message = f"{study!r} at {without_password(url)} is a study of something else; choose another name"
+        message = f"{study!r} at {masked_url(url)} is a study of something else; choose another name"
         raise SweepConfigError([Problem("study", message)])
     return record
 
@@ -99,7 +101,7 @@ def shared_records(storage: BaseStorage, study: str) -> list[Mapping[str, Any]]:
 
 def share(storage: BaseStorage, study: int, record: Mapping[str, Any]) -> None:
     """Let other machines read what is recorded of a sweep."""
-    storage.set_study_user_attr(study, _SWEEP, dict(record))
+    storage.set_study_user_attr(study, SWEEP_RECORD, dict(record))
 
 
 def unknown_study(storage: BaseStorage, study: str, url: str) -> Problem:
@@ -108,7 +110,7 @@ def unknown_study(storage: BaseStorage, study: str, url: str) -> Problem:
     hint = nearest(study, names)
     choices = f"did you mean {hint!r}?" if hint else f"there are: {', '.join(names) or 'none'}."
     begin = "To begin it, name a sweep file, --config-path"
-    return Problem("study", f"there is no study {study!r} at {without_password(url)}; {choices} {begin}")
+    return Problem("study", f"there is no study {study!r} at {masked_url(url)}; {choices} {begin}")
 
 
 def _with_driver(url: str) -> str:
@@ -125,6 +127,6 @@ def _cure(url: str) -> str:
     return "pip install 'bertnado-sweep[postgresql]'" if url.startswith("postgresql") else "pip install it"
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, url: str) -> str:
     lines = str(error.__cause__ or error).splitlines()
-    return lines[0] if lines else type(error).__name__
+    return without_secrets(lines[0], url) if lines else type(error).__name__

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
-from .best import BEST_CONFIG_FILE, NoEligibleTrialError, best_so_far, choose_best, export_best, exported_trial
+from .best import BEST_CONFIG_FILE, NoEligibleTrialError, best_so_far, choose_best, export_if_better
 from .events import Note, Observer, SweepStarted, log_warnings
 from .plan import Plan, PlanOptions, plan_sweep
 from .wandb_environment import quiet_client
@@ -90,28 +90,27 @@ def run_plan(plan: Plan, *, observer: Observer | None = None) -> SweepResult:
 
 
 def _run(plan: Plan, listen: Observer) -> SweepResult:
-    backend = _create_backend(plan)
-    listen(
-        SweepStarted(
-            backend.sweep_id,
-            plan.budget,
-            plan.objective,
-            plan.output_dir,
-            plan.config,
-            done=sum(trial.is_counted for trial in backend.trials()) if plan.resumes and not plan.joined else 0,
-            warnings=plan.warnings,
-            notes=(f"backend: {plan.backend_reason}", *backend.notes),
+    with closing(_create_backend(plan)) as backend:
+        listen(
+            SweepStarted(
+                backend.sweep_id,
+                plan.budget,
+                plan.objective,
+                plan.output_dir,
+                plan.config,
+                done=sum(trial.is_counted for trial in backend.trials()) if plan.resumes and not plan.joined else 0,
+                warnings=plan.warnings,
+                notes=(f"backend: {plan.backend_reason}", *backend.notes),
+            )
         )
-    )
-    backend.work(listen)
-    trials = backend.trials()
-    best = choose_best(trials, plan.objective)
-    if best is None:
-        raise NoEligibleTrialError(trials)
-    if exported_trial(plan.output_dir) != best.id:  # another machine trained it
-        export_best(best, plan.objective, plan.output_dir, backend.sweep_id)
-    for note in backend.conclude(trials, best):
-        listen(Note(note))
+        backend.work(listen)
+        trials = backend.trials()
+        best = choose_best(trials, plan.objective)
+        if best is None:
+            raise NoEligibleTrialError(trials)
+        export_if_better(best, plan.objective, plan.output_dir, backend.sweep_id)  # another machine may have trained it
+        for note in backend.conclude(trials, best):
+            listen(Note(note))
     return SweepResult(
         sweep_id=backend.sweep_id,
         best=best,

@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from bertnado_config import load_sweep_config
+from bertnado_config import Problem, SweepConfigError, load_sweep_config
 from bertnado_metrics import Objective, resolve_objective
 
 from .agent import run_agent_trial
-from .plan import Plan, PlanOptions, plan_sweep
+from .plan import DEFAULT_SEED, Plan, PlanOptions, plan_sweep
+from .record import named_directory
 from .sweep import SweepResult, run_plan
 from .trainers import find_trainer
 from .wandb_environment import is_inside_agent, quiet_client
 from .wandb_service import find_sweep, parse_service_config
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bertnado_config import SweepConfig, Trainer
     from bertnado_metrics import Goal
 
     from .best import KeepCheckpoints
     from .events import Observer
+    from .resume import RecordedSweep
     from .trial import Trial
+
+
+DEFAULT_MODEL = "PoetschLab/GROVER"
+DEFAULT_TASK = "binary_classification"
+
+_DEFAULTS: Mapping[str, Any] = {
+    "model_name": DEFAULT_MODEL,
+    "dataset": None,
+    "task_type": DEFAULT_TASK,
+    "seed": DEFAULT_SEED,
+    "precision": "auto",
+    "trust_remote_code": False,
+}
 
 
 class Sweeper:
@@ -31,56 +48,69 @@ class Sweeper:
     Args:
         config_path: The sweep file; `None` for a sweep that is at W&B already.
         output_dir: Where everything is written.
-        model_name: A directory with a model, or its name on the Hugging Face hub.
+        model_name: A directory with a model, or its name on the Hugging Face hub; `PoetschLab/GROVER` by default.
         dataset: The prepared dataset on disk.
-        task_type: One of `bertnado_metrics.TASKS`.
+        task_type: One of `bertnado_metrics.TASKS`; `binary_classification` by default.
         project_name: The W&B project; otherwise the file's, otherwise WANDB_PROJECT, otherwise `bertnado`.
         metric_name: What is optimised; otherwise the file's metric, otherwise the task's.
         metric_goal: Whether higher or lower values are better, where the metric does not say.
         trainer: What trains a trial, in place of bertnado-train's.
-        seed: Of the search and of the training.
+        seed: Of the search and of the training; 42 by default.
         precision: What trials compute in, where the sweep file does not say it: `auto` (bf16 on a GPU that has it,
-            otherwise fp32), `fp32`, `bf16` or `fp16`.
-        trust_remote_code: Whether code that comes with the model may run.
+            otherwise fp32; the default), `fp32`, `bf16` or `fp16`.
+        trust_remote_code: Whether code that comes with the model may run; by default it may not.
+        recorded: The sweep that goes on: what is not given is as it was then.
 
     Raises:
         ImportError: There is no trainer: bertnado-train is not installed.
+        SweepConfigError: There is no dataset, or no directory can have that name.
     """
 
     def __init__(
         self,
         config_path: str | Path | None,
         output_dir: str | Path,
-        model_name: str,
-        dataset: str | Path,
-        task_type: str,
+        model_name: str | None = None,
+        dataset: str | Path | None = None,
+        task_type: str | None = None,
         project_name: str | None = None,
         metric_name: str | None = None,
         metric_goal: Goal | None = None,
         *,
         trainer: Trainer | None = None,
-        seed: int = 42,
-        precision: str = "auto",
-        trust_remote_code: bool = False,
+        seed: int | None = None,
+        precision: str | None = None,
+        trust_remote_code: bool | None = None,
+        recorded: RecordedSweep | None = None,
     ) -> None:
+        known = _DEFAULTS if recorded is None else _DEFAULTS | recorded.record["application"]
+        known = known if recorded is None else {**known, "seed": recorded.record["seed"]}
+
+        def said(name: str, value: Any) -> Any:
+            return known[name] if value is None else value
+
         self.config_path = None if config_path is None else Path(config_path)
+        named_directory(output_dir)
         self.output_dir = Path(output_dir)
-        self.model_name = model_name
-        self.dataset = dataset
-        self.task_type = task_type
+        self.model_name: str = said("model_name", model_name)
+        self.dataset: str | Path = said("dataset", dataset)
+        self.task_type: str = said("task_type", task_type)
         self.project_name = project_name
         self.metric_name = metric_name
-        self.metric_goal = metric_goal
-        self.seed = seed
-        self.precision = precision
-        self.trust_remote_code = trust_remote_code
+        self.metric_goal: Goal | None = metric_goal
+        self.seed: int = said("seed", seed)
+        self.precision: str = said("precision", precision)
+        self.trust_remote_code: bool = said("trust_remote_code", trust_remote_code)
+        self._recorded = recorded
+        if self.dataset is None:  # pyright: ignore[reportUnnecessaryComparison] (neither given nor recorded)
+            raise SweepConfigError([Problem("dataset", "must be given: the directory that save_to_disk wrote")])
         self.trainer = trainer or find_trainer(
-            model_name=model_name,
-            dataset=dataset,
-            task_type=task_type,
-            seed=seed,
-            precision=precision,
-            trust_remote_code=trust_remote_code,
+            model_name=self.model_name,
+            dataset=self.dataset,
+            task_type=self.task_type,
+            seed=self.seed,
+            precision=self.precision,
+            trust_remote_code=self.trust_remote_code,
         )
 
     def run(self, sweep_count: int | None = None) -> SweepResult | Trial:
@@ -160,9 +190,14 @@ class Sweeper:
     def objective(self, config: SweepConfig) -> Objective:
         """The objective from the arguments, the file and the task, in this order.
 
+        That of a sweep that goes on is the recorded one unless an argument says otherwise.
+
         Raises:
             ValueError: The task does not compute it.
         """
+        is_said = self.metric_name is not None or self.metric_goal is not None
+        if self._recorded is not None and not is_said and self._recorded.has_metric_of(config):
+            return self._recorded.objective
         declared = config.metric
         return resolve_objective(
             self.task_type,

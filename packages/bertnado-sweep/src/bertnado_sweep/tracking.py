@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from .secrets import masked_command_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
@@ -39,7 +41,8 @@ def init_or_offline(arguments: Mapping[str, Any], warn: Callable[[str], None]) -
     import wandb
 
     try:
-        return wandb.init(**arguments)
+        with masked_command_line():
+            return wandb.init(**arguments)
     except wandb.errors.CommError as error:
         warn(f"tracked offline, W&B could not start the run: {error}")
         # The client still holds the id that it could not start. Inside an agent the id comes from its settings.
@@ -47,7 +50,15 @@ def init_or_offline(arguments: Mapping[str, Any], warn: Callable[[str], None]) -
         other = f"{arguments.get('id') or settings.run_id}-offline"
         if settings.sweep_id:
             settings.run_id = other
-        return wandb.init(**{**arguments, "mode": "offline", "id": None if settings.sweep_id else other})
+        with masked_command_line():
+            return wandb.init(**{**arguments, "mode": "offline", "id": None if settings.sweep_id else other})
+
+
+def _init_offline(arguments: Mapping[str, Any]) -> Run:
+    import wandb
+
+    with masked_command_line():
+        return wandb.init(mode="offline", **arguments)
 
 
 class Tracker:
@@ -116,7 +127,7 @@ class Tracker:
                 "reinit": "create_new",
                 "settings": wandb.Settings(silent=True, **run_settings()),
             }
-            run = init_or_offline(arguments, _log.warning) if online else wandb.init(mode="offline", **arguments)
+            run = init_or_offline(arguments, _log.warning) if online else _init_offline(arguments)
         except Exception as error:  # noqa: BLE001 (tracking never costs a trial)
             _log.warning("this trial is not tracked, W&B could not start: %s", error)
             return cls(None)

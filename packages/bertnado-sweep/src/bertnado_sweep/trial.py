@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, PositiveInt, ValidationError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
@@ -51,6 +53,8 @@ class Trial:
     """The machine that trained it; `None` where nobody recorded it."""
     checkpoint: Path | None = None
     """The directory of the best checkpoint; gone where it cannot be the sweep's best and need not be kept."""
+    sweep_id: str | None = None
+    """The sweep's; `None` in what version 0.1.0 recorded."""
 
     @property
     def is_eligible(self) -> bool:
@@ -62,6 +66,15 @@ class Trial:
         """Whether the budget counts it: it completed, was stopped early or failed for good."""
         return self.state in ("completed", "stopped", "failed")
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self.state != "running"
+
+    def is_of(self, sweep_id: str) -> bool:
+        """Return whether this is shown to be a trial of a local sweep: 0.1.0 said so by the beginning of the id."""
+        return self.sweep_id == sweep_id or (self.sweep_id is None and self.id.startswith(f"{sweep_id}-"))
+
     def to_record(self) -> dict[str, Any]:
         """Every field by its name, paths relative to the directory above the trial's where they lie in it."""
         record = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -70,11 +83,50 @@ class Trial:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], above: Path) -> Trial:
-        """Rebuild what `to_record` wrote; `above` is the directory that holds the trial's."""
+        """Rebuild what `to_record` wrote; `above` is the directory that holds the trial's. See `check_record`."""
         known: dict[str, Any] = {item.name: record[item.name] for item in fields(cls) if item.name in record}
         known |= {key: above / known[key] for key in _PATHS if known.get(key) is not None}
         known["history"] = tuple(known.get("history", ()))
         return cls(**known)
+
+
+class _Record(BaseModel):
+    """What `to_record` writes, as JSON has it. Fields of later versions are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    number: NonNegativeInt
+    id: str = Field(min_length=1)
+    state: TrialState
+    parameters: dict[str, Any]
+    directory: str = Field(min_length=1)
+    started: str
+    ended: str | None = None
+    value: FiniteFloat | None = None
+    step: int | None = None
+    history: list[dict[str, Any]] = []
+    seed: int | None = None
+    details: dict[str, Any] = {}
+    timings: dict[str, float] = {}
+    error: str | None = None
+    attempt: PositiveInt = 1
+    host: str | None = None
+    checkpoint: str | None = None
+    sweep_id: str | None = None
+
+
+def check_record(record: object) -> None:
+    """See to it that `record`, read from JSON, is what `Trial.to_record` writes.
+
+    Raises:
+        ValueError: It is not; the message says what is wrong, with its place.
+    """
+    try:
+        _Record.model_validate(record)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
 
 
 def latest_attempts(trials: Iterable[Trial]) -> list[Trial]:

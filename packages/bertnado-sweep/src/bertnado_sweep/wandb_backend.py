@@ -16,11 +16,12 @@ from bertnado_config import SweepConfigError
 
 from .agent import AgentTrials
 from .events import Note
-from .record import LOGS, read_sweep_id, read_trials, write_sweep
+from .record import LOGS, beginning_alone, claim
 from .stopping import Interrupted, interrupt_main
+from .trial_files import read_trials
 from .wandb_environment import answers, base_url, reread_settings
 from .wandb_service import ServiceError, ServiceSweep, create_sweep, read_service_trials, sweep_state, theirs
-from .workers import Death, run_workers
+from .workers import WorkerExit, run_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,18 +53,26 @@ class WandbBackend:
 
         Raises:
             ServiceError: W&B refused, or did not answer.
+            SweepConfigError: Another sweep is recorded there, or begun at the same time.
             OSError: The record cannot be written.
         """
-        if plan.joined is None:
-            sweep = create_sweep(sweep_document(plan), entity=plan.entity, project=plan.project)
-            first = 0
-        else:
+        plan.output_dir.mkdir(parents=True, exist_ok=True)
+        if plan.joined is not None:
             sweep = plan.joined
             first = len(read_service_trials(sweep, plan.config, plan.objective, plan.output_dir))
-        plan.output_dir.mkdir(parents=True, exist_ok=True)
-        if read_sweep_id(plan.output_dir) != sweep.id:
-            write_sweep(plan.output_dir, plan.to_record(sweep.id, "wandb") | {"path": str(sweep), "url": sweep.url})
-        return cls(plan, sweep, first)
+            cls._claim(plan, sweep)
+            return cls(plan, sweep, first)
+        with beginning_alone(plan.output_dir):  # a sweep that found no place would be left behind at W&B
+            sweep = create_sweep(sweep_document(plan), entity=plan.entity, project=plan.project)
+            cls._claim(plan, sweep)
+        return cls(plan, sweep, 0)
+
+    @classmethod
+    def _claim(cls, plan: Plan, sweep: ServiceSweep) -> None:
+        claim(plan.output_dir, plan.to_record(sweep.id, "wandb") | {"path": str(sweep), "url": sweep.url})
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -84,11 +93,11 @@ class WandbBackend:
         first = context.Value("q", self._first_number)
         left = [context.Value("q", share) for share in shares(plan.budget, plan.workers)]
         works = [partial(_work, plan, self._sweep, share, first, deadline) for share in left]
-        run_workers(works, observer, _Burial(left, observer), plan.output_dir / LOGS)
+        run_workers(works, observer, _ExitHandler(left, observer), plan.output_dir / LOGS)
 
     def trials(self) -> tuple[Trial, ...]:
         """All runs of the sweep by creation; what is recorded here is believed before what W&B says."""
-        mine = {trial.id: trial for trial in read_trials(self._plan.output_dir)}
+        mine = {trial.id: trial for trial in read_trials(self._plan.output_dir, self.sweep_id)}
         try:
             runs = read_service_trials(self._sweep, self._plan.config, self._plan.objective, self._plan.output_dir)
         except ServiceError:
@@ -136,7 +145,7 @@ def _work(
         run_agent(plan, sweep, left.value, next_number, observer, deadline)
 
 
-class _Burial:
+class _ExitHandler:
     """Tells of workers that died, and has the rest of their shares done unless they died before they had a trial."""
 
     def __init__(self, left: Sequence[Synchronized[int]], observer: Observer) -> None:
@@ -144,14 +153,14 @@ class _Burial:
         self._observer = observer
         self._before = sum(share.value for share in left)
 
-    def __call__(self, death: Death, is_over: bool) -> bool:
-        if is_over:
+    def __call__(self, exited: WorkerExit, is_over: bool) -> bool:
+        if is_over or exited.has_said_so:
             return False
         left = sum(share.value for share in self._left)
         had_trial, self._before = left < self._before, left
-        last = f" ({death.last_words[-1]})" if death.last_words else ""
+        last = f" ({exited.last_words[-1]})" if exited.last_words else ""
         lost = "its trial is lost" if had_trial else "the rest of its share is lost"
-        self._observer(Note(f"a worker died: {death.how}{last}; {lost}"))
+        self._observer(Note(f"a worker died: {exited.how}{last}; {lost}"))
         return had_trial
 
 

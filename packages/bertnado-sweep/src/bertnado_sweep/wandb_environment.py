@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from bertnado_config import Problem, project_problem
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
@@ -87,6 +89,14 @@ def _what_is_missing() -> tuple[str, str] | None:
 def project_of(named: str | None, declared: str | None = None) -> str:
     """The W&B project: the one that was named, the sweep file's, WANDB_PROJECT, or BertNado's own."""
     return named or declared or os.environ.get("WANDB_PROJECT") or DEFAULT_PROJECT
+
+
+def project_problems(project: str | None) -> list[Problem]:
+    """Say why W&B refuses the project that was given, or the one of WANDB_PROJECT where none was."""
+    named = os.environ.get("WANDB_PROJECT") if project is None else project
+    problem = None if named is None or (project is None and not named) else project_problem(named)
+    source = "WANDB_PROJECT " if project is None else ""
+    return [] if problem is None else [Problem("project_name", f"{source}{problem}")]
 
 
 def base_url() -> str:

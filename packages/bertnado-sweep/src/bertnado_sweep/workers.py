@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from bertnado_config import GPU_SHARE
 
+from .error_text import one_line
 from .events import Event, Note, Observer, TrialProgress
+from .limits import StorageError
 from .stopping import GRACE, Interrupted, StopRequest, handled, interrupt_main
 from .wandb_environment import environment
 
@@ -56,6 +58,10 @@ class _Worker:
     process: BaseProcess
     heard: Connection
     is_over: bool = False
+    has_said_so: bool = False
+    """Whether it came to its end before its process was over."""
+    error: BaseException | None = None
+    """What it said that it ended with."""
 
     @property
     def pid(self) -> int:
@@ -63,30 +69,32 @@ class _Worker:
         return self.process.pid or 0
 
     @property
-    def death(self) -> Death | None:
-        """How the process died; `None` where it came to its end."""
+    def exited(self) -> WorkerExit:
+        """How the process ended, when it has."""
         code = self.process.exitcode or 0
-        if code == 0:
-            return None
-        how = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
-        return Death(self.pid, how, _last_lines(self.log))
+        how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        if self.error is not None:
+            how = one_line(self.error)
+        return WorkerExit(self.pid, how, _last_lines(self.log), self.has_said_so)
 
 
 @dataclass(frozen=True)
-class Death:
-    """A worker's process that did not come to its end."""
+class WorkerExit:
+    """The end of a worker's process."""
 
     pid: int
     how: str
-    """The signal or the exit code."""
+    """The signal, the exit code, or the error that it ended with."""
     last_words: tuple[str, ...]
     """The last lines that it wrote."""
+    has_said_so: bool
+    """Whether it came to its end, be it by an error; otherwise it died."""
 
 
 def run_workers(
     works: Sequence[Work],
     observer: Observer,
-    bury: Callable[[Death, bool], bool],
+    handle_exit: Callable[[WorkerExit, bool], bool],
     log_dir: Path,
 ) -> None:
     """Do each of `works` in a process of its own, and pass on what they tell.
@@ -97,13 +105,13 @@ def run_workers(
     Args:
         works: What each worker does.
         observer: Hears of everything that happens, in this thread.
-        bury: Told of each worker that died, and whether the sweep is being broken off; answers whether to start it
-            again.
+        handle_exit: Told of each worker that is over, and whether the sweep is being broken off; answers whether to
+            start it again.
         log_dir: Where each worker's output goes, in a file of its own.
 
     Raises:
         Interrupted: They were interrupted, and have ended.
-        BaseException: What a worker ended with; the others came to their end first.
+        BaseException: What a worker ended with, or `handle_exit` raised; the others came to their end first.
     """
     log_dir.mkdir(exist_ok=True)
     workers = [
@@ -111,6 +119,7 @@ def run_workers(
         for number, (work, place) in enumerate(zip(works, places(len(works)), strict=True), start=1)
     ]
     errors: list[BaseException] = []
+    is_broken = False
     stop = StopRequest()
     patience_ends = math.inf
     try:
@@ -118,11 +127,18 @@ def run_workers(
             while running := [worker for worker in workers if not worker.is_over]:
                 for heard in wait([worker.heard for worker in running], timeout=0.2):
                     worker = next(worker for worker in running if worker.heard is heard)
-                    error = _listen(worker, observer)
-                    errors += [error] if error is not None else []
-                    died = worker.death if worker.is_over else None
-                    if died and bury(died, stop.is_made) and not stop.is_made:
+                    _listen(worker, observer)
+                    if not worker.is_over:
+                        continue
+                    is_again, error = _settle(worker, handle_exit, stop.is_made or is_broken)
+                    if error is not None:
+                        errors.append(error)
+                        is_broken = True
+                        _send(workers, signal.SIGINT)
+                    elif is_again and not stop.is_made and not is_broken:
                         workers.append(_start(worker.work, worker.place, worker.log))
+                    elif worker.error is not None:
+                        errors.append(worker.error)
                 if stop.is_made:
                     patience_ends = min(patience_ends, time.monotonic() + GRACE + 1)
                 if time.monotonic() > patience_ends:
@@ -132,47 +148,58 @@ def run_workers(
         for worker in left:
             worker.process.kill()
             worker.process.join()
-        for died in filter(None, [worker.death for worker in left]):
-            bury(died, True)
+        for worker in left:
+            _settle(worker, handle_exit, True)
     if stop.is_made:
         raise Interrupted(stop.signum)
     if errors:
         raise errors[0]
 
 
-def _listen(worker: _Worker, observer: Observer) -> BaseException | None:
+def _settle(
+    worker: _Worker, handle_exit: Callable[[WorkerExit, bool], bool], is_over: bool
+) -> tuple[bool, Exception | None]:
+    """Have settled what a worker has left: whether to start it again, and what kept that from being written down."""
+    try:
+        return handle_exit(worker.exited, is_over), None
+    except (OSError, StorageError) as error:  # nobody can write now, so the sweep ends; the record is settled later
+        return False, error
+
+
+def _send(workers: Sequence[_Worker], signum: int) -> None:
+    for worker in workers:
+        if worker.process.is_alive():
+            os.kill(worker.pid, signum)
+
+
+def _listen(worker: _Worker, observer: Observer) -> None:
     """Take what a worker has said; its last word may be an error."""
     try:
         said: Event | _Ended = worker.heard.recv()
     except (EOFError, OSError):  # it is gone; a message that it had begun to send is gone with it
         worker.process.join()
         worker.is_over = True
-        return None
+        return
     if isinstance(said, _Ended):
-        return said.error
-    observer(said)
-    return None
+        worker.has_said_so, worker.error = True, said.error
+    else:
+        observer(said)
 
 
 @contextmanager
 def _handed_on(workers: Sequence[_Worker], stop: StopRequest) -> Generator[None]:
     """Hand signals on to the workers. An exception in mid-message would lose what follows, so none is raised."""
 
-    def send(signum: int) -> None:
-        for worker in workers:
-            if worker.process.is_alive():
-                os.kill(worker.pid, signum)
-
     def interrupt(signum: int, frame: FrameType | None) -> None:
         if stop.is_made:
-            send(signal.SIGKILL)
+            _send(workers, signal.SIGKILL)
             return
         stop.signum = signum
         stop.make("interrupted")
-        send(signal.SIGINT)
+        _send(workers, signal.SIGINT)
 
     def end_soon(signum: int, frame: FrameType | None) -> None:
-        send(signal.SIGUSR1)
+        _send(workers, signal.SIGUSR1)
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -277,7 +304,7 @@ def _work(work: Work, connection: Connection, log: Path) -> None:
     error: BaseException | None = None
     try:
         work(tell)
-    except (Exception, KeyboardInterrupt) as raised:  # noqa: BLE001 (it is raised again in the parent)
+    except BaseException as raised:  # noqa: BLE001 (it is raised again in the parent)
         error = _sendable(raised)
     tell(_Ended(error))
 
@@ -295,7 +322,7 @@ def _sendable(error: BaseException) -> BaseException:
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 (made a moment ago)
     except Exception:  # noqa: BLE001 (pickle raises whatever the object does)
-        return RuntimeError(f"{type(error).__name__}: {error}")
+        return RuntimeError(one_line(error))
     return error
 
 

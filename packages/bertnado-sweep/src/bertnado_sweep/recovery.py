@@ -1,0 +1,284 @@
+"""What is done before a sweep goes on: its two records, journal and `trial.json`, repair each other, leftovers go.
+
+All of it is done by whoever is alone in the output directory, see `presence`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from bertnado_config import Problem, SweepConfigError
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from .best import BEST_CONFIG_FILE, BEST_DETAILS_FILE
+from .journal import open_journal, open_journal_file
+from .journal_reading import JournalReading, read_journal
+from .quiet import quiet_optuna
+from .record import (
+    JOURNAL_FILE,
+    SWEEP_FILE,
+    TRIAL_FILE,
+    free_name_aside,
+    is_trial_directory,
+    now,
+    read_trial,
+    set_aside,
+    trial_directories,
+    write_trial,
+)
+from .storage import TRIAL_RECORD, share
+from .trial import Trial
+from .trial_files import TrialFiles, merge, read_trial_files
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from bertnado_metrics import Objective
+    from optuna.storages import BaseStorage
+
+_HEX = "[0-9a-f]{32}"
+_SCRATCH = re.compile(
+    rf"\.({'|'.join(map(re.escape, (SWEEP_FILE, JOURNAL_FILE, BEST_CONFIG_FILE, BEST_DETAILS_FILE)))})\.{_HEX}\.tmp"
+    rf"|\.\.{re.escape(SWEEP_FILE)}\.{_HEX}\.tmp\.{_HEX}\.tmp"
+)
+"""The scratch files that are written in an output directory."""
+_TRIAL_SCRATCH = re.compile(rf"\.{re.escape(TRIAL_FILE)}\.{_HEX}\.tmp")
+"""The scratch files that are written in a trial's directory."""
+
+
+_MANY = 3
+"""So many damaged lines are named."""
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """What is repaired."""
+
+    output_dir: Path
+    sweep_id: str
+    objective: Objective
+
+    @property
+    def journal(self) -> Path:
+        return self.output_dir / JOURNAL_FILE
+
+
+def recover(output_dir: Path, sweep_id: str, objective: Objective) -> list[str]:
+    """Make journal and `trial.json` of a sweep say the same, and remove what a kill between two writes has left.
+
+    Nothing finished is removed, nor anything that this sweep cannot be shown to have made.
+
+    Args:
+        output_dir: The sweep's; nobody else is at work there, or comes.
+        sweep_id: The sweep's.
+        objective: What its trials are compared by.
+
+    Returns:
+        What a person should know of it.
+
+    Raises:
+        SweepConfigError: The journal is another sweep's.
+        OSError: Something cannot be written.
+    """
+    sweep, looked = _Sweep(output_dir, sweep_id, objective), _moment(output_dir)
+    tidy(output_dir, sweep_id)
+    reading, files = read_journal(sweep.journal, sweep_id), read_trial_files(output_dir, sweep_id)
+    if reading.studies and sweep_id not in reading.studies and not reading.damages:
+        raise SweepConfigError([_foreign_journal(sweep, reading)])
+    known = [Trial.from_record(record, output_dir) for record in reading.records.values()]
+    notes = [*_set_damaged_aside(files, {trial.directory for trial in known})]
+    if reading.damages or not _can_be_opened(output_dir):
+        known = _as_left(merge(known, files.trials, prefers_files=True))
+        _write_missing(known, files)
+        notes += _rebuild(sweep, reading, known)
+    else:
+        ids = {trial.id for trial in known}
+        lost = _as_left(merge((), (trial for trial in files.trials if trial.id not in ids)))
+        known += lost
+        _write_missing(known, files)
+        notes += _adopt(sweep, lost)
+    _remove_unbegun(known, output_dir, sweep_id, looked)
+    return notes
+
+
+def journal_problems(output_dir: Path, sweep_id: str) -> list[str]:
+    """Say which lines of a sweep's journal are damaged, with the file's path."""
+    path = output_dir / JOURNAL_FILE
+    return [f"{path} {damage}" for damage in read_journal(path, sweep_id).damages]
+
+
+def _foreign_journal(sweep: _Sweep, reading: JournalReading) -> Problem:
+    others = ", ".join(reading.studies)
+    message = (
+        f"{sweep.output_dir / SWEEP_FILE} is the record of sweep {sweep.sweep_id}, and {JOURNAL_FILE} beside it that "
+        f"of {others}; put back the {SWEEP_FILE} that belongs to it"
+    )
+    return Problem("output_dir", message)
+
+
+def _can_be_opened(output_dir: Path) -> bool:
+    """Return whether Optuna reads the journal; one that is not there yet, it makes."""
+    try:
+        open_journal(output_dir).get_all_studies()
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001 (whatever it raises at lines that nobody wrote)
+        return False
+    return True
+
+
+def _set_damaged_aside(files: TrialFiles, known: Collection[Path]) -> Iterator[str]:
+    """Set each `trial.json` aside that the journal can replace, and say so; another may be somebody's own file."""
+    for path, why in files.damaged.items():
+        if path.parent in known:
+            yield f"{path} was damaged ({why}) and has been made anew; the damaged one is {set_aside(path).name}"
+        else:
+            yield f"{path} is no record of a trial ({why}), and is left alone"
+
+
+def _as_left(attempts: Iterable[Trial]) -> list[Trial]:
+    """Return attempts as they are once nobody works on them: those without an end were interrupted."""
+    return [
+        trial if trial.is_over else replace(trial, state="interrupted", ended=now())
+        for trial in sorted(attempts, key=lambda trial: (trial.started, trial.number, trial.attempt))
+    ]
+
+
+def _rebuild(sweep: _Sweep, reading: JournalReading, attempts: Sequence[Trial]) -> list[str]:
+    """Write the journal anew from all that is known, and set the damaged one aside; it is never missing."""
+    scratch = sweep.journal.with_name(f".{JOURNAL_FILE}.{uuid4().hex}.tmp")
+    try:
+        storage = open_journal_file(scratch)
+        study = _add(storage, sweep, attempts)
+        if sweep.sweep_id in reading.sweeps:
+            share(storage, study, reading.sweeps[sweep.sweep_id])
+        aside = free_name_aside(sweep.journal)
+        shutil.copy2(sweep.journal, aside)
+        scratch.replace(sweep.journal)
+    finally:
+        scratch.unlink(missing_ok=True)
+    where = "; ".join(map(str, reading.damages[:_MANY])) or "Optuna does not read it"
+    more = f" and {len(reading.damages) - _MANY} more" if len(reading.damages) > _MANY else ""
+    done = sum(trial.is_counted for trial in attempts)
+    note = (
+        f"{sweep.journal} was damaged ({where}{more}) and has been made anew with {done} finished trials; "
+        f"the damaged one is {aside.name}"
+    )
+    return [note]
+
+
+def _adopt(sweep: _Sweep, lost: Sequence[Trial]) -> list[str]:
+    """Add the attempts that the journal does not know."""
+    if not lost:
+        return []
+    _add(open_journal(sweep.output_dir), sweep, lost)
+    done = sum(trial.is_counted for trial in lost)
+    return [f"{sweep.journal} did not know {len(lost)} trials, {done} of them finished; their {TRIAL_FILE} did"]
+
+
+def _add(storage: BaseStorage, sweep: _Sweep, attempts: Iterable[Trial]) -> int:
+    """Add entries to the sweep's study, which is made where there is none; its id in the storage comes back."""
+    try:
+        study = storage.get_study_id_from_name(sweep.sweep_id)
+    except KeyError:
+        with quiet_optuna():
+            study = storage.create_new_study([StudyDirection[sweep.objective.goal.upper()]], sweep.sweep_id)
+    for trial in attempts:
+        storage.create_new_trial(study, _entry_of(trial, sweep.objective.name))
+    return study
+
+
+def _entry_of(trial: Trial, metric: str) -> FrozenTrial:
+    """Return the finished entry of an attempt, with its evaluations."""
+    values = [row.get(metric) for row in trial.history]
+    return create_trial(
+        state=TrialState.FAIL if trial.value is None else TrialState.COMPLETE,
+        value=trial.value,
+        user_attrs={TRIAL_RECORD: trial.to_record()},
+        intermediate_values={
+            number: math.nan if value is None else float(value) for number, value in enumerate(values, start=1)
+        },
+    )
+
+
+def _write_missing(attempts: Iterable[Trial], files: TrialFiles) -> None:
+    """Write each `trial.json` that is missing, or lacks an end that is known; a directory that is gone stays so."""
+    written = {trial.directory: trial for trial in files.trials}
+    for trial in attempts:
+        known, directory = written.get(trial.directory), trial.directory
+        is_missing = known is None or (trial.is_over and not known.is_over)
+        if is_missing and directory.is_dir() and is_trial_directory(directory, directory.parent):
+            write_trial(trial)
+
+
+def tidy(output_dir: Path, sweep_id: str) -> None:
+    """Remove the scratch files that kills between two writes have left.
+
+    Args:
+        output_dir: A sweep's; nobody is at work there, or comes. What is younger than this call stays all the same.
+        sweep_id: The sweep's.
+    """
+    looked = _moment(output_dir)
+    scratch = [path for path in output_dir.iterdir() if _SCRATCH.fullmatch(path.name)]
+    for directory in trial_directories(output_dir):
+        within = list(directory.iterdir())
+        left = [path for path in within if _TRIAL_SCRATCH.fullmatch(path.name)]
+        if left and (len(left) == len(within) or _is_trial_of(directory, output_dir, sweep_id)):
+            scratch += left
+    for path in scratch:
+        if path.is_file() and not _is_younger(path, looked):
+            path.unlink(missing_ok=True)
+
+
+def _is_trial_of(directory: Path, output_dir: Path, sweep_id: str) -> bool:
+    """Return whether a directory is shown to be one of the sweep's trials'."""
+    trial = _read_own(directory, output_dir)
+    return trial is not None and trial.is_of(sweep_id)
+
+
+def _read_own(directory: Path, output_dir: Path) -> Trial | None:
+    """Read the trial whose directory this is; `None` where it is nobody's, or its record is damaged."""
+    try:
+        trial = read_trial(directory / TRIAL_FILE, output_dir)
+    except SweepConfigError:
+        return None
+    return trial if trial.directory == directory else None
+
+
+def _remove_unbegun(attempts: Iterable[Trial], output_dir: Path, sweep_id: str, looked: int) -> None:
+    """Remove what was made for trials that never began: empty directories, and attempts that were begun elsewhere."""
+    known = {trial.directory for trial in attempts}
+    for directory in trial_directories(output_dir):
+        if directory in known or _is_younger(directory, looked):
+            continue
+        with suppress(OSError):  # it holds something
+            directory.rmdir()
+        trial = _read_own(directory, output_dir)
+        if trial is not None and trial.is_of(sweep_id) and not trial.is_over:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _moment(output_dir: Path) -> int:
+    """Return the present by the clock of the file system that holds a directory, in ns."""
+    probe = output_dir / f".{SWEEP_FILE}.{uuid4().hex}.tmp"
+    try:
+        probe.touch()
+        return probe.stat().st_mtime_ns
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _is_younger(path: Path, looked: int) -> bool:
+    try:
+        return os.lstat(path).st_mtime_ns > looked
+    except OSError:
+        return True

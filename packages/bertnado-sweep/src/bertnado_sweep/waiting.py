@@ -1,0 +1,41 @@
+"""Saying so when something takes longer than a person expects."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SAY_AFTER = 10.0
+"""Seconds of waiting after which a line says what for."""
+
+
+class Waiting:
+    """Says once, for each thing that is waited for, what it is."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._since: float | None = None
+        self._said: frozenset[str] = frozenset()
+
+    def goes_on(self, what: Callable[[], Sequence[str]]) -> None:
+        """Note that it goes on.
+
+        Args:
+            what: Asked for what it is, in words, when it has taken a while.
+        """
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+        if now - self._since < SAY_AFTER:
+            return
+        named = frozenset(what())
+        for name in sorted(named - self._said):
+            self._say(f"waiting for {name}")
+        self._said |= named
+
+    def is_over(self) -> None:
+        """Note that nothing is waited for."""
+        self._since, self._said = None, frozenset()
