@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import os
 import re
 import signal
 import sys
@@ -209,6 +210,25 @@ class TestADatabaseThatIsAway:
         assert [(trial.attempt, trial.value) for trial in result.trials] == [(1, 1), (2, 4), (1, 2), (1, 3)]
         assert len(ended) == 3
         assert read_best_config(output / "best_sweep_config.json").parameters == {"x": 4}
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_ctrl_c_does_not_wait_for_it(self, postgresql_of_its_own, output, workers):
+        server, begin = postgresql_of_its_own, []
+
+        def observe(event):
+            if isinstance(event, TrialEvaluated) and event.value == 4:
+                server.stop(signal.SIGQUIT)
+                threading.Timer(
+                    2, lambda: (begin.append(time.monotonic()), os.kill(os.getpid(), signal.SIGINT))
+                ).start()
+
+        options = {"output_dir": output, "storage": f"{server.url}/sweeps", "study": "s"}
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(CurveTrainer(pause=0.5), GRID, workers=workers, observer=observe, **options)
+        assert time.monotonic() - begin[0] < 60
+        server.start()
+        result = run_sweep(CurveTrainer(), GRID, resume=True, **options)
+        assert [trial.value for trial in result.trials] == [1, 4, 2, 3]
 
     @pytest.mark.slow
     def test_five_minutes_are_waited_for(self, postgresql_of_its_own, output):

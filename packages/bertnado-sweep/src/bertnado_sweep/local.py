@@ -199,10 +199,11 @@ class LocalBackend:
         if self._plan.workers == 1:
             self.work_alone(observer, deadline)
             return
-        handle_exit = partial(self._handle_worker_exit, observer)
+        handle_exit, stop = partial(self._handle_worker_exit, observer), StopRequest()
+        hurry(self._storage, lambda: stop.is_made)
         with leading() as pool:
             work = partial(_work, self._plan, self.sweep_id, self._past, deadline, pool)
-            run_workers([work] * self._plan.workers, observer, handle_exit, self._plan.output_dir / LOGS)
+            run_workers([work] * self._plan.workers, observer, handle_exit, self._plan.output_dir / LOGS, stop)
 
     def work_alone(self, observer: Observer, deadline: float | None) -> None:
         """Run trials in this process, one at a time, until the sweep has no more.
@@ -215,15 +216,18 @@ class LocalBackend:
             Interrupted: A signal asked for it.
         """
         stop = StopRequest()
-        if self._plan.storage is not None:
-            hurry(self._storage, lambda: stop.is_made)
+        hurry(self._storage, lambda: stop.is_made)
         with signals_stop(stop), _out_of_time(stop, deadline):
             try:
                 run_shielded(lambda: self._run_all(observer, stop, deadline), stop)
             except Interrupted:  # it did not stop in time
-                for entry, trial in self._held_by(os.getpid()):
-                    self._record(replace(trial, state="interrupted", ended=now()), entry)
+                with suppress(StorageError):
+                    for entry, trial in self._held_by(os.getpid()):
+                        self._record(replace(trial, state="interrupted", ended=now()), entry)
                 raise
+            except StorageError:
+                if stop.reason != "interrupted":
+                    raise
         if stop.reason == "interrupted":
             raise Interrupted(stop.signum)
 

@@ -44,9 +44,10 @@ def patient(storage: BaseStorage) -> BaseStorage:
 class PatientStorage:
     """See `patient`."""
 
+    hurries: Callable[[], bool] = staticmethod(lambda: False)
+    """Asked whether somebody breaks the sweep off."""
+
     def __init__(self, storage: BaseStorage) -> None:
-        self.hurries: Callable[[], bool] = lambda: False
-        """Asked whether somebody breaks the sweep off."""
         self._storage = storage
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -65,7 +66,7 @@ class PatientStorage:
             attempts = Retrying(
                 retry=retry_if_exception_type(_OUTAGES),
                 wait=wait_random_exponential(max=10),
-                stop=lambda state: _waited(state) >= (HURRIED_PATIENCE if self.hurries() else PATIENCE),
+                stop=lambda state: _waited(state) >= self._patience,
                 before_sleep=say,
                 sleep=self._sleep,
             )
@@ -73,11 +74,15 @@ class PatientStorage:
                 return attempts(method, *arguments, **named)
             except RetryError as error:
                 raise StorageError(
-                    f"the database has not answered for {PATIENCE:g} s ({_reason(error)}); what was trained is in the "
-                    "output directory, --resume goes on with it"
+                    f"the database has not answered for {self._patience:g} s ({_reason(error)}); "
+                    "what was trained is in the output directory, --resume goes on with it"
                 ) from error.last_attempt.exception()
 
         return call
+
+    @property
+    def _patience(self) -> float:
+        return HURRIED_PATIENCE if self.hurries() else PATIENCE
 
     def _sleep(self, seconds: float) -> None:
         """Sleep, but not on when the sweep is broken off."""

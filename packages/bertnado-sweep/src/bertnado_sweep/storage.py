@@ -5,7 +5,7 @@ Importing this module loads neither Optuna nor SQLAlchemy; opening a storage doe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import Problem, SweepConfigError
 from bertnado_metrics import nearest
@@ -71,10 +71,8 @@ def open_storage(output_dir: Path, url: str | None) -> BaseStorage:
 
 def hurry(storage: BaseStorage, when: Callable[[], bool]) -> None:
     """Have an opened database waited for only shortly from the moment on at which `when` answers so."""
-    from .patience import PatientStorage
-
-    if isinstance(storage, PatientStorage):
-        storage.hurries = when
+    if hasattr(type(storage), "hurries"):
+        cast("Any", storage).hurries = when
 
 
 def read_shared(storage: BaseStorage, study: str, url: str) -> Mapping[str, Any] | None:

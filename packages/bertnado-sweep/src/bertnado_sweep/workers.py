@@ -96,6 +96,7 @@ def run_workers(
     observer: Observer,
     handle_exit: Callable[[WorkerExit, bool], bool],
     log_dir: Path,
+    stop: StopRequest | None = None,
 ) -> None:
     """Do each of `works` in a process of its own, and pass on what they tell.
 
@@ -108,6 +109,7 @@ def run_workers(
         handle_exit: Told of each worker that is over, and whether the sweep is being broken off; answers whether to
             start it again.
         log_dir: Where each worker's output goes, in a file of its own.
+        stop: Is made when the sweep is broken off, for whoever else has to know.
 
     Raises:
         Interrupted: They were interrupted, and have ended.
@@ -120,7 +122,7 @@ def run_workers(
     ]
     errors: list[BaseException] = []
     is_broken = False
-    stop = StopRequest()
+    stop = stop or StopRequest()
     patience_ends = math.inf
     try:
         with _handed_on(workers, stop):
