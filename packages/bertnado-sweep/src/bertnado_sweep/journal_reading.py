@@ -29,6 +29,9 @@ _TRIAL_OPERATIONS = (
     JournalOperation.SET_TRIAL_USER_ATTR,
     JournalOperation.SET_TRIAL_SYSTEM_ATTR,
 )
+_MANY = 3
+"""So many damages are named."""
+
 _OBJECT = b'{"op_code"'
 """How every line begins."""
 
@@ -63,6 +66,12 @@ class JournalReading:
     """The id of the attempt that an entry records."""
     _finished: set[int] = field(default_factory=set[int])
     """The entries that are finished: what follows on them, Optuna ignores."""
+
+    @property
+    def summary(self) -> str:
+        """The first damages in words: what follows a lost line is damaged as well."""
+        more = f" and {len(self.damages) - _MANY} more" if len(self.damages) > _MANY else ""
+        return "; ".join(map(str, self.damages[:_MANY])) + more
 
     def take_line(self, number: int, line: bytes) -> None:
         """Take one line over, its line break left out."""

@@ -38,7 +38,7 @@ from .record import (
     write_sweep,
     write_trial,
 )
-from .recovery import journal_problems, recover, tidy
+from .recovery import journal_problem, recover, tidy
 from .runner import TrialReport, end_trial, run_trial
 from .search import propose
 from .stopping import Interrupted, StopRequest, run_shielded, signals_stop
@@ -569,9 +569,9 @@ def _repair(plan: Plan, recorded: RecordedSweep) -> list[str]:
             return [*recorded.restore(), *recover(plan.output_dir, recorded.sweep_id, plan.objective)]
     finally:
         presence.leave()
-    damages = journal_problems(plan.output_dir, recorded.sweep_id)
-    if damages:
-        message = f"{damages[0]}, and others work on this sweep; end them, then --resume repairs it"
+    problem = journal_problem(plan.output_dir, recorded.sweep_id)
+    if problem is not None:
+        message = f"{problem}, and others work on this sweep; end them, then --resume repairs it"
         raise SweepConfigError([Problem("output_dir", message)])
     return []
 

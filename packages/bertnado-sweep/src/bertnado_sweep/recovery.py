@@ -55,10 +55,6 @@ _TRIAL_SCRATCH = re.compile(rf"\.{re.escape(TRIAL_FILE)}\.{_HEX}\.tmp")
 """The scratch files that are written in a trial's directory."""
 
 
-_MANY = 3
-"""So many damaged lines are named."""
-
-
 @dataclass(frozen=True)
 class _Sweep:
     """What is repaired."""
@@ -110,10 +106,11 @@ def recover(output_dir: Path, sweep_id: str, objective: Objective) -> list[str]:
     return notes
 
 
-def journal_problems(output_dir: Path, sweep_id: str) -> list[str]:
-    """Say which lines of a sweep's journal are damaged, with the file's path."""
+def journal_problem(output_dir: Path, sweep_id: str) -> str | None:
+    """Say which lines of a sweep's journal are damaged, with the file's path; `None` where none is."""
     path = output_dir / JOURNAL_FILE
-    return [f"{path} {damage}" for damage in read_journal(path, sweep_id).damages]
+    reading = read_journal(path, sweep_id)
+    return f"{path} {reading.summary}" if reading.damages else None
 
 
 def _foreign_journal(sweep: _Sweep, reading: JournalReading) -> Problem:
@@ -166,11 +163,10 @@ def _rebuild(sweep: _Sweep, reading: JournalReading, attempts: Sequence[Trial]) 
         scratch.replace(sweep.journal)
     finally:
         scratch.unlink(missing_ok=True)
-    where = "; ".join(map(str, reading.damages[:_MANY])) or "Optuna does not read it"
-    more = f" and {len(reading.damages) - _MANY} more" if len(reading.damages) > _MANY else ""
+    where = reading.summary or "Optuna does not read it"
     done = sum(trial.is_counted for trial in attempts)
     note = (
-        f"{sweep.journal} was damaged ({where}{more}) and has been made anew with {done} finished trials; "
+        f"{sweep.journal} was damaged ({where}) and has been made anew with {done} finished trials; "
         f"the damaged one is {aside.name}"
     )
     return [note]

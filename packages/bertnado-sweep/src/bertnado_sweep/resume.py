@@ -127,7 +127,7 @@ class RecordedSweep:
         journal = read_journal(path, self.sweep_id)
         recorded = [Trial.from_record(record, self.output_dir) for record in journal.records.values()]
         merged = merge(recorded, files.trials, prefers_files=bool(journal.damages))
-        damages = [f"{path} is damaged: {damage}; --resume repairs it" for damage in journal.damages]
+        damages = [f"{path} is damaged: {journal.summary}; --resume repairs it"] if journal.damages else []
         if self.is_damaged:
             damages.append(f"{self.output_dir / SWEEP_FILE} is damaged; --resume makes it anew from {JOURNAL_FILE}")
         return by_number(merged), [*files.warnings, *damages]
