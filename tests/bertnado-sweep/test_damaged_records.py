@@ -347,9 +347,11 @@ class TestDerivedFiles:
         journal.write_bytes(b"".join(line for line in lines if best.id.encode() not in line))
         status = recorded_status(output)
         assert status.best.id != best.id
+        assert status.has_better_export(output)
         assert read_best_config(status.export(output)).parameters == best.parameters
 
     def test_a_worse_export_is_replaced(self, done, output):
+        assert not recorded_status(output).has_better_export(output)
         worst = min(done, key=lambda trial: trial.value)
         details = read_json(output / DERIVED[1]) | {"trial": worst.id, "value": worst.value}
         write_json(output / DERIVED[1], details | {"parameters": worst.parameters})

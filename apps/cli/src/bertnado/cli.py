@@ -305,7 +305,9 @@ def sweep_status(
         for warning in status.warnings:
             click.echo(f"Warning: {warning}", err=True)
         if export:
-            click.echo(f"written: {status.export(str(output_dir))}")
+            is_kept = status.has_better_export(str(output_dir))
+            what = "kept, it is of a better trial, whose record is lost" if is_kept else "written"
+            click.echo(f"{what}: {status.export(str(output_dir))}")
 
 
 @main.command("full-train")

@@ -53,10 +53,14 @@ class SweepStatus:
             raise NoEligibleTrialError(self.trials)
         output = Path(output_dir)
         output.mkdir(parents=True, exist_ok=True)
-        exported = read_exported(output)
-        if exported is None or not exported.is_better(best, self.objective, self.sweep_id):
+        if not self.has_better_export(output):
             export_best(best, self.objective, output, self.sweep_id)
         return output / BEST_CONFIG_FILE
+
+    def has_better_export(self, output_dir: str | Path) -> bool:
+        """Return whether what is exported in `output_dir` is of a better trial of this sweep than any that is known."""
+        exported, best = read_exported(Path(output_dir)), self.best
+        return exported is not None and best is not None and exported.is_better(best, self.objective, self.sweep_id)
 
 
 def recorded_status(output_dir: str | Path, *, storage: str | None = None) -> SweepStatus:
