@@ -95,6 +95,42 @@ def test_whatever_a_trial_raises_or_returns_is_its_own_failure(output, name):
     assert recorded_status(output).trials == result.trials
 
 
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda report: report(None, 0.5),
+        lambda report: report("last", 0.5),
+        lambda report: report(1, None),
+        lambda report: report(1, 0.5, {"a": "much"}),
+        lambda report: report.progress([1]),
+        lambda report: report.progress(1, 5),
+        lambda report: report.started(None, {}),
+        lambda report: report.started(10, [1]),
+    ],
+    ids=range(8),
+)
+def test_what_cannot_be_reported_is_the_trials_failure(output, say):
+    def train(parameters, report):
+        if parameters["x"] == 4:
+            say(report)
+        return parameters["x"]
+
+    result = run_sweep(train, GRID, output_dir=output, backend="local")
+    assert [trial.state for trial in result.trials] == ["completed", "failed", "completed", "completed"]
+
+
+def test_a_child_that_training_forks_does_not_go_on_with_the_sweep(output):
+    def train(parameters, report):
+        if parameters["x"] == 4 and os.fork() == 0:
+            sys.exit(0)
+        time.sleep(0.2)
+        return parameters["x"]
+
+    result = run_sweep(train, GRID, output_dir=output, backend="local")
+    assert [(trial.state, trial.attempt) for trial in result.trials] == [("completed", 1)] * 4
+    assert len(list(output.glob("sweep_*/"))) == 4
+
+
 class TestTheMachinery:
     """What goes wrong around a trial interrupts it, and it is tried again."""
 
@@ -108,6 +144,16 @@ class TestTheMachinery:
         assert [trial.state for trial in recorded_status(output).trials] == ["completed", "interrupted"]
         result = run_sweep(CurveTrainer(), GRID, output_dir=output, backend="local", resume=True)
         assert [(trial.attempt, trial.value) for trial in result.trials] == [(1, 1), (2, 4), (1, 2), (1, 3)]
+
+    @pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
+    def test_an_observer_that_ends_the_program(self, output, error):
+        def observe(event):
+            if isinstance(event, TrialEvaluated) and event.value == 4:
+                raise error
+
+        with pytest.raises(type(error)):
+            run_sweep(CurveTrainer(), GRID, output_dir=output, backend="local", observer=observe)
+        assert recorded_status(output).trials[1].state == "interrupted"
 
     def test_one_that_the_trainer_takes_for_its_own(self, output):
         def observe(event):

@@ -215,6 +215,84 @@ def test_a_damaged_journal_is_not_repaired_while_others_work(done, output):
     check_that_nothing_was_lost(output, done)
 
 
+@pytest.mark.parametrize("how", ["gone", "emptied", "cut in half"])
+def test_a_journal_that_lacks_finished_trials_is_not_gone_on_with_beside_others(done, output, how):
+    """Alone it would be repaired; beside others nobody may, and their trials must not be trained again."""
+    from bertnado_sweep.presence import Presence
+
+    journal = output / "journal.log"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.unlink()
+    if how != "gone":
+        journal.write_bytes(b"".join(lines[: len(lines) // 2]) if how == "cut in half" else b"")
+    other = Presence(output)
+    other.come()
+    for options in ({"join": True}, {"resume": True}):
+        with pytest.raises(SweepConfigError, match=r"journal\.log .*, and others work on this sweep"):
+            run_sweep(train, None, output_dir=output, **options)
+    assert journal.exists() == (how != "gone")
+    other.leave()
+    check_that_nothing_was_lost(output, done)
+
+
+def test_a_trial_of_another_sweep_in_the_journal_is_not_one_of_this(done, output):
+    journal = output / "journal.log"
+    text = journal.read_text()
+    stolen = json.loads(next(line for line in text.splitlines() if '"completed"' in line))
+    stolen["user_attr"]["trial"] |= {"id": "other-9", "number": 9, "sweep_id": "other", "value": 5.0}
+    begin = next(json.loads(line) for line in text.splitlines() if json.loads(line)["op_code"] == 4)
+    count = sum(json.loads(line)["op_code"] == 4 for line in text.splitlines())
+    journal.write_text(text + json.dumps(begin) + "\n" + json.dumps(stolen | {"trial_id": count}) + "\n")
+    assert values(recorded_status(output).trials) == values(done)
+
+
+def test_a_directory_that_another_sweep_takes_ends_the_first_which_writes_nothing_there(output, tmp_path):
+    def taken(parameters, report):
+        output.rename(tmp_path / "moved")
+        run_sweep(train, CONFIG, output_dir=output, backend="local", sweep_count=2, seed=2)
+        return 5.0
+
+    with pytest.raises(StorageError, match=r"so (this one|it) ends here"):
+        run_sweep(taken, CONFIG, output_dir=output, backend="local", sweep_count=3)
+    sweep_id = read_json(output / "sweep.json")["sweep_id"]
+    assert {read_json(path)["sweep_id"] for path in output.glob("sweep_*/trial.json")} == {sweep_id}
+    assert len(recorded_status(output).trials) == 2
+    assert read_json(output / "best_sweep_details.json")["sweep_id"] == sweep_id
+
+
+@pytest.mark.parametrize("place", ["journal.log", ".workers.lock", ".beginners.lock"])
+def test_a_pipe_in_the_place_of_a_file_of_ours_is_said(done, output, place):
+    import os
+
+    (output / place).unlink()
+    os.mkfifo(output / place)
+    with pytest.raises(SweepConfigError, match=rf"{place} must be a regular file"):
+        go_on(output)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"value": "0.5"},
+        {"number": "1"},
+        {"history": [{"score": "n/a", "step": 1}, {"score": [1], "step": 2}, {"score": 10**400, "step": 3}]},
+        {"checkpoint": "a\0b"},
+        {"directory": "d" * 5000},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+@pytest.mark.parametrize("keep", ["both", "trial.json"])
+def test_odd_values_in_a_record_end_in_no_traceback(done, output, changes, keep):
+    path = output / done[1].directory.name / "trial.json"
+    write_json(path, read_json(path) | changes)
+    if keep == "trial.json":
+        (output / "journal.log").unlink()
+    recorded_status(output)
+    _, result, _ = go_on(output)
+    assert len(result.trials) == BUDGET
+    assert all(trial.value is None or isinstance(trial.value, float) for trial in recorded_status(output).trials)
+
+
 # trial.json
 
 FILES = {
@@ -349,6 +427,14 @@ class TestDerivedFiles:
         assert status.best.id != best.id
         assert status.has_better_export(output)
         assert read_best_config(status.export(output)).parameters == best.parameters
+
+    def test_an_export_that_says_more_than_the_record_of_its_trial_is_replaced(self, done, output):
+        worst = min(done, key=lambda trial: trial.value)
+        details = read_json(output / DERIVED[1]) | {"trial": worst.id, "parameters": worst.parameters, "value": 5.0}
+        write_json(output / DERIVED[1], details)
+        write_json(output / DERIVED[0], read_json(output / DERIVED[0]) | worst.parameters)
+        go_on(output, sweep_count=DONE)
+        assert read_json(output / DERIVED[1])["trial"] == max(done, key=lambda trial: trial.value).id
 
     def test_a_worse_export_is_replaced(self, done, output):
         assert not recorded_status(output).has_better_export(output)

@@ -221,3 +221,16 @@ class TestLeftovers:
         result = sweep(resume=True)
         assert [trial.attempt for trial in result.trials] == [1, 1, 2, 1, 1, 1]
         assert not other.exists()
+
+
+def test_the_logs_of_earlier_workers_stay_and_no_link_is_followed(output, tmp_path):
+    from support.trainers import CurveTrainer
+
+    (output / "logs").mkdir(parents=True)
+    (output / "logs" / "worker-1.log").write_text("mine\n")
+    (tmp_path / "elsewhere").write_text("mine\n")
+    (output / "logs" / "worker-2.log").symlink_to(tmp_path / "elsewhere")
+    run_sweep(CurveTrainer(), CONFIG, output_dir=output, backend="local", sweep_count=2, workers=2)
+    assert (output / "logs" / "worker-1.log").read_text().startswith("mine\n== worker process ")
+    assert (tmp_path / "elsewhere").read_text() == "mine\n"
+    assert (output / "logs" / "worker-2_2.log").exists()

@@ -177,10 +177,17 @@ def test_what_is_shown_of_an_url(url, shown):
         (["--storage", "postgresql://u:p@h/db", "x"], ["--storage", "postgresql://u:***@h/db", "x"]),
         (["--storage=postgresql://u:p@h/db"], ["--storage=postgresql://u:***@h/db"]),
         (["--storage", "secret"], ["--storage", "***"]),
-        (["url=postgresql://u:p@h/db"], ["url=postgresql://u:***@h/db"]),
-        (["postgresql://u:p@h/db"], ["postgresql://u:***@h/db"]),
-        (["https://example.org/a?token=p"], ["https://example.org/a?token=***"]),
+        (["url=postgresql://u:p@h/db?a=b"], ["url=postgresql://***@h/db?a=b"]),
+        (["--db=postgresql://u:p=q@h/db?a=b"], ["--db=postgresql://***@h/db?a=b"]),
+        (["--db", "postgresql://u:p/q@h/db"], ["--db", "postgresql://***@h/db"]),
+        (["postgresql://u:p@q@h/db"], ["postgresql://***@h/db"]),
+        (["https://p@example.org/"], ["https://***@example.org/"]),
+        (["https://example.org/a?access_token=p&b=c"], ["https://example.org/a?access_token=***&b=c"]),
+        (["postgres://h/db?user=u;password=p"], ["postgres://h/db?user=u;password=***"]),
         (["https://example.org/a?page=2"], ["https://example.org/a?page=2"]),
+        (["--password", "p", "x"], ["--password", "***", "x"]),
+        (["--db-password=p"], ["--db-password=***"]),
+        (["host=h password=p user=u"], ["host=h password=*** user=u"]),
         (["user@example.org"], ["user@example.org"]),
     ],
 )
@@ -189,4 +196,5 @@ def test_what_is_shown_of_a_command_line(words, shown):
 
 
 def test_what_a_driver_says_is_shown_without_the_password():
-    assert without_secrets("bad: pass tulip, p%40", "postgresql://u:tulip@h/db?token=p%2540") == "bad: pass ***, ***"
+    url = "postgresql://u:tulip@h/db?token=p%2540"
+    assert without_secrets("bad: pass tulip, p%40, p%2540", url) == "bad: pass ***, ***, ***"

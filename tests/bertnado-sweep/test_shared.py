@@ -7,7 +7,7 @@ import socket
 import time
 
 import pytest
-from bertnado_config import SweepConfigError, read_best_config, read_json
+from bertnado_config import SweepConfigError, TrialResult, read_best_config, read_json
 from bertnado_sweep import Note, plan_sweep, recorded_status, run_plan, run_sweep
 from bertnado_sweep.journal import open_journal
 from support.machines import end, hear, needs_names
@@ -177,6 +177,25 @@ class TestDatabase:
         with pytest.raises(SweepConfigError, match="name it with its password, --storage"):
             run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "a", resume=True)
         assert run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "a", resume=True, storage=secret, sweep_count=1)
+
+    def test_machines_that_call_themselves_and_their_directories_alike_keep_their_own_weights(self, database, tmp_path):
+        def train(parameters, report):
+            checkpoint = report.directory / "checkpoint"
+            checkpoint.mkdir()
+            (checkpoint / "weights").write_text(str(parameters["x"]))
+            return TrialResult(parameters["x"], step=1, checkpoint=checkpoint)
+
+        grid = {**CONFIG, "method": "grid", "parameters": {"x": {"values": [9, 8, 1, 3, 2]}}}
+        options = {"storage": database, "study": "s", "output_dir": tmp_path / "a"}
+        run_sweep(train, grid, sweep_count=2, **options)
+        (tmp_path / "a").rename(tmp_path / "disk of the first machine")
+        run_sweep(train, grid, sweep_count=5, **options)
+        kept = {
+            name: [path.read_text() for path in (tmp_path / name).glob("sweep_*/checkpoint/weights")]
+            for name in ("disk of the first machine", "a")
+        }
+        assert kept == {"disk of the first machine": ["9"], "a": ["3"]}
+        assert read_best_config(tmp_path / "a" / "best_sweep_config.json").parameters == {"x": 9}
 
     @needs_names
     def test_each_machine_keeps_its_own_best_checkpoint_and_the_best_config_is_everybodys(

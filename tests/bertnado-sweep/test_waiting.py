@@ -3,6 +3,9 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 
 import pytest
@@ -124,6 +127,94 @@ class TestOtherProcesses:
         end(slow)
         [line] = [line for line in told.splitlines() if "waiting" in line]
         assert line == f"Note waiting for trial 1 of process {slow.pid} on elsewhere"
+
+
+FORKING = """
+import multiprocessing, os, sys, threading, time
+from bertnado_sweep import leases, run_sweep
+leases.LEASE = 0.006  # many appends, so that a fork meets one
+context = multiprocessing.get_context("fork")
+
+def train(parameters, report):
+    for step in range(40):
+        children = [context.Process(target=time.sleep, args=(600,), daemon=True) for _ in range(2)]
+        for child in children:
+            child.start()
+        report(step, parameters["x"])
+        for child in children:
+            child.kill()
+            child.join()
+    return parameters["x"]
+
+run_sweep(train, {config!r}, output_dir=sys.argv[1], backend="local", sweep_count=2)
+"""
+
+
+def test_a_child_that_is_forked_does_not_hold_the_locks(output):
+    program = FORKING.format(config=CONFIG)
+    done = subprocess.run([sys.executable, "-c", program, str(output)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert [state for _, _, state in attempts(output)] == ["completed"] * 2
+
+
+def test_a_helper_that_outlives_its_sweep_does_not_count_as_at_work(output):
+    children = []
+
+    def train(parameters, report):
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(600)
+            os._exit(0)
+        children.append(pid)
+        return parameters["x"]
+
+    try:
+        run_sweep(train, GRID, output_dir=output, backend="local", sweep_count=2)
+        (output / "journal.log").unlink()
+        trained = []
+        result = run_sweep(
+            lambda parameters, report: trained.append(1) or parameters["x"],
+            None,
+            output_dir=output,
+            resume=True,
+            sweep_count=3,
+        )
+        assert len(trained) == 1
+        assert [trial.value for trial in result.trials] == [1, 2, 3]
+    finally:
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def test_a_process_that_sleeps_with_a_lock_is_said_to_be_waited_for(output, monkeypatch, caplog):
+    from bertnado_sweep import locks
+    from bertnado_sweep.presence import beginning
+
+    monkeypatch.setattr(locks, "SAY_AFTER", 0.2)
+    output.mkdir()
+    with beginning(output):
+        other = threading.Thread(target=lambda: beginning(output).__enter__(), daemon=True)
+        other.start()
+        other.join(1.0)
+        assert other.is_alive()
+    other.join(10)
+    assert f"waiting for a process that holds the lock of {output / '.beginners.lock'}" in caplog.text
+
+
+def test_a_trial_that_takes_every_process_with_it_has_failed_in_the_end(machine, output):
+    options = {"output_dir": output, "poison": 0.5}
+    config = CONFIG | {"method": "grid", "parameters": {"x": {"values": [1, 0.5, 2]}}}
+    first = machine(config=config, backend="local", **options)
+    first.wait(60)
+    deaths = 1
+    while machine(join=True, **options).wait(60) != 0:
+        deaths += 1
+        assert deaths < 10
+    assert deaths == 5
+    trials = recorded_status(output).trials
+    assert [(trial.attempt, trial.state) for trial in trials] == [(1, "completed"), (5, "failed"), (1, "completed")]
+    assert trials[1].error.endswith("before it came to its end, 5 times")
 
 
 class TestTheLine:

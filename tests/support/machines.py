@@ -13,14 +13,15 @@ import pytest
 PROGRAM = """
 import json, sys
 from bertnado_sweep import leases, plan_sweep, run_plan, waiting
-from support.trainers import CurveTrainer
+from support.trainers import PoisonedTrainer
 
 leases.LEASE = {lease}
 waiting.SAY_AFTER = 0.5
 
 if __name__ == "__main__":
     options = json.loads(sys.argv[1])
-    trainer = CurveTrainer(shares=(1.0,), pause=options.pop("pause", 0.0))
+    trainer = PoisonedTrainer(
+        shares=(1.0,), pause=options.pop("pause", 0.0), poison=options.pop("poison", None))
     run_plan(plan_sweep(trainer, options.pop("config", None), **options), observer=lambda event: print(
         type(event).__name__, getattr(event, "text", ""), flush=True))
 """

@@ -176,6 +176,18 @@ class SpoilingTrainer(CurveTrainer):
         return TrialResult(parameters["x"], step=1)
 
 
+@dataclass
+class PoisonedTrainer(CurveTrainer):
+    """Takes its process with it where `x` is the poison."""
+
+    poison: float | None = None
+
+    def run(self, parameters, report):
+        if parameters["x"] == self.poison:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().run(parameters, report)
+
+
 def join_and_die(output, marker, config):
     """Join a sweep as a person's script does; the first to do so is killed in its first trial."""
     is_first = not Path(marker).exists()

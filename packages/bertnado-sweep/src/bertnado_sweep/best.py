@@ -107,10 +107,11 @@ class Exported:
         """Return whether they are the trial's."""
         return self.sweep_id == sweep_id and self.trial == best.id
 
-    def is_better(self, best: Trial, objective: Objective, sweep_id: str) -> bool:
-        """Return whether they are of another trial of the sweep, one that is better than the best that is recorded."""
-        is_same = self.sweep_id == sweep_id and self.objective == objective and self.trial != best.id
-        return is_same and objective.is_better(self.value, best.value)
+    def is_better(self, trials: Sequence[Trial], best: Trial, objective: Objective, sweep_id: str) -> bool:
+        """Return whether they are of a better trial of the sweep than the best, one whose record is lost."""
+        is_same = self.sweep_id == sweep_id and self.objective == objective
+        is_lost = all(trial.id != self.trial for trial in trials)
+        return is_same and is_lost and objective.is_better(self.value, best.value)
 
 
 def read_exported(output_dir: Path) -> Exported | None:
@@ -157,7 +158,7 @@ def settle(
     while True:
         trials = read()
         best = choose_best(trials, objective)
-        if best is None or not export_if_better(best, objective, output_dir, sweep_id):
+        if best is None or not export_if_better(trials, best, objective, output_dir, sweep_id):
             break
     ours = [trial for trial in trials if is_ours(trial)]
     kept = choose_best(ours, objective)
@@ -167,8 +168,10 @@ def settle(
     return best
 
 
-def export_if_better(best: Trial, objective: Objective, output_dir: Path, sweep_id: str) -> bool:
-    """Export the best trial, unless it is exported, or one that is better is: its record may have been lost.
+def export_if_better(
+    trials: Sequence[Trial], best: Trial, objective: Objective, output_dir: Path, sweep_id: str
+) -> bool:
+    """Export the best trial, unless it is exported, or a better one is whose record is lost.
 
     Returns:
         Whether it was written.
@@ -177,7 +180,9 @@ def export_if_better(best: Trial, objective: Objective, output_dir: Path, sweep_
         OSError: It cannot be written.
     """
     exported = read_exported(output_dir)
-    if exported is not None and (exported.is_of(best, sweep_id) or exported.is_better(best, objective, sweep_id)):
+    if exported is not None and exported.is_of(best, sweep_id):
+        return False
+    if exported is not None and exported.is_better(trials, best, objective, sweep_id):
         return False
     export_best(best, objective, output_dir, sweep_id)
     return True
@@ -194,9 +199,14 @@ def _remove_checkpoint(trial: Trial, output_dir: Path) -> bool:
     """Remove a trial's checkpoint; what does not really lie in the trial's own directory is not ours to remove."""
     if trial.checkpoint is None or not is_trial_directory(trial.directory, output_dir):
         return False
-    checkpoint, directory = trial.checkpoint.resolve(), trial.directory.resolve()
+    try:
+        checkpoint, directory = trial.checkpoint.resolve(), trial.directory.resolve()
+    except (OSError, ValueError):  # nothing can lie there
+        return False
     if checkpoint == directory or not checkpoint.is_relative_to(directory):
         return False
+    if checkpoint.is_file():
+        checkpoint.unlink(missing_ok=True)
     shutil.rmtree(checkpoint, ignore_errors=True)
     return True
 

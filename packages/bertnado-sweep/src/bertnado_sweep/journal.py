@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from .limits import StorageError
-from .record import JOURNAL_FILE
+from .locks import lock, open_to_lock, unlock
+from .record import JOURNAL_FILE, require_journal
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
 
 def open_journal(output_dir: Path) -> JournalStorage:
@@ -36,14 +36,17 @@ def open_journal_file(path: Path) -> JournalStorage:
 
 
 class _File(JournalFileBackend):
-    """Optuna's file, with errors that name it."""
+    """Optuna's file, with errors that name it, and as long as it is the file that was opened."""
 
     def __init__(self, path: str) -> None:
+        require_journal(Path(path))
         super().__init__(path, lock_obj=_WriteLock(path))  # pyright: ignore[reportArgumentType] (its base class is private)
         self._path = path
+        self._opened = Path(path).open("rb")  # noqa: SIM115 (as long as it is open, no other file has its number)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write lines, see `JournalFileBackend`."""
+        self._require_same()
         try:
             super().append_logs(logs)
         except OSError as error:
@@ -51,12 +54,25 @@ class _File(JournalFileBackend):
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any]]:
         """Read lines, see `JournalFileBackend`."""
+        self._require_same()
         try:
             yield from super().read_logs(log_number_from)
         except ValueError as error:
             raise StorageError(
                 f"{self._path} is damaged ({error}); end all that work on this sweep, then --resume repairs it"
             ) from error
+
+    def _require_same(self) -> None:
+        """See to it that nobody has put another file in its place: a sweep that was begun anew there, for example."""
+        try:
+            is_same = os.path.samestat(Path(self._path).stat(), os.fstat(self._opened.fileno()))
+        except OSError:
+            is_same = False
+        if not is_same:
+            raise StorageError(
+                f"{self._path} was removed or replaced while this sweep worked with it, so it ends here; "
+                "--resume goes on with what is in the directory"
+            )
 
 
 class _WriteLock:
@@ -72,19 +88,19 @@ class _WriteLock:
 
     def acquire(self) -> bool:
         """Wait for the lock."""
-        descriptor = os.open(self._path, os.O_RDWR)
+        descriptor = open_to_lock(Path(self._path), os.O_RDWR)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock(descriptor, self._path)
             _cut_unfinished_line(descriptor)
         except BaseException:
-            os.close(descriptor)
+            unlock(descriptor)
             raise
         self._descriptor = descriptor
         return True
 
     def release(self) -> None:
         """Let the next one in."""
-        os.close(self._descriptor)
+        unlock(self._descriptor)
 
 
 _BLOCK = 65536

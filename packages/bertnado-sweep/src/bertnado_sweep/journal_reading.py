@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 from optuna.storages.journal._storage import JournalOperation  # private: nothing public names the operations
 from optuna.trial import TrialState
 
+from .record import require_journal
 from .storage import SWEEP_RECORD, TRIAL_RECORD
-from .trial import check_record
+from .trial import read_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,7 +147,7 @@ class JournalReading:
 
     def _record(self, line: int, entry: int, record: Mapping[str, Any]) -> None:
         try:
-            check_record(record)
+            record = read_record(record)
         except ValueError as error:
             self._damaged(line, f"holds no record of a trial ({error})")
             return
@@ -154,6 +155,7 @@ class JournalReading:
         if self._ids.setdefault(entry, name) != name:
             self._damaged(line, f"is of trial {name}, in the place of {self._ids[entry]}")
         is_ours = entry >= len(self._owners) or self.studies[self._owners[entry]] == self.study
+        is_ours = is_ours and record.get("sweep_id") in (None, self.study)
         known = self.records.get(name)
         if is_ours and not (known and record["state"] == "running"):
             self.records[name] = record
@@ -164,8 +166,10 @@ def read_journal(path: Path, study: str) -> JournalReading:
 
     Raises:
         OSError: The file cannot be read; it need not exist.
+        SweepConfigError: It is no regular file.
     """
     reading = JournalReading(study)
+    require_journal(path)
     if path.exists():
         for number, line in enumerate(_lines(path), start=1):
             reading.take_line(number, line)

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from bertnado_config import Problem, SweepConfigError
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
@@ -33,6 +34,8 @@ from .record import (
     is_trial_directory,
     make_trial_directory,
     now,
+    read_place,
+    read_sweep_id,
     read_trial,
     unclaim,
     write_sweep,
@@ -58,7 +61,11 @@ if TYPE_CHECKING:
     from .resume import RecordedSweep
 
 _DIED = "its worker process died"
+_LEFT = "its process was over, or not heard of any more, before it came to its end"
 _TAKEN_OVER = "taken over by another machine, since this one was not heard of for too long"
+
+MOST_DEATHS = 5
+"""So many processes that are lost with a trial, without a word, make it a failed one."""
 
 _PAUSE = 0.005
 """Seconds between two looks at whether the earlier entries are decided."""
@@ -91,8 +98,10 @@ class LocalBackend:
         section = plan.config.early_terminate
         self._early = None if section is None else EarlyTermination.from_section(section, plan.objective.goal)
         self._storage = open_storage(plan.output_dir, plan.storage)
-        self._study = _study(self._storage, plan.study or sweep_id, plan.objective)
+        name = plan.study or sweep_id
+        self._study = _study(self._storage, name, plan.objective) if pool is None else _find(self._storage, name)
         self._presence = None if plan.storage else Presence(plan.output_dir)
+        self._place = read_place(plan.output_dir) if plan.storage else None
         self._leases = Leases()
         self._pool = pool
         """Whose leader settles what this process leaves; `None` where there is no pool."""
@@ -114,6 +123,8 @@ class LocalBackend:
         """
         sweep_id = plan.resumes.sweep_id if plan.resumes else new_sweep_id()
         record = plan.to_record(sweep_id, "local")
+        if plan.storage is not None:
+            record["place"] = read_place(plan.output_dir) or uuid4().hex
         if plan.resumes is None or plan.storage is not None:
             claim(plan.output_dir, record)
         if plan.storage is not None:
@@ -261,13 +272,19 @@ class LocalBackend:
         ]
 
     def _is_ours(self, trial: Trial) -> bool:
-        """Return whether a trial's directory is one of this sweep's that this machine sees."""
-        is_seen = self._plan.storage is None or trial.host == socket.gethostname()
-        return is_seen and is_trial_directory(trial.directory, self._plan.output_dir)
+        """Return whether a trial's directory is one of this sweep's that lies in this output directory.
+
+        With a database two machines may call theirs alike, and themselves as well; what 0.1.0 recorded says no more.
+        """
+        is_here = self._plan.storage is None or trial.place == self._place
+        if trial.place is None and self._plan.storage is not None:
+            is_here = trial.host == socket.gethostname()
+        return is_here and is_trial_directory(trial.directory, self._plan.output_dir)
 
     def _next(self, stop: StopRequest, deadline: float | None, waiting: Waiting) -> _Ticket | None:
         """Start the record of the next attempt; `None` where there is none to start."""
         while not stop.is_made and not stop.is_last:
+            self._require_place()
             self._settle_abandoned()
             trials = self.trials()
             check_failures(self._recent(trials), self._plan.max_failures)
@@ -385,6 +402,7 @@ class LocalBackend:
             attempt=attempt,
             host=socket.gethostname(),
             sweep_id=self.sweep_id,
+            place=self._place,
         )
 
     def _target_is_reached(self, trials: Sequence[Trial]) -> bool:
@@ -410,6 +428,7 @@ class LocalBackend:
             if ended.state == "stopped" and (stop.is_made or lease.is_lost):
                 ended = replace(ended, state="interrupted", value=None)
         except StorageError:
+            self._require_place()
             write_trial(end_trial(report, "interrupted"))  # the storage is told when it answers again
             raise
         except BaseException:
@@ -465,6 +484,7 @@ class LocalBackend:
         Raises:
             UpdateFinishedTrialError: Somebody else has ended the entry already, otherwise.
         """
+        self._require_place()
         ended = with_kept_checkpoint(ended, self._plan.keep_checkpoints, self._plan.output_dir)
         record = self._write(ended)
         try:
@@ -478,6 +498,21 @@ class LocalBackend:
     def _end_entry(self, ended: Trial, entry: int) -> None:
         state = TrialState.FAIL if ended.value is None else TrialState.COMPLETE
         self._storage.set_trial_state_values(entry, state, None if ended.value is None else [ended.value])
+
+    def _require_place(self) -> None:
+        """See to it that nobody has begun another sweep in the place of this one's directory.
+
+        Raises:
+            StorageError: Somebody has.
+        """
+        found = self.sweep_id
+        with suppress(SweepConfigError):  # a damaged one is still this sweep's
+            found = read_sweep_id(self._plan.output_dir) or self.sweep_id
+        if found != self.sweep_id:
+            raise StorageError(
+                f"{self._plan.output_dir} now holds sweep {found}, not {self.sweep_id}, so this one ends here; "
+                "what was trained is where its directory was moved"
+            )
 
     def _write(self, trial: Trial) -> dict[str, Any]:
         """Write `trial.json`, if its directory is ours; what comes back is what the study has to hold of the trial."""
@@ -547,7 +582,12 @@ class LocalBackend:
                 written = read_trial(trial.directory / TRIAL_FILE, self._plan.output_dir)
                 if written.id == trial.id and written.is_over:
                     return written
-        return replace(trial, state="interrupted", ended=now())
+        deaths = 1 + sum(
+            other.number == trial.number and (other.error or "").startswith(_LEFT) for _, other in self._attempts()
+        )
+        if deaths < MOST_DEATHS:
+            return replace(trial, state="interrupted", ended=now(), error=_LEFT)
+        return replace(trial, state="failed", ended=now(), error=f"{_LEFT}, {deaths} times")
 
     def _withdraw(self, is_meant: Callable[[FrozenTrial], bool]) -> None:
         """Withdraw undecided entries."""
@@ -585,6 +625,14 @@ def _work(plan: Plan, sweep_id: str, past: int, deadline: float | None, pool: Po
         backend.work_alone(observer, deadline)
     finally:
         backend._leave()
+
+
+def _find(storage: BaseStorage, name: str) -> int:
+    """Find the study of a sweep that others have begun."""
+    try:
+        return storage.get_study_id_from_name(name)
+    except KeyError:
+        raise StorageError(f"the record of sweep {name} is gone; --resume makes it anew from the trials") from None
 
 
 def _study(storage: BaseStorage, name: str, objective: Objective) -> int:

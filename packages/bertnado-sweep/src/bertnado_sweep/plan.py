@@ -343,8 +343,8 @@ def _resume_problems(
     resume: bool, recorded: RecordedSweep | None, output: Path, choice: Choice | None
 ) -> list[Problem]:
     if resume and recorded is None and holds_record(output):
-        cure = "put its sweep.json back, or begin another --output-dir"
-        message = f"{output} has a journal and no sweep.json, so nothing says which sweep that was; {cure}"
+        cure = "put the sweep.json of that sweep back, or begin another --output-dir"
+        message = f"{output} has a journal and no sweep.json; {cure}"
         return [Problem("resume", message)]
     if resume and recorded is None:
         return [Problem("resume", f"no sweep is recorded in {output}; leave --resume out to begin one there")]

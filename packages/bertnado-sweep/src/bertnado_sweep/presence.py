@@ -13,6 +13,8 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .locks import lock, open_to_lock, unlock
+
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
@@ -26,11 +28,11 @@ class Presence:
 
     def __init__(self, output_dir: Path) -> None:
         self._path = output_dir / _WORKERS
-        self._file = _open(self._path, os.O_RDONLY)  # what is open for writing keeps a disk from being unmounted
+        self._file = open_to_lock(self._path, os.O_RDONLY)  # one open for writing keeps a disk from being unmounted
 
     def come(self) -> None:
         """Be there beside others; wait while somebody is alone there."""
-        fcntl.flock(self._file, fcntl.LOCK_SH)
+        lock(self._file, self._path, fcntl.LOCK_SH)
 
     def is_alone(self) -> bool:
         """Return whether nobody else is there; if so, nobody comes until `come` or `leave` is called."""
@@ -47,25 +49,26 @@ class Presence:
             if error.errno != errno.EBADF:
                 raise
             self.leave()  # NFS locks for one alone only what is open for writing (man 2 flock)
-            self._file = _open(self._path, os.O_RDWR)
+            self._file = open_to_lock(self._path, os.O_RDWR)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def leave(self) -> None:
         """Be there no more."""
-        if self._file >= 0:
-            os.close(self._file)
-        self._file = -1
+        file, self._file = self._file, -1
+        if file >= 0:
+            unlock(file)
 
 
 @contextmanager
 def beginning(output_dir: Path) -> Generator[None]:
     """Let nobody else begin to work in an output directory, nor tidy it, while the block runs."""
-    file = _open(output_dir / _BEGINNERS, os.O_RDWR)
+    path = output_dir / _BEGINNERS
+    file = open_to_lock(path, os.O_RDWR)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock(file, path)
         yield
     finally:
-        os.close(file)
+        unlock(file)
 
 
 @contextmanager
@@ -89,7 +92,3 @@ def _is_locked(directory: int) -> bool:
     except OSError:
         return True
     return True
-
-
-def _open(path: Path, mode: int) -> int:
-    return os.open(path, mode | os.O_CREAT | os.O_CLOEXEC, 0o666)

@@ -16,11 +16,19 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
-from bertnado_config import Problem, SweepConfigError, path_problem, read_json, write_json
+from bertnado_config import (
+    Problem,
+    SweepConfigError,
+    UnfitFileError,
+    path_problem,
+    read_json,
+    require_regular_file,
+    write_json,
+)
 
 from .presence import try_beginning
 from .sweep_record import complete_sweep_record
-from .trial import Trial, check_record
+from .trial import Trial, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -92,6 +100,8 @@ def write_trial(trial: Trial) -> dict[str, Any]:
     """
     trial.directory.mkdir(exist_ok=True)
     path = trial.directory / TRIAL_FILE
+    if path.is_dir():
+        set_aside(path)
     write_json(path, trial.to_record())
     return read_json(path)
 
@@ -104,7 +114,7 @@ def read_trial(path: Path, output_dir: Path) -> Trial:
     """
     record = read_json(path)
     try:
-        check_record(record)
+        record = read_record(record)
     except ValueError as error:
         raise SweepConfigError([Problem("", f"is no record of a trial: {error}")], source=str(path)) from None
     return Trial.from_record(record, output_dir)
@@ -125,6 +135,19 @@ def free_name_aside(path: Path) -> Path:
     while (other := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
     return other
+
+
+def require_journal(path: Path) -> None:
+    """See to it that a journal, which need not be there, is a file.
+
+    Raises:
+        SweepConfigError: Something else is in its place.
+    """
+    try:
+        if path.exists():
+            require_regular_file(path)
+    except UnfitFileError as error:
+        raise SweepConfigError([_problem(f"{path} {error}; put the journal back, or remove it")]) from None
 
 
 def library_versions() -> dict[str, str]:
@@ -174,6 +197,12 @@ def read_sweep_id(output_dir: Path) -> str | None:
     """The id of the sweep that is recorded in the directory; `None` where there is none."""
     path = output_dir / SWEEP_FILE
     return read_sweep(path)["sweep_id"] if path.is_file() else None
+
+
+def read_place(output_dir: Path) -> str | None:
+    """Return what tells this output directory from those of other machines; `None` where there is no record yet."""
+    path = output_dir / SWEEP_FILE
+    return read_sweep(path).get("place") if path.is_file() else None
 
 
 def read_sweep(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import math
 import os
 import re
 import shutil
+import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -107,10 +108,21 @@ def recover(output_dir: Path, sweep_id: str, objective: Objective) -> list[str]:
 
 
 def journal_problem(output_dir: Path, sweep_id: str) -> str | None:
-    """Say which lines of a sweep's journal are damaged, with the file's path; `None` where none is."""
+    """Say what is wrong with a sweep's journal, with the file's path; `None` where nothing is.
+
+    A finished trial is in the journal from its beginning on, whoever trains it.
+    """
     path = output_dir / JOURNAL_FILE
+    if not path.exists():
+        return f"{path} is gone"
     reading = read_journal(path, sweep_id)
-    return f"{path} {reading.summary}" if reading.damages else None
+    if reading.damages:
+        return f"{path} {reading.summary}"
+    files = read_trial_files(output_dir, sweep_id)
+    lost = [trial for trial in files.trials if trial.is_counted and trial.id not in reading.records]
+    if lost or sweep_id not in reading.studies:
+        return f"{path} does not know {len(lost)} finished trials"
+    return None
 
 
 def _foreign_journal(sweep: _Sweep, reading: JournalReading) -> Problem:
@@ -195,15 +207,19 @@ def _add(storage: BaseStorage, sweep: _Sweep, attempts: Iterable[Trial]) -> int:
 
 def _entry_of(trial: Trial, metric: str) -> FrozenTrial:
     """Return the finished entry of an attempt, with its evaluations."""
-    values = [row.get(metric) for row in trial.history]
+    values = [_number(row.get(metric)) for row in trial.history]
     return create_trial(
         state=TrialState.FAIL if trial.value is None else TrialState.COMPLETE,
         value=trial.value,
         user_attrs={TRIAL_RECORD: trial.to_record()},
-        intermediate_values={
-            number: math.nan if value is None else float(value) for number, value in enumerate(values, start=1)
-        },
+        intermediate_values=dict(enumerate(values, start=1)),
     )
+
+
+def _number(value: object) -> float:
+    """Return a value of a history as Optuna takes it: NaN where it is no number."""
+    is_one = isinstance(value, float) or (isinstance(value, int) and abs(value) < sys.float_info.max)
+    return float(value) if is_one else math.nan  # pyright: ignore[reportArgumentType]
 
 
 def _write_missing(attempts: Iterable[Trial], files: TrialFiles) -> None:

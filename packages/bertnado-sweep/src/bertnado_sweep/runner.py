@@ -5,18 +5,20 @@ from __future__ import annotations
 import copy
 import json
 import math
+import operator
+import os
 import time
 import traceback
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import plain
 
 from .error_text import message_of, one_line
 from .events import Observer, TrialEvaluated, TrialProgress
 from .record import ERROR_FILE, now
-from .trial import check_record
+from .trial import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -44,7 +46,7 @@ class TrialReport:
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     total_steps: int | None = None
-    broken: Exception | None = None
+    broken: BaseException | None = None
     """What went wrong here and not in the training: with the storage, the tracker, the observer."""
 
     @property
@@ -55,13 +57,14 @@ class TrialReport:
     def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
         """Remember and track what is run; a trial that begins anew has no history."""
         self.history.clear()
-        self.total_steps, self.details = total_steps, details
+        self.total_steps, self.details = _number(total_steps), dict(details)
         with self._machinery():
-            self.tracker.describe(details)
-            self.observer(TrialProgress(self.trial.number, 0, total_steps))
+            self.tracker.describe(self.details)
+            self.observer(TrialProgress(self.trial.number, 0, self.total_steps))
 
     def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> bool:
         """Track what training logged."""
+        step, metrics = _number(step), dict(metrics or {})
         with self._machinery():
             if metrics:
                 self.tracker.log(metrics, step)
@@ -70,12 +73,12 @@ class TrialReport:
 
     def __call__(self, step: int, value: float, metrics: Mapping[str, float] | None = None) -> bool:
         """Keep and track one evaluation, then ask the judge."""
-        reported = {**(metrics or {}), self.objective.name: value}
+        step, reported = _number(step), {**(metrics or {}), self.objective.name: value}
         numbers = {name: float(number) for name, number in reported.items()}
         self.history.append({"step": step, **numbers})
         with self._machinery():
             self.tracker.log(numbers, step)
-            self.observer(TrialEvaluated(self.trial.number, step, float(value), numbers))
+            self.observer(TrialEvaluated(self.trial.number, step, numbers[self.objective.name], numbers))
             return self.judge([row[self.objective.name] for row in self.history]) or self.is_stopped()
 
     @contextmanager
@@ -83,7 +86,7 @@ class TrialReport:
         """Remember what goes wrong: a trainer that hears of it may take it for its own."""
         try:
             yield
-        except Exception as error:
+        except BaseException as error:
             self.broken = self.broken or error
             raise
 
@@ -104,9 +107,13 @@ def run_trial(train: Callable[[Mapping[str, Any], Report], TrialResult], report:
         KeyboardInterrupt: Somebody interrupted it.
         Exception: What went wrong in the report, and so is not the trial's fault; it did not come to its end.
     """
-    begin = time.perf_counter()
+    begin, process = time.perf_counter(), os.getpid()
     try:
-        result = train(copy.deepcopy(dict(report.trial.parameters)), report)
+        try:
+            result = train(copy.deepcopy(dict(report.trial.parameters)), report)
+        finally:
+            if os.getpid() != process:  # a child that training has forked, and that comes to the end of its own work
+                os._exit(1)
         ended = _recordable(_with_result(report, result), report)
     except KeyboardInterrupt:
         raise
@@ -118,6 +125,18 @@ def run_trial(train: Callable[[Mapping[str, Any], Report], TrialResult], report:
             (report.directory / ERROR_FILE).write_text(text, encoding="utf-8", errors="backslashreplace")
         ended = _recordable(end_trial(report, "failed", error=one_line(error)), report)
     return replace(ended, timings={**ended.timings, "total": time.perf_counter() - begin})
+
+
+def _number(given: Any) -> int:
+    """Return a number of steps as a plain one, whatever kind of number it was given as.
+
+    Raises:
+        TypeError, ValueError: It is none.
+    """
+    try:
+        return int(operator.index(given))
+    except TypeError:
+        return cast("int", float(given))  # a fraction of an epoch, from a trainer that counts so
 
 
 def _recordable(ended: Trial, report: TrialReport) -> Trial:
@@ -135,7 +154,7 @@ def _recordable(ended: Trial, report: TrialReport) -> Trial:
 def _problem_with(ended: Trial) -> str | None:
     """Say why a trial cannot be written down; `None` where it can."""
     try:
-        check_record(json.loads(json.dumps(plain(ended.to_record()))))
+        read_record(json.loads(json.dumps(plain(ended.to_record()))))
     except Exception as error:  # noqa: BLE001 (a trainer's objects raise what they like when they are looked at)
         return message_of(error)
     return None

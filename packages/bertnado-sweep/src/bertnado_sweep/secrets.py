@@ -6,6 +6,7 @@ import re
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -15,11 +16,17 @@ if TYPE_CHECKING:
 HIDDEN = "***"
 """What stands in the place of a secret."""
 
-_SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|credential", re.IGNORECASE)
-"""Which arguments of an URL are secrets, by a part of their name."""
+_NAMES = r"pass|pwd|secret|token|key|credential"
 
-_HAS_SECRET = re.compile(r"://[^/\s]*@|://\S*[?&]\w*(?:pass|pwd|secret|token|key|credential)\w*=", re.IGNORECASE)
-"""A word that is, or ends in, an URL with a password perhaps."""
+_SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
+"""Which arguments are secrets, by a part of their name."""
+
+_SECRET_FLAG = re.compile(rf"--?[\w-]*({_NAMES})[\w-]*", re.IGNORECASE)
+_ASSIGNMENT = re.compile(rf"(?P<name>[\w-]*({_NAMES})[\w-]*\s*=\s*)(?P<value>[^\s&;?]+)", re.IGNORECASE)
+"""A secret beside its name: `password=...`, in a flag, an URL's query or a database's list of words."""
+
+_WITH_USER = re.compile(r"(?P<scheme>\w[\w+.-]*://)(?P<user>\S*)@")
+"""An URL with a user, up to the last @: an earlier one, or a slash, may be a part of the password."""
 
 _STORAGE_FLAG = "--storage"
 
@@ -55,29 +62,29 @@ def url_problem(url: str) -> str | None:
 
 
 def without_secrets(text: str, url: str) -> str:
-    """Return what a driver says of an URL without the passwords in that."""
+    """Return what a driver says of an URL without the passwords in that, as they are and as they are written there."""
     parsed = _parse(url)
     if parsed is None:
         return text
     named = [value for name, value in parsed.query.items() if _SECRET_NAME.search(name)]
     for secret in filter(None, [parsed.password and str(parsed.password), *map(str, named)]):
-        text = text.replace(secret, HIDDEN)
+        for form in (secret, quote(secret, safe=""), quote_plus(secret)):
+            text = text.replace(form, HIDDEN)
     return text
 
 
 def masked_words(words: Sequence[str]) -> list[str]:
     """Return a command line without the passwords in it."""
     masked: list[str] = []
-    for word in words:
-        if masked and masked[-1] == _STORAGE_FLAG:
+    for before, word in zip(["", *words], words, strict=False):
+        if before == _STORAGE_FLAG:
             masked.append(masked_url(word))
         elif word.startswith(f"{_STORAGE_FLAG}="):
             masked.append(f"{_STORAGE_FLAG}={masked_url(word.partition('=')[2])}")
-        elif _HAS_SECRET.search(word):
-            before, _, url = word.rpartition("=") if re.match(r"[\w-]+=\w[\w+]*://", word) else ("", "", word)
-            masked.append(f"{before}={masked_url(url)}" if before else masked_url(url))
+        elif _SECRET_FLAG.fullmatch(before) and not word.startswith("-"):
+            masked.append(HIDDEN)
         else:
-            masked.append(word)
+            masked.append(_ASSIGNMENT.sub(rf"\g<name>{HIDDEN}", _WITH_USER.sub(rf"\g<scheme>{HIDDEN}@", word)))
     return masked
 
 

@@ -60,7 +60,9 @@ class SweepStatus:
     def has_better_export(self, output_dir: str | Path) -> bool:
         """Return whether what is exported in `output_dir` is of a better trial of this sweep than any that is known."""
         exported, best = read_exported(Path(output_dir)), self.best
-        return exported is not None and best is not None and exported.is_better(best, self.objective, self.sweep_id)
+        if exported is None or best is None:
+            return False
+        return exported.is_better(self.trials, best, self.objective, self.sweep_id)
 
 
 def recorded_status(output_dir: str | Path, *, storage: str | None = None) -> SweepStatus:

@@ -108,7 +108,7 @@ def _run(plan: Plan, listen: Observer) -> SweepResult:
         best = choose_best(trials, plan.objective)
         if best is None:
             raise NoEligibleTrialError(trials)
-        export_if_better(best, plan.objective, plan.output_dir, backend.sweep_id)  # another machine may have trained it
+        export_if_better(trials, best, plan.objective, plan.output_dir, backend.sweep_id)  # perhaps another machine's
         for note in backend.conclude(trials, best):
             listen(Note(note))
     return SweepResult(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, PositiveInt, ValidationError
 
@@ -55,6 +55,8 @@ class Trial:
     """The directory of the best checkpoint; gone where it cannot be the sweep's best and need not be kept."""
     sweep_id: str | None = None
     """The sweep's; `None` in what version 0.1.0 recorded."""
+    place: str | None = None
+    """Which output directory it lies in, where each machine has one of its own; see `sweep.json`."""
 
     @property
     def is_eligible(self) -> bool:
@@ -83,11 +85,17 @@ class Trial:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], above: Path) -> Trial:
-        """Rebuild what `to_record` wrote; `above` is the directory that holds the trial's. See `check_record`."""
+        """Rebuild what `to_record` wrote; `above` is the directory that holds the trial's. See `read_record`."""
         known: dict[str, Any] = {item.name: record[item.name] for item in fields(cls) if item.name in record}
         known |= {key: above / known[key] for key in _PATHS if known.get(key) is not None}
         known["history"] = tuple(known.get("history", ()))
         return cls(**known)
+
+
+_LONGEST_PATH = 4096
+
+Place = Annotated[str, Field(min_length=1, max_length=_LONGEST_PATH, pattern=r"^[^\x00]+$")]
+"""A path as a record has it."""
 
 
 class _Record(BaseModel):
@@ -99,7 +107,7 @@ class _Record(BaseModel):
     id: str = Field(min_length=1)
     state: TrialState
     parameters: dict[str, Any]
-    directory: str = Field(min_length=1)
+    directory: Place
     started: str
     ended: str | None = None
     value: FiniteFloat | None = None
@@ -111,18 +119,19 @@ class _Record(BaseModel):
     error: str | None = None
     attempt: PositiveInt = 1
     host: str | None = None
-    checkpoint: str | None = None
+    checkpoint: Place | None = None
     sweep_id: str | None = None
+    place: str | None = None
 
 
-def check_record(record: object) -> None:
-    """See to it that `record`, read from JSON, is what `Trial.to_record` writes.
+def read_record(record: object) -> dict[str, Any]:
+    """Return what `Trial.to_record` wrote, as it was read from JSON, each field in its type.
 
     Raises:
-        ValueError: It is not; the message says what is wrong, with its place.
+        ValueError: It is something else; the message says what is wrong, with its place.
     """
     try:
-        _Record.model_validate(record)
+        return _Record.model_validate(record).model_dump()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))

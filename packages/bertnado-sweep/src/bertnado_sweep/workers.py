@@ -24,6 +24,7 @@ from bertnado_config import GPU_SHARE
 from .error_text import one_line
 from .events import Event, Note, Observer, TrialProgress
 from .limits import StorageError
+from .record import now
 from .stopping import GRACE, Interrupted, StopRequest, handled, interrupt_main
 from .wandb_environment import environment
 
@@ -117,7 +118,7 @@ def run_workers(
     """
     log_dir.mkdir(exist_ok=True)
     workers = [
-        _start(work, place, log_dir / f"worker-{number}.log")
+        _start(work, place, _free_log(log_dir, number))
         for number, (work, place) in enumerate(zip(works, places(len(works)), strict=True), start=1)
     ]
     errors: list[BaseException] = []
@@ -228,7 +229,23 @@ def _last_lines(log: Path) -> tuple[str, ...]:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ()
-    return tuple(line for line in lines if line.strip())[-_LAST_LINES:]
+    begin = max((number for number, line in enumerate(lines, start=1) if line.startswith(_HEADER)), default=0)
+    return tuple(line for line in lines[begin:] if line.strip())[-_LAST_LINES:]
+
+
+def _free_log(log_dir: Path, number: int) -> Path:
+    """Return where a worker's output goes: behind that of earlier workers, never through a link or into a pipe.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    attempt = 1
+    while True:
+        log = log_dir / (f"worker-{number}.log" if attempt == 1 else f"worker-{number}_{attempt}.log")
+        if not log.is_symlink() and (log.is_file() or not log.exists()):
+            log.open("a").close()
+            return log
+        attempt += 1
 
 
 def places(workers: int) -> list[dict[str, str]]:
@@ -311,9 +328,15 @@ def _work(work: Work, connection: Connection, log: Path) -> None:
     tell(_Ended(error))
 
 
+_HEADER = "== worker process "
+"""How the part of a log begins that one process has written."""
+
+
 def _write_to(log: Path) -> None:
-    """Send what this process prints, and the stack of a crash, to a file."""
-    with log.open("w", encoding="utf-8") as file:
+    """Send what this process prints, and the stack of a crash, to the end of a file."""
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{_HEADER}{os.getpid()}, {now()}\n")
+        file.flush()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
             os.dup2(file.fileno(), stream.fileno())

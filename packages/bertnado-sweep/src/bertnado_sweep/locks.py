@@ -1,0 +1,77 @@
+"""Locks on files that the kernel frees when their holder is gone, and that a forked child does not hold."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+from bertnado_config import Problem, SweepConfigError
+
+from .waiting import SAY_AFTER
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+_open: set[int] = set()
+"""The descriptors of this process that may be locked."""
+
+
+def open_to_lock(path: Path, mode: int) -> int:
+    """Open a file that is there to be locked; an empty one is made where there is none.
+
+    Raises:
+        SweepConfigError: Something else is in its place.
+        OSError: It cannot be opened.
+    """
+    flags = mode | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise SweepConfigError([Problem("output_dir", f"{path} must be a regular file; remove what is in its place")])
+    _open.add(descriptor)
+    return descriptor
+
+
+def lock(descriptor: int, path: Path | str, how: int = fcntl.LOCK_EX) -> None:
+    """Wait for a lock; after a while a line says for which file.
+
+    Raises:
+        OSError: The file system does not lock.
+    """
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        timer = threading.Timer(SAY_AFTER, _log.warning, ["waiting for a process that holds the lock of %s", path])
+        timer.daemon = True
+        timer.start()
+        try:
+            fcntl.flock(descriptor, how)
+        finally:
+            timer.cancel()
+
+
+def unlock(descriptor: int) -> None:
+    """Free the lock, also where a child that was forked meanwhile has the descriptor too, and close it."""
+    _open.discard(descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)
+
+
+def _close_in_child() -> None:
+    for descriptor in _open:
+        try:
+            os.close(descriptor)
+        except OSError:
+            continue
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
