@@ -348,6 +348,14 @@ def test_a_damaged_record_of_a_running_trial_has_it_tried_again(interrupted, out
     assert recorded_status(output).trials == result.trials
 
 
+@pytest.mark.parametrize("change", [lambda record: {"id": f"{record['id']}9"}, lambda record: {"id": "other"}])
+def test_one_whose_id_was_changed_in_one_record_is_still_one_trial(done, output, change):
+    path = output / done[1].directory.name / "trial.json"
+    write_json(path, read_json(path) | change(read_json(path)))
+    assert values(recorded_status(output).trials) == values(done)
+    check_that_nothing_was_lost(output, done)
+
+
 def test_a_trials_directory_that_is_gone_is_known_from_the_journal(done, output):
     shutil.rmtree(output / done[1].directory.name)
     assert values(recorded_status(output).trials) == values(done)

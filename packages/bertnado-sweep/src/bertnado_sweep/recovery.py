@@ -98,8 +98,9 @@ def recover(output_dir: Path, sweep_id: str, objective: Objective) -> list[str]:
         _write_missing(known, files)
         notes += _rebuild(sweep, reading, known)
     else:
-        ids = {trial.id for trial in known}
-        lost = _as_left(merge((), (trial for trial in files.trials if trial.id not in ids)))
+        known_ids, places = {trial.id for trial in known}, {trial.directory for trial in known}
+        unknown = (trial for trial in files.trials if trial.id not in known_ids and trial.directory not in places)
+        lost = _as_left(merge((), unknown))
         known += lost
         _write_missing(known, files)
         notes += _adopt(sweep, lost)

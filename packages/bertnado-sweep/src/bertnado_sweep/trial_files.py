@@ -64,10 +64,12 @@ def merge(journal: Iterable[Trial], files: Iterable[Trial], *, prefers_files: bo
         prefers_files: Whether the other is believed where both have an end.
     """
     merged = {trial.id: trial for trial in journal}
+    names = {trial.directory: trial.id for trial in merged.values()}
     for trial in files:
-        known = merged.get(trial.id)
+        name = trial.id if trial.id in merged else names.get(trial.directory, trial.id)  # one directory, one attempt
+        known = merged.get(name)
         if known is None or (trial.is_over and (prefers_files or not known.is_over)):
-            merged[trial.id] = trial
+            merged[name] = trial
     return list(merged.values())
 
 
