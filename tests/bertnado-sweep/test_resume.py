@@ -117,6 +117,12 @@ def test_there_must_be_something_to_resume(sweep, output):
     assert not output.exists()
 
 
+@pytest.mark.parametrize("options", [{"keep_checkpoints": ""}, {"project_name": ""}])
+def test_what_is_empty_was_given_and_is_refused(sweep, broken_off, options):
+    with pytest.raises(SweepConfigError, match="''"):
+        sweep(resume=True, **options)
+
+
 class TestOtherSettings:
     """What happens to a sweep that goes on with settings that it was not begun with."""
 

@@ -15,7 +15,6 @@ from uuid import uuid4
 
 from bertnado_config import Problem, SweepConfigError
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from .best import choose_best, settle, with_kept_checkpoint
@@ -25,7 +24,6 @@ from .leases import Claim, Lease, Leases, Pool, is_in, is_owned_by, leading, own
 from .limits import StorageError, check_failures, is_too_late
 from .plan import Plan, new_sweep_id
 from .presence import Presence, beginning
-from .quiet import quiet_optuna
 from .record import (
     ERROR_FILE,
     LOGS,
@@ -44,8 +42,9 @@ from .record import (
 from .recovery import journal_problem, recover, tidy
 from .runner import TrialReport, end_trial, run_trial
 from .search import propose
+from .secrets import masked_url
 from .stopping import Interrupted, StopRequest, run_shielded, signals_stop
-from .storage import TRIAL_RECORD, hurry, masked_url, open_storage, share
+from .storage import TRIAL_RECORD, hurry, new_study, open_storage, share, state_of
 from .tracking import Tracker, run_name
 from .trial import Trial, latest_attempts
 from .waiting import Waiting
@@ -496,8 +495,8 @@ class LocalBackend:
         return self._settle()
 
     def _end_entry(self, ended: Trial, entry: int) -> None:
-        state = TrialState.FAIL if ended.value is None else TrialState.COMPLETE
-        self._storage.set_trial_state_values(entry, state, None if ended.value is None else [ended.value])
+        values = None if ended.value is None else [ended.value]
+        self._storage.set_trial_state_values(entry, state_of(ended), values)
 
     def _require_place(self) -> None:
         """See to it that nobody has begun another sweep in the place of this one's directory.
@@ -640,13 +639,8 @@ def _study(storage: BaseStorage, name: str, objective: Objective) -> int:
     with suppress(KeyError):
         return storage.get_study_id_from_name(name)
     with suppress(DuplicatedStudyError):  # by somebody who was faster
-        return _new_study(storage, name, objective)
+        return new_study(storage, name, objective.goal)
     return storage.get_study_id_from_name(name)
-
-
-def _new_study(storage: BaseStorage, name: str, objective: Objective) -> int:
-    with quiet_optuna():
-        return storage.create_new_study([StudyDirection[objective.goal.upper()]], name)
 
 
 def _begin_study(plan: Plan, sweep_id: str, record: Mapping[str, Any]) -> None:
@@ -657,7 +651,7 @@ def _begin_study(plan: Plan, sweep_id: str, record: Mapping[str, Any]) -> None:
     name = plan.study or sweep_id
     try:
         storage = open_storage(plan.output_dir, plan.storage)
-        share(storage, _new_study(storage, name, plan.objective), record)
+        share(storage, new_study(storage, name, plan.objective.goal), record)
     except DuplicatedStudyError:
         unclaim(plan.output_dir, sweep_id)
         message = f"another machine has just begun {name!r}; run the same again to join it"

@@ -249,23 +249,23 @@ def plan_sweep(
     if join:
         recorded = require_recorded(output, storage=storage, study=study)
     if recorded is not None:
+        known = recorded.record
+        if join:  # nothing else that is said here counts
+            config = sweep_count = seed = keep_checkpoints = max_failures = project_name = group = record = None
+            objective = recorded.objective
         sweep_id = sweep_id or recorded.path
         backend = cast("BackendName", recorded.backend) if backend == "auto" or join else backend
-        config = config if config is not None or recorded.path else recorded.record["config"]
+        config = config if config is not None or recorded.path else known["config"]
         storage, study = recorded.storage, recorded.study
-        seed = recorded.record["seed"] if seed is None else seed
-        keep_checkpoints = keep_checkpoints or recorded.record["keep_checkpoints"]
-        max_failures = recorded.record["max_failures"] if max_failures is None else max_failures
-        project_name, group = project_name or recorded.record["project"], group or recorded.record["group"]
-        record = recorded.record["application"] if record is None else record
+        seed = known["seed"] if seed is None else seed
+        keep_checkpoints = known["keep_checkpoints"] if keep_checkpoints is None else keep_checkpoints
+        max_failures = known["max_failures"] if max_failures is None else max_failures
+        project_name = known["project"] if project_name is None else project_name
+        group = known["group"] if group is None else group
+        record = known["application"] if record is None else record
         objective = objective or recorded.objective_of
-    if recorded is not None and join:
-        config, objective = (None if recorded.path else recorded.record["config"]), recorded.objective
-        sweep_count, seed = recorded.budget, recorded.record["seed"]
-        keep_checkpoints, max_failures = recorded.record["keep_checkpoints"], recorded.record["max_failures"]
-        project_name, group = recorded.record["project"], recorded.record["group"]
-        record = recorded.record["application"]
-    seed, keep_checkpoints = DEFAULT_SEED if seed is None else seed, keep_checkpoints or "best"
+    seed = DEFAULT_SEED if seed is None else seed
+    keep_checkpoints = "best" if keep_checkpoints is None else keep_checkpoints
     choice, backend_problems = _choose_backend(backend, sweep_id, storage)
     joined = None
     if sweep_id is None:

@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from bertnado_config import Problem, SweepConfigError
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, create_trial
 
 from .best import BEST_CONFIG_FILE, BEST_DETAILS_FILE
 from .journal import open_journal, open_journal_file
 from .journal_reading import JournalReading, read_journal
-from .quiet import quiet_optuna
 from .record import (
     JOURNAL_FILE,
     SWEEP_FILE,
@@ -35,7 +33,7 @@ from .record import (
     trial_directories,
     write_trial,
 )
-from .storage import TRIAL_RECORD, share
+from .storage import TRIAL_RECORD, new_study, share, state_of
 from .trial import Trial
 from .trial_files import TrialFiles, merge, read_trial_files
 
@@ -199,8 +197,7 @@ def _add(storage: BaseStorage, sweep: _Sweep, attempts: Iterable[Trial]) -> int:
     try:
         study = storage.get_study_id_from_name(sweep.sweep_id)
     except KeyError:
-        with quiet_optuna():
-            study = storage.create_new_study([StudyDirection[sweep.objective.goal.upper()]], sweep.sweep_id)
+        study = new_study(storage, sweep.sweep_id, sweep.objective.goal)
     for trial in attempts:
         storage.create_new_trial(study, _entry_of(trial, sweep.objective.name))
     return study
@@ -210,7 +207,7 @@ def _entry_of(trial: Trial, metric: str) -> FrozenTrial:
     """Return the finished entry of an attempt, with its evaluations."""
     values = [_number(row.get(metric)) for row in trial.history]
     return create_trial(
-        state=TrialState.FAIL if trial.value is None else TrialState.COMPLETE,
+        state=state_of(trial),
         value=trial.value,
         user_attrs={TRIAL_RECORD: trial.to_record()},
         intermediate_values=dict(enumerate(values, start=1)),

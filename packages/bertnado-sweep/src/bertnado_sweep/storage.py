@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from bertnado_metrics import Goal
     from optuna.storages import BaseStorage
+    from optuna.trial import TrialState
+
+    from .trial import Trial
 
 SWEEP_RECORD = "sweep"
 """The user attribute of a study that holds what `sweep.json` holds."""
@@ -95,6 +99,27 @@ def shared_records(storage: BaseStorage, study: str) -> list[Mapping[str, Any]]:
     """What is recorded of the trials of a study: every attempt, in the order of the start."""
     entries = storage.get_all_trials(storage.get_study_id_from_name(study), deepcopy=False)
     return [entry.user_attrs[TRIAL_RECORD] for entry in entries if TRIAL_RECORD in entry.user_attrs]
+
+
+def new_study(storage: BaseStorage, name: str, goal: Goal) -> int:
+    """Make the study of a sweep; its id in the storage comes back.
+
+    Raises:
+        DuplicatedStudyError: There is one of that name.
+    """
+    from optuna.study import StudyDirection
+
+    from .quiet import quiet_optuna
+
+    with quiet_optuna():
+        return storage.create_new_study([StudyDirection[goal.upper()]], name)
+
+
+def state_of(ended: Trial) -> TrialState:
+    """Return what an attempt that has ended is to Optuna: one without a value has failed."""
+    from optuna.trial import TrialState
+
+    return TrialState.FAIL if ended.value is None else TrialState.COMPLETE
 
 
 def share(storage: BaseStorage, study: int, record: Mapping[str, Any]) -> None:
