@@ -138,7 +138,7 @@ def write_inputs(preset, line, directory):
 def trial_parameters(preset, count, **more):
     """The parameters that BertNado gives to the first trials of the sweep."""
     from bertnado_config import parse_sweep_config
-    from bertnado_sweep.search import propose
+    from bertnado_sweep.search.propose import propose
 
     config = parse_sweep_config(preset.sweep)
     return [propose(config, "maximize", (), number, SEED) | more for number in range(count)]
@@ -606,7 +606,7 @@ def main():
             tables[line] = summarise(results, preset, inputs, peak, model_bytes, count)
         show(line, tables[line])
     if given.out:
-        from bertnado_sweep.record import library_versions
+        from bertnado_sweep.records.files import library_versions
 
         numbers = {"preset": given.preset, "peak_flops": peak, "versions": library_versions(), "lines": tables}
         given.out.write_text(json.dumps(numbers, indent=2))

@@ -9,8 +9,8 @@ import pytest
 from bertnado_config import read_best_config
 from bertnado_metrics import Objective
 from bertnado_sweep import NoEligibleTrialError, Trial, choose_best
-from bertnado_sweep.best import export_best, read_exported, settle
-from bertnado_sweep.record import git_commit, library_versions
+from bertnado_sweep.records.best import export_best, read_exported, settle
+from bertnado_sweep.records.files import git_commit, library_versions
 
 HIGHER = Objective("eval/roc_auc", "maximize")
 LOWER = Objective("eval/loss", "minimize")

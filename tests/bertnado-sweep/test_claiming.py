@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bertnado_config import SweepConfigError, read_best_config, read_json, write_json
 from bertnado_sweep import recorded_status, run_sweep
-from bertnado_sweep.agent import run_agent_trial
+from bertnado_sweep.backends.wandb.agent import run_agent_trial
 from bertnado_sweep.plan import plan_sweep
 from bertnado_sweep.sweep import run_plan
 from support.trainers import CurveTrainer
@@ -144,7 +144,7 @@ def test_without_hard_links_the_claim_is_exclusive_as_well(tmp_path, monkeypatch
     def refuse(self, target):
         raise OSError(95, "Operation not supported")
 
-    from bertnado_sweep.record import claim
+    from bertnado_sweep.records.files import claim
 
     run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "model", backend="local", sweep_count=1)
     record = read_json(tmp_path / "model" / "sweep.json")

@@ -8,8 +8,8 @@ from contextlib import suppress
 import pytest
 from bertnado_config import SweepConfigError, TrialResult, read_best_config, read_json, write_json
 from bertnado_sweep import Note, SweepStarted, recorded_status, run_sweep
-from bertnado_sweep.journal import open_journal
-from bertnado_sweep.limits import StorageError
+from bertnado_sweep.backends.local.journal import open_journal
+from bertnado_sweep.running.limits import StorageError
 
 CONFIG = {
     "method": "bayes",
@@ -202,7 +202,7 @@ def test_a_journal_that_is_damaged_while_somebody_works_with_it_ends_the_work_wi
 
 
 def test_a_damaged_journal_is_not_repaired_while_others_work(done, output):
-    from bertnado_sweep.presence import Presence
+    from bertnado_sweep.records.presence import Presence
 
     damage(output, "blank", 3)
     damaged = (output / "journal.log").read_bytes()
@@ -218,7 +218,7 @@ def test_a_damaged_journal_is_not_repaired_while_others_work(done, output):
 @pytest.mark.parametrize("how", ["gone", "emptied", "cut in half"])
 def test_a_journal_that_lacks_finished_trials_is_not_gone_on_with_beside_others(done, output, how):
     """Alone it would be repaired; beside others nobody may, and their trials must not be trained again."""
-    from bertnado_sweep.presence import Presence
+    from bertnado_sweep.records.presence import Presence
 
     journal = output / "journal.log"
     lines = journal.read_bytes().splitlines(keepends=True)

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from bertnado_sweep.hyperband import EarlyTermination
+from bertnado_sweep.search.early_stopping import EarlyTermination
 
 CASES = json.loads((Path(__file__).parent / "data" / "hyperband_cases.json").read_text())
 

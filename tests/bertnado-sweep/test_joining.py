@@ -15,7 +15,7 @@ import json, multiprocessing, os, shutil, signal, sys, time, traceback
 from pathlib import Path
 from bertnado_config import read_json
 from bertnado_sweep import recorded_status, run_sweep
-from bertnado_sweep.journal import open_journal
+from bertnado_sweep.backends.local.journal import open_journal
 
 CONFIG = {
     "method": "random",

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from bertnado_sweep.journal import open_journal
+from bertnado_sweep.backends.local.journal import open_journal
 from optuna.study import StudyDirection
 
 
@@ -47,7 +47,7 @@ def test_a_journal_that_holds_nothing_but_a_torn_line_becomes_empty(tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from bertnado_sweep.journal import open_journal
+from bertnado_sweep.backends.local.journal import open_journal
 open_journal(Path(sys.argv[1]))._backend._lock.acquire()
 print("held", flush=True)
 time.sleep(600)

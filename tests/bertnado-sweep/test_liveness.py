@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from bertnado_sweep import local, processes, recorded_status, run_sweep
-from bertnado_sweep.journal import open_journal
+from bertnado_sweep import recorded_status, run_sweep
+from bertnado_sweep.backends.local import backend as local
+from bertnado_sweep.backends.local import process_identity as processes
+from bertnado_sweep.backends.local.journal import open_journal
 from optuna.trial import TrialState
 from support.machines import end, hear
 from support.trainers import CurveTrainer

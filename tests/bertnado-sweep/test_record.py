@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from bertnado_config import SweepConfigError
 from bertnado_sweep import Trial
-from bertnado_sweep.record import claim, make_trial_directory, output_problems, write_trial
+from bertnado_sweep.records.files import claim, make_trial_directory, output_problems, write_trial
 
 AT = datetime(2026, 11, 23, 18, 30, 5, tzinfo=UTC)
 

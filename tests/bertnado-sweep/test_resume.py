@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from bertnado_config import SweepConfigError, read_best_config, read_json
 from bertnado_sweep import run_sweep
-from bertnado_sweep.journal import open_journal
+from bertnado_sweep.backends.local.journal import open_journal
 
 CONFIG = {
     "method": "random",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bertnado_config import parse_sweep_config
 from bertnado_sweep import Trial, propose
-from bertnado_sweep.search import START_TRIALS
+from bertnado_sweep.search.propose import START_TRIALS
 from hypothesis import given
 from hypothesis import strategies as st
 

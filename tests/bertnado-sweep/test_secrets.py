@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bertnado_config import SweepConfigError, read_json
 from bertnado_sweep import masked_words, recorded_status, run_sweep
-from bertnado_sweep.secrets import is_masked, masked_url, without_secrets
+from bertnado_sweep.records.secrets import is_masked, masked_url, without_secrets
 from support.trainers import CurveTrainer
 
 SECRET = "tulip-9c1e"

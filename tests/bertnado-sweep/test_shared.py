@@ -9,7 +9,7 @@ import time
 import pytest
 from bertnado_config import SweepConfigError, TrialResult, read_best_config, read_json
 from bertnado_sweep import Note, plan_sweep, recorded_status, run_plan, run_sweep
-from bertnado_sweep.journal import open_journal
+from bertnado_sweep.backends.local.journal import open_journal
 from support.machines import end, hear, needs_names
 from support.trainers import CurveTrainer
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 from bertnado_config import SweepConfigError, TrialResult
-from bertnado_sweep import Sweeper, SweepResult, trainers
+from bertnado_sweep import Sweeper, SweepResult
+from bertnado_sweep.running import installed_trainers as trainers
 
 FILE = {
     "method": "random",

@@ -11,7 +11,7 @@ import time
 import pytest
 from bertnado_config import read_json
 from bertnado_sweep import Note, recorded_status, run_sweep
-from bertnado_sweep.waiting import Waiting
+from bertnado_sweep.backends.local.waiting import Waiting
 from support.machines import end, hear, needs_names
 from support.trainers import CurveTrainer, DetailedTrainer, FillingTrainer, LeavingTrainer, join_and_die
 
@@ -131,7 +131,8 @@ class TestOtherProcesses:
 
 FORKING = """
 import multiprocessing, os, sys, threading, time
-from bertnado_sweep import leases, run_sweep
+from bertnado_sweep import run_sweep
+from bertnado_sweep.backends.local import leases
 leases.LEASE = 0.006  # many appends, so that a fork meets one
 context = multiprocessing.get_context("fork")
 
@@ -188,8 +189,8 @@ def test_a_helper_that_outlives_its_sweep_does_not_count_as_at_work(output):
 
 
 def test_a_process_that_sleeps_with_a_lock_is_said_to_be_waited_for(output, monkeypatch, caplog):
-    from bertnado_sweep import locks
-    from bertnado_sweep.presence import beginning
+    from bertnado_sweep.records import locks
+    from bertnado_sweep.records.presence import beginning
 
     monkeypatch.setattr(locks, "SAY_AFTER", 0.2)
     output.mkdir()
@@ -225,7 +226,7 @@ class TestTheLine:
         waiting = Waiting(said.append)
         waiting.goes_on(lambda: ["a"])
         assert said == []
-        monkeypatch.setattr("bertnado_sweep.waiting.SAY_AFTER", 0.0)
+        monkeypatch.setattr("bertnado_sweep.backends.local.waiting.SAY_AFTER", 0.0)
         waiting.goes_on(lambda: ["b", "a"])
         waiting.goes_on(lambda: ["a", "c"])
         assert said == ["waiting for a", "waiting for b", "waiting for c"]

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from bertnado_sweep.wandb_environment import choose_backend, has_credentials, quiet_client
+from bertnado_sweep.backends.wandb.environment import choose_backend, has_credentials, quiet_client
 from support.wandb_server import KEY
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from bertnado_config import read_best_config
-from bertnado_sweep import Note, ServiceError, TrialEvaluated, run_sweep, wandb_backend
+from bertnado_sweep import Note, ServiceError, TrialEvaluated, run_sweep
+from bertnado_sweep.backends.wandb import backend as wandb_backend
 from support.trainers import CurveTrainer
 
 GRID = {
@@ -143,7 +144,7 @@ def test_ctrl_c_ends_the_trial_at_its_next_step_records_it_and_goes_on_up(server
         _, said = process.communicate(timeout=30)
     finally:
         process.kill()
-    assert said.strip().splitlines()[-1] == "bertnado_sweep.stopping.Interrupted: 2"
+    assert said.strip().splitlines()[-1] == "bertnado_sweep.running.stop_request.Interrupted: 2"
     assert recorded_states(tmp_path) == ["interrupted"]
     (run,) = server.runs.values()
     assert (run.state, run.exitcode) == ("failed", 1)

@@ -20,8 +20,8 @@ from bertnado_sweep import (
     plan_sweep,
     run_sweep,
 )
-from bertnado_sweep.wandb_backend import shares
-from bertnado_sweep.workers import places, visible_gpus
+from bertnado_sweep.backends.wandb.backend import shares
+from bertnado_sweep.running.worker_pool import places, visible_gpus
 from support.trainers import (
     CrashingTrainer,
     CurveTrainer,

@@ -12,7 +12,9 @@ import pytest
 
 PROGRAM = """
 import json, sys
-from bertnado_sweep import leases, plan_sweep, run_plan, waiting
+from bertnado_sweep import plan_sweep, run_plan
+from bertnado_sweep.backends.local import leases
+from bertnado_sweep.backends.local import waiting
 from support.trainers import PoisonedTrainer
 
 leases.LEASE = {lease}

@@ -65,7 +65,7 @@ def run_sweep(
         `best_config` and `best_config_path`; of the best trial so far, if any, inside an agent.
 
     Raises:
-        SweepConfigError: Everything that was found wrong before the first trial; nothing was started.
+        InvalidInputError: Everything that was found wrong before the first trial; nothing was started.
         NoEligibleTrialError: No trial came to a value.
         TooManyFailuresError: The first three trials failed for the same reason, or `max_failures` did.
         Interrupted: A signal broke it off; what was finished is on disk, and `resume` goes on with it.
@@ -98,7 +98,7 @@ def _sweeper(options: SweepOptions, *, output_dir: Path | str, **settings: Any) 
     """Make the sweeper of a sweep that begins, or goes on with what is recorded of it.
 
     Raises:
-        SweepConfigError: The backend that was asked for, or what is recorded, cannot be used.
+        InvalidInputError: The backend that was asked for, or what is recorded, cannot be used.
     """
     from bertnado_sweep import Sweeper, find_recorded, require_backend
 
@@ -138,7 +138,7 @@ def join_sweep(
         What `run_sweep` returns.
 
     Raises:
-        SweepConfigError: There is no such sweep, or something that it needs is not here.
+        InvalidInputError: There is no such sweep, or something that it needs is not here.
         NoEligibleTrialError: No trial came to a value.
         TooManyFailuresError: Too many trials of this machine failed.
         Interrupted: A signal broke it off; what was finished is recorded.
@@ -211,7 +211,7 @@ def check_sweep(
     """Check everything that `run_sweep` checks, start nothing, and say what would be done.
 
     Raises:
-        SweepConfigError: Everything that was found wrong.
+        InvalidInputError: Everything that was found wrong.
     """
     sweeper = _sweeper(
         options,
@@ -277,7 +277,7 @@ def train_model(
         `test_metrics`.
 
     Raises:
-        SweepConfigError: Everything that was found wrong before training; nothing was started.
+        InvalidInputError: Everything that was found wrong before training; nothing was started.
         TrialError: Training came to nothing, for the reason that it says.
     """
     from bertnado.final import prepare_final, train_final

@@ -369,13 +369,13 @@ def _kind_errors(*, again: str | None = None) -> Generator[None]:
     Args:
         again: What goes on with an interrupted sweep when it is added to the command; `None` where nothing does.
     """
-    from bertnado_config import SweepConfigError, TrialError
+    from bertnado_config import InvalidInputError, TrialError
 
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
         yield
-    except SweepConfigError as error:
+    except InvalidInputError as error:
         _end(str(error), 2)
     except (RuntimeError, OSError) as error:
         from bertnado_sweep import NoEligibleTrialError, ServiceError, StorageError, TooManyFailuresError

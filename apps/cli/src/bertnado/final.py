@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import (
     BestConfig,
+    InvalidInputError,
     Problem,
-    SweepConfigError,
     parse_sweep_config,
     read_best_config,
     read_json,
@@ -69,7 +69,7 @@ def prepare_final(
     """Check everything that can be checked before training; see `bertnado.api.train_model`.
 
     Raises:
-        SweepConfigError: Everything that was found wrong.
+        InvalidInputError: Everything that was found wrong.
     """
     best = read_best_config(best_config_path)
     carried, problems = _carried_over(best, best_config_path)
@@ -88,19 +88,19 @@ def prepare_final(
     )
     if not parameters:
         message = "must hold the parameters to train with, and holds none; name the best_sweep_config.json of a sweep"
-        raise SweepConfigError([Problem("", message)], source=str(best_config_path))
+        raise InvalidInputError([Problem("", message)], source=str(best_config_path))
     problems += [*_output_problems(output_dir), *project_problems(project_name)]
     try:
         objective = _objective(best, task_type, metric_name, metric_goal)
         config = parse_sweep_config(_constants(parameters))
-    except SweepConfigError as error:
-        raise SweepConfigError([*problems, *error.problems], source=str(best_config_path)) from None
+    except InvalidInputError as error:
+        raise InvalidInputError([*problems, *error.problems], source=str(best_config_path)) from None
     except ValueError as error:
-        raise SweepConfigError([*problems, Problem("metric", str(error))]) from None
+        raise InvalidInputError([*problems, Problem("metric", str(error))]) from None
     problems += trainer.check(config, objective)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
-        raise SweepConfigError(errors)
+        raise InvalidInputError(errors)
     warnings = [problem for problem in problems if problem.severity == "warning"]
     return FinalRun(trainer, objective, output_dir, project_name, parameters, carried, DEFAULT_SEED, patience, warnings)
 
@@ -171,7 +171,7 @@ def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, A
         if _mapping_in(recorded, "parameters") != best.parameters:
             return {}, []
         return _told(_mapping_in(_mapping_in(recorded, "details"), "arguments")), []
-    except SweepConfigError as error:
+    except InvalidInputError as error:
         reason = "; ".join(map(str, error.problems))
     except ValueError as error:
         reason = str(error)

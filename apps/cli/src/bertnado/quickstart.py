@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from bertnado_config import Problem, SweepConfigError
+from bertnado_config import InvalidInputError, Problem
 from bertnado_train.simulated import write_dataset, write_model
 
 from bertnado import api
@@ -25,12 +25,12 @@ def run_quickstart(directory: str | None) -> None:
     """Build everything in `directory`, or in a fresh numbered one, and run a sweep on it.
 
     Raises:
-        SweepConfigError: The directory is in use.
+        InvalidInputError: The directory is in use.
         NoEligibleTrialError: No trial came to a value.
     """
     root = Path(directory) if directory else _fresh_directory()
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise SweepConfigError([Problem("", f"{root} is not empty; name a directory that is not there yet")])
+        raise InvalidInputError([Problem("", f"{root} is not empty; name a directory that is not there yet")])
     root.mkdir(parents=True, exist_ok=True)
     click.echo(f"Simulating DNA with a planted binding site, a tokenizer and a small BERT in {root}/ ...", err=True)
     write_model(root / "model", write_dataset(root / "dataset"))

@@ -3,7 +3,7 @@
 from bertnado_metrics import nearest
 
 from .best_config import BEST_METRIC_KEYS, BestConfig, read_best_config, write_best_config
-from .errors import Problem, SweepConfigError
+from .errors import InvalidInputError, Problem, SweepConfigError
 from .fields import Method
 from .files import read_document, read_json, write_json
 from .nesting import ParameterPath, flatten_parameters, nest_parameters, parameter_label, parameter_place
@@ -35,6 +35,7 @@ from .sampling import grid_parameters, grid_point, grid_size, sample_parameters
 from .sections import Hyperband, Metric
 from .sweep_config import SweepConfig, load_sweep_config, parse_sweep_config
 from .trainer import GPU_SHARE, Report, Session, Trainer, TrialError, TrialFunction, TrialResult
+from .training_inputs import Precision, TrainingInputs
 from .wandb_names import entity_problem, project_problem
 
 __all__ = [
@@ -45,7 +46,10 @@ __all__ = [
     "Hyperband",
     "Method",
     "Problem",
+    "InvalidInputError",
     "SweepConfigError",
+    "TrainingInputs",
+    "Precision",
     "sample_parameters",
     "grid_parameters",
     "grid_point",

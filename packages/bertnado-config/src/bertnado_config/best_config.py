@@ -8,7 +8,7 @@ from typing import Any, cast
 from bertnado_metrics import Goal, Objective, metric_name_for_trainer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import Problem, SweepConfigError
+from .errors import InvalidInputError, Problem
 from .fields import Flag, GoalField, Name
 from .files import read_document, write_json
 from .literals import non_finite_leaves, read_words, show
@@ -85,18 +85,18 @@ def read_best_config(path: str | Path) -> BestConfig:
     Where every parameter is wrapped as W&B wraps them, `{"value": ...}`, the wrapping is taken off.
 
     Raises:
-        SweepConfigError: The file cannot be read, contradicts itself or is something else.
+        InvalidInputError: The file cannot be read, contradicts itself or is something else.
     """
     content = read_document(path)
     try:
         file = _BestFile.model_validate(content)
     except ValidationError as error:
         problems = problems_of(error, path="", vocabulary=_VOCABULARY)
-        raise SweepConfigError(problems, source=str(path)) from None
+        raise InvalidInputError(problems, source=str(path)) from None
     parameters = file.model_extra or {}
     problems = [*_contradictions(file), *_foreign(parameters)]
     if problems:
-        raise SweepConfigError(problems, source=str(path))
+        raise InvalidInputError(problems, source=str(path))
     metric = file.optimization_metric
     return BestConfig(_unwrapped(parameters), metric.name or file.metric_for_best_model, metric.goal or file.goal)
 

@@ -31,8 +31,10 @@ class Problem:
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
-class SweepConfigError(ValueError):
-    """A file that cannot be used. It names every problem that was found, not the first alone.
+class InvalidInputError(ValueError):
+    """Invalid input: a call, sweep file, dataset, model or directory that cannot be used.
+
+    It names every problem that was found, not only the first.
 
     Attributes:
         problems: Every problem; those of the sections before those of single parameters.
@@ -60,5 +62,9 @@ class SweepConfigError(ValueError):
         return _rebuild, (self.problems, self.source)
 
 
-def _rebuild(problems: tuple[Problem, ...], source: str | None) -> SweepConfigError:
-    return SweepConfigError(problems, source=source)
+def _rebuild(problems: tuple[Problem, ...], source: str | None) -> InvalidInputError:
+    return InvalidInputError(problems, source=source)
+
+
+SweepConfigError = InvalidInputError
+"""The name that version 0.1.0 used."""

@@ -11,7 +11,7 @@ from uuid import uuid4
 from bertnado_metrics import nearest
 
 from .content import content_problems
-from .errors import Problem, SweepConfigError
+from .errors import InvalidInputError, Problem
 from .json_text import parse_json
 from .plain import RECORD_NESTED, plain
 from .regular_file import MEBIBYTE, UnfitFileError, read_regular_file
@@ -30,8 +30,8 @@ def read_document(path: str | Path) -> Any:
     """Read a JSON or YAML file that people write, which of the two by its suffix.
 
     Raises:
-        SweepConfigError: The file cannot be read, is larger than 1 MiB, its syntax is broken (with line and column), or
-            it holds what no sweep can go on with: more than 64 levels, half a surrogate pair, ...
+        InvalidInputError: The file cannot be read, is larger than 1 MiB, its syntax is broken (with line and column),
+            or it holds what no sweep can go on with: more than 64 levels, half a surrogate pair, ...
     """
     path = Path(path)
     if _is_directory(path):
@@ -43,7 +43,7 @@ def read_document(path: str | Path) -> Any:
     content = parser(read_text(path), source=str(path))
     problems = content_problems(content)
     if problems:
-        raise SweepConfigError(problems, source=str(path))
+        raise InvalidInputError(problems, source=str(path))
     return content
 
 
@@ -53,7 +53,7 @@ def read_json(path: str | Path) -> Any:
     Lone surrogates are read: file names hold them where they are no UTF-8.
 
     Raises:
-        SweepConfigError: The file cannot be read, or its syntax is broken; with line and column.
+        InvalidInputError: The file cannot be read, or its syntax is broken; with line and column.
     """
     return parse_json(read_text(path, limit=RECORD_LIMIT), source=str(path), most_nested=RECORD_NESTED)
 
@@ -62,7 +62,7 @@ def read_text(path: str | Path, *, limit: int = DOCUMENT_LIMIT) -> str:
     """Read the text of a UTF-8 file that is not empty and has at most `limit` bytes.
 
     Raises:
-        SweepConfigError: There is no such file, it is no regular one, it is larger, or there is no text in it.
+        InvalidInputError: There is no such file, it is no regular one, it is larger, or there is no text in it.
     """
     path = Path(path)
     try:
@@ -132,8 +132,8 @@ def _sync_directory(directory: Path) -> None:
         os.close(handle)
 
 
-def _error(path: Path, message: str) -> SweepConfigError:
-    return SweepConfigError([Problem("", message)], source=str(path))
+def _error(path: Path, message: str) -> InvalidInputError:
+    return InvalidInputError([Problem("", message)], source=str(path))
 
 
 def _is_directory(path: Path) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from .content import MOST_DIGITS, MOST_NESTED, joined, too_deep, too_many_digits
-from .errors import Problem, SweepConfigError
+from .errors import InvalidInputError, Problem
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
 
@@ -18,8 +18,8 @@ def parse_json(text: str, *, source: str | None = None, most_nested: int = MOST_
     """Read a JSON text. NaN and infinities are read too; who uses a number refuses them, with its path.
 
     Raises:
-        SweepConfigError: The syntax is broken, an object has a key twice (with line and column), or it is nested deeper
-            than `most_nested`.
+        InvalidInputError: The syntax is broken, an object has a key twice (with line and column), or it is nested
+            deeper than `most_nested`.
     """
     has_duplicates = False
 
@@ -32,15 +32,15 @@ def parse_json(text: str, *, source: str | None = None, most_nested: int = MOST_
     try:
         content = json.loads(text, parse_int=_whole_number, object_pairs_hook=make_object)
     except json.JSONDecodeError as error:
-        raise SweepConfigError([Problem("", _explained(error, text))], source=source) from None
+        raise InvalidInputError([Problem("", _explained(error, text))], source=source) from None
     except ValueError as error:
-        raise SweepConfigError([Problem("", str(error))], source=source) from None
+        raise InvalidInputError([Problem("", str(error))], source=source) from None
     except RecursionError:
-        raise SweepConfigError([Problem("", too_deep(most_nested))], source=source) from None
+        raise InvalidInputError([Problem("", too_deep(most_nested))], source=source) from None
     if _is_deeper(content, most_nested):
-        raise SweepConfigError([Problem("", too_deep(most_nested))], source=source)
+        raise InvalidInputError([Problem("", too_deep(most_nested))], source=source)
     if has_duplicates:
-        raise SweepConfigError(duplicate_keys(text), source=source)
+        raise InvalidInputError(duplicate_keys(text), source=source)
     return content
 
 

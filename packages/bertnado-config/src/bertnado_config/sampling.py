@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from .errors import Problem, SweepConfigError
+from .errors import InvalidInputError, Problem
 from .nesting import ParameterPath, nest_parameters, parameter_place
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def grid_size(config: SweepConfig) -> int:
     """Count the grid's points.
 
     Raises:
-        SweepConfigError: Some parameter cannot be enumerated; every such one is named.
+        InvalidInputError: Some parameter cannot be enumerated; every such one is named.
     """
     return prod(_cardinalities(config.space).values())
 
@@ -40,7 +40,7 @@ def grid_point(config: SweepConfig, index: int) -> dict[str, Any]:
 
     Raises:
         IndexError: The grid has no such point.
-        SweepConfigError: Some parameter cannot be enumerated; every such one is named.
+        InvalidInputError: Some parameter cannot be enumerated; every such one is named.
     """
     size = grid_size(config)
     if not 0 <= index < size:
@@ -59,7 +59,7 @@ def grid_parameters(config: SweepConfig) -> Iterator[dict[str, Any]]:
     Nothing is made before it is asked for, so a grid may be larger than memory.
 
     Raises:
-        SweepConfigError: Some parameter cannot be enumerated; every such one is named.
+        InvalidInputError: Some parameter cannot be enumerated; every such one is named.
     """
     size = grid_size(config)
     return (grid_point(config, index) for index in range(size))
@@ -78,5 +78,5 @@ def _cardinalities(space: Mapping[ParameterPath, Parameter]) -> dict[ParameterPa
     """Count the values of each parameter, in the grid's order."""
     problems = [not_enumerable(path, form) for path, form in space.items() if form.cardinality is None]
     if problems:
-        raise SweepConfigError(problems)
+        raise InvalidInputError(problems)
     return {path: space[path].cardinality or 1 for path in sorted(space)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from .content import content_problems
-from .errors import Problem, SweepConfigError
+from .errors import InvalidInputError, Problem
 from .files import read_document
 from .literals import show
 from .parameter_section import ParameterSection
@@ -65,7 +65,7 @@ def load_sweep_config(path: str | Path) -> SweepConfig:
     """Read a sweep file, JSON or YAML by its suffix.
 
     Raises:
-        SweepConfigError: The file cannot be read or used; every problem is in it.
+        InvalidInputError: The file cannot be read or used; every problem is in it.
     """
     return parse_sweep_config(read_document(path), source=str(path))
 
@@ -78,18 +78,18 @@ def parse_sweep_config(mapping: Mapping[str, Any], *, source: str | None = None)
         source: Where it comes from, for the error.
 
     Raises:
-        SweepConfigError: It cannot be used; every problem is in it.
+        InvalidInputError: It cannot be used; every problem is in it.
     """
     if not isinstance(mapping, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise SweepConfigError([Problem("", f"a sweep file holds one object, not {show(mapping)}")], source=source)
+        raise InvalidInputError([Problem("", f"a sweep file holds one object, not {show(mapping)}")], source=source)
     unfit = content_problems(mapping)
     if unfit:
-        raise SweepConfigError(unfit, source=source)
+        raise InvalidInputError(unfit, source=source)
     try:
         return _read(mapping, source)
-    except SweepConfigError as error:
+    except InvalidInputError as error:
         problems = _without_secrets(mapping, error.problems)
-        raise SweepConfigError(problems, source=source, usable=error.usable) from None
+        raise InvalidInputError(problems, source=source, usable=error.usable) from None
 
 
 def _without_secrets(mapping: Mapping[str, Any], problems: Sequence[Problem]) -> Sequence[Problem]:
@@ -99,7 +99,7 @@ def _without_secrets(mapping: Mapping[str, Any], problems: Sequence[Problem]) ->
         return problems
     try:
         _read(masked, None)
-    except SweepConfigError as error:
+    except InvalidInputError as error:
         return error.problems
     return [Problem(problem.path, "cannot be used, and is not shown here beside a secret") for problem in problems]
 
@@ -114,7 +114,7 @@ def _read(mapping: Mapping[str, Any], source: str | None) -> SweepConfig:
             problems += _grid_problems(file.method, section.space)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors or file is None or section is None:
-        raise SweepConfigError(errors, source=source, usable=_without(mapping, errors, section))
+        raise InvalidInputError(errors, source=source, usable=_without(mapping, errors, section))
     return SweepConfig(
         method=file.method,
         space=section.space,

@@ -9,7 +9,7 @@ from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError
 
 from .content import MOST_NESTED, MOST_VALUES, TOO_MANY, joined, too_deep
-from .errors import Problem, SweepConfigError
+from .errors import InvalidInputError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ def parse_yaml(text: str, *, source: str | None = None) -> Any:
     """Read a YAML text.
 
     Raises:
-        SweepConfigError: The syntax is broken, a mapping has a key twice, or the document expands to too much; with
+        InvalidInputError: The syntax is broken, a mapping has a key twice, or the document expands to too much; with
             line and column.
     """
     try:
@@ -101,13 +101,13 @@ def parse_yaml(text: str, *, source: str | None = None) -> Any:
         problems = [] if node is None else list(_duplicate_keys(node, ()))
         content = None if node is None else _construct(loader, node)
     except yaml.MarkedYAMLError as error:
-        raise SweepConfigError([Problem("", _explained(error))], source=source) from None
+        raise InvalidInputError([Problem("", _explained(error))], source=source) from None
     except (yaml.YAMLError, ValueError) as error:
-        raise SweepConfigError([Problem("", str(error))], source=source) from None
+        raise InvalidInputError([Problem("", str(error))], source=source) from None
     except RecursionError:
-        raise SweepConfigError([Problem("", too_deep(MOST_NESTED))], source=source) from None
+        raise InvalidInputError([Problem("", too_deep(MOST_NESTED))], source=source) from None
     if problems:
-        raise SweepConfigError(problems, source=source)
+        raise InvalidInputError(problems, source=source)
     return content
 
 

@@ -1,7 +1,14 @@
 """Many training runs: proposing, recording, stopping and choosing the best."""
 
-from .best import BEST_DETAILS_FILE, KeepCheckpoints, NoEligibleTrialError, best_so_far, choose_best
-from .events import (
+from .backends.wandb.environment import BackendName, is_inside_agent, project_problems
+from .backends.wandb.service import ServiceError
+from .plan import Plan, SweepOptions, plan_sweep, require_backend
+from .records.best import BEST_DETAILS_FILE, KeepCheckpoints, NoEligibleTrialError, best_so_far, choose_best
+from .records.files import output_problems
+from .records.secrets import masked_words
+from .records.trial import Trial, TrialState
+from .resume import RecordedSweep, find_recorded, require_recorded
+from .running.events import (
     Event,
     Note,
     Observer,
@@ -12,23 +19,16 @@ from .events import (
     TrialProgress,
     TrialStarted,
 )
-from .function_trainer import FunctionTrainer
-from .hyperband import EarlyTermination
-from .limits import StorageError, TooManyFailuresError
-from .plan import Plan, SweepOptions, plan_sweep, require_backend
-from .record import output_problems
-from .resume import RecordedSweep, find_recorded, require_recorded
-from .search import propose
-from .secrets import masked_words
-from .single import single_run
+from .running.function_trainer import FunctionTrainer
+from .running.limits import StorageError, TooManyFailuresError
+from .running.stop_request import Interrupted
+from .running.tracker import Tracker
+from .search.early_stopping import EarlyTermination
+from .search.propose import propose
+from .single_run import single_run
 from .status import SweepStatus, recorded_status, service_status
-from .stopping import Interrupted
 from .sweep import SweepResult, run_plan, run_sweep
 from .sweeper import Sweeper
-from .tracking import Tracker
-from .trial import Trial, TrialState
-from .wandb_environment import BackendName, is_inside_agent, project_problems
-from .wandb_service import ServiceError
 
 __all__ = [
     "run_sweep",

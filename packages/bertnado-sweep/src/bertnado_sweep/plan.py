@@ -12,23 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast, get_args
 
 from bertnado_config import (
+    InvalidInputError,
     Problem,
     SweepConfig,
-    SweepConfigError,
     load_sweep_config,
     parse_sweep_config,
 )
 from bertnado_metrics import Objective
 
-from .best import KeepCheckpoints
-from .function_trainer import FunctionTrainer
-from .objective import declared_objective
-from .record import holds_record, library_versions, named_directory, now, output_problems, room_problems
-from .resume import STUDY_WITHOUT_STORAGE, RecordedSweep, find_recorded, require_recorded
-from .secrets import masked_url
-from .space import space_size
-from .storage import open_storage
-from .wandb_environment import (
+from .backends.local.storage import open_storage
+from .backends.wandb.environment import (
     DEFAULT_PROJECT,
     BackendName,
     Choice,
@@ -38,8 +31,15 @@ from .wandb_environment import (
     project_problems,
     quiet_client,
 )
-from .wandb_service import ServiceError, ServiceSweep, find_sweep, parse_service_config
-from .workers import visible_gpus, why_not_sendable
+from .backends.wandb.service import ServiceError, ServiceSweep, find_sweep, parse_service_config
+from .objective import declared_objective
+from .records.best import KeepCheckpoints
+from .records.files import holds_record, library_versions, named_directory, now, output_problems, room_problems
+from .records.secrets import masked_url
+from .resume import STUDY_WITHOUT_STORAGE, RecordedSweep, find_recorded, require_recorded
+from .running.function_trainer import FunctionTrainer
+from .running.worker_pool import visible_gpus, why_not_sendable
+from .search.space import space_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -241,7 +241,7 @@ def plan_sweep(
         record: What is to be written to `sweep.json` beside what the sweep itself knows. JSON-serialisable.
 
     Raises:
-        SweepConfigError: Something is wrong; every problem is in it.
+        InvalidInputError: Something is wrong; every problem is in it.
     """
     output = named_directory(output_dir)
     trainer = as_trainer(trainer)
@@ -328,7 +328,7 @@ def plan_sweep(
                 command=tuple(command) if command else None,
                 warnings=(*parsed.warnings, *problems),
             )
-    raise SweepConfigError(_errors(problems), source=_source(config, problems))
+    raise InvalidInputError(_errors(problems), source=_source(config, problems))
 
 
 def _output_problems(output: Path, known: str | None, resume: bool, recorded: RecordedSweep | None) -> list[Problem]:
@@ -358,12 +358,12 @@ def _check_room(trainer: Trainer, output: Path, checkpoints: int) -> None:
     """See to it that so many checkpoints at once have room on the disk.
 
     Raises:
-        SweepConfigError: They have not.
+        InvalidInputError: They have not.
     """
     size = getattr(trainer, "checkpoint_bytes", None)
     problems = [] if size is None else room_problems(output, size, checkpoints)
     if problems:
-        raise SweepConfigError(problems)
+        raise InvalidInputError(problems)
 
 
 _STUDY = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -377,7 +377,7 @@ def _storage_problems(storage: str | None, study: str | None) -> list[Problem]:
     if storage is not None:
         try:
             open_storage(Path(), storage)
-        except SweepConfigError as error:
+        except InvalidInputError as error:
             return list(error.problems)
     return []
 
@@ -405,12 +405,12 @@ def require_backend(backend: str) -> None:
     """See at once to it that a backend that is asked for by name can be used; `plan_sweep` does so among all else.
 
     Raises:
-        SweepConfigError: It cannot.
+        InvalidInputError: It cannot.
     """
     if backend == "wandb":
         _, problems = _choose_backend(backend, None, None)
         if problems:
-            raise SweepConfigError(problems)
+            raise InvalidInputError(problems)
 
 
 def _choose_backend(backend: str, sweep_id: str | None, storage: str | None) -> tuple[Choice | None, list[Problem]]:
@@ -439,7 +439,7 @@ def _join(
         return joined, parse_service_config(document, joined), ()
     except ServiceError as error:
         return None, None, [Problem("sweep_id", str(error))]
-    except SweepConfigError as error:
+    except InvalidInputError as error:
         return None, error.usable, error.problems
 
 
@@ -531,7 +531,7 @@ def _read(
         if isinstance(config, str | Path):
             return load_sweep_config(config), ()
         return parse_sweep_config(config), ()
-    except SweepConfigError as error:
+    except InvalidInputError as error:
         return error.usable, error.problems
 
 

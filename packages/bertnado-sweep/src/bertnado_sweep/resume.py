@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from bertnado_config import Problem, SweepConfigError
+from bertnado_config import InvalidInputError, Problem
 from bertnado_metrics import Objective
 
+from .backends.local.storage import open_storage, read_shared, shared_records, unknown_study
 from .objective import declared_objective
-from .record import (
+from .records.files import (
     JOURNAL_FILE,
     SWEEP_FILE,
     DamagedRecordError,
@@ -21,11 +22,10 @@ from .record import (
     set_aside,
     write_sweep,
 )
-from .secrets import is_masked, masked_url
-from .storage import open_storage, read_shared, shared_records, unknown_study
-from .sweep_record import complete_sweep_record
-from .trial import Trial
-from .trial_files import by_number, merge, read_trial_files, read_trials
+from .records.secrets import is_masked, masked_url
+from .records.sweep_record import complete_sweep_record
+from .records.trial import Trial
+from .records.trial_files import by_number, merge, read_trial_files, read_trials
 
 if TYPE_CHECKING:
     from bertnado_config import SweepConfig
@@ -109,7 +109,7 @@ class RecordedSweep:
         Of a local sweep journal and `trial.json` are read, so that what one of them has lost the other still tells.
 
         Raises:
-            SweepConfigError: The database cannot be used.
+            InvalidInputError: The database cannot be used.
         """
         if self.storage is not None:
             found = shared_records(open_storage(self.output_dir, self.storage), str(self.study))
@@ -120,7 +120,7 @@ class RecordedSweep:
         return self._read_both_records()
 
     def _read_both_records(self) -> tuple[list[Trial], list[str]]:
-        from .journal_reading import read_journal
+        from .backends.local.journal_reading import read_journal
 
         files = read_trial_files(self.output_dir, self.sweep_id)
         path = self.output_dir / JOURNAL_FILE
@@ -181,7 +181,7 @@ def read_recorded(output_dir: Path) -> RecordedSweep | None:
 
 def _record_in_journal(output_dir: Path) -> Mapping[str, Any] | None:
     """Return what the journal has of the sweep whose `sweep.json` is damaged; `None` where it has not one alone."""
-    from .journal_reading import read_journal
+    from .backends.local.journal_reading import read_journal
 
     found = read_journal(output_dir / JOURNAL_FILE, "").sweeps
     if len(found) != 1:
@@ -206,7 +206,7 @@ def find_recorded(
         The sweep, `None` where there is none.
 
     Raises:
-        SweepConfigError: The database, or what it has by that name, cannot be used.
+        InvalidInputError: The database, or what it has by that name, cannot be used.
     """
     output = named_directory(output_dir)
     here = read_recorded(output)
@@ -216,7 +216,7 @@ def find_recorded(
     url, name = storage or str(written), study or (here and (here.record.get("study") or here.sweep_id))
     if storage is None and is_masked(url):
         message = f"the sweep in {output} is recorded at {url}; name it with its password, --storage"
-        raise SweepConfigError([Problem("storage", message)])
+        raise InvalidInputError([Problem("storage", message)])
     if not name:
         return None
     record = read_shared(open_storage(output, url), name, url)
@@ -226,18 +226,18 @@ def find_recorded(
         return RecordedSweep(output, complete_sweep_record(record), url)
     except ValueError as error:
         message = f"what {masked_url(url)} holds by the name {name!r} is no record of a sweep: {error}"
-        raise SweepConfigError([Problem("study", message)]) from None
+        raise InvalidInputError([Problem("study", message)]) from None
 
 
 def require_recorded(output_dir: str | Path, *, storage: str | None = None, study: str | None = None) -> RecordedSweep:
     """The sweep that `find_recorded` finds.
 
     Raises:
-        SweepConfigError: There is none, or it cannot be read.
+        InvalidInputError: There is none, or it cannot be read.
     """
     recorded = find_recorded(output_dir, storage=storage, study=study)
     if recorded is None:
-        raise SweepConfigError([_nothing_to_join(Path(output_dir), storage, study)])
+        raise InvalidInputError([_nothing_to_join(Path(output_dir), storage, study)])
     return recorded
 
 

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bertnado_config import Problem, SweepConfigError
+from bertnado_config import InvalidInputError, Problem
 
-from .best import BEST_CONFIG_FILE, NoEligibleTrialError, choose_best, export_best, read_exported
+from .backends.wandb.environment import quiet_client, require_wandb
+from .backends.wandb.service import ServiceError, find_sweep, parse_service_config, read_service_trials
 from .objective import declared_objective
-from .record import SWEEP_FILE, named_directory
+from .records.best import BEST_CONFIG_FILE, NoEligibleTrialError, choose_best, export_best, read_exported
+from .records.files import SWEEP_FILE, named_directory
 from .resume import find_recorded, read_recorded
-from .wandb_environment import quiet_client, require_wandb
-from .wandb_service import ServiceError, find_sweep, parse_service_config, read_service_trials
 
 if TYPE_CHECKING:
     from bertnado_metrics import Objective
 
-    from .trial import Trial
+    from .records.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -73,17 +73,17 @@ def recorded_status(output_dir: str | Path, *, storage: str | None = None) -> Sw
         storage: The database with its password, which the output directory does not hold.
 
     Raises:
-        SweepConfigError: No sweep is recorded there.
+        InvalidInputError: No sweep is recorded there.
     """
     named_directory(output_dir)
     directory = Path(output_dir)
     if read_recorded(directory.absolute()) is None:
         below = sorted(path.parent for path in directory.glob(f"*/{SWEEP_FILE}"))
         hint = f"did you mean {below[0]}?" if below else "give the --output-dir of a run-sweep, or a --sweep-id"
-        raise SweepConfigError([Problem("output_dir", f"no sweep is recorded in {directory}; {hint}")])
+        raise InvalidInputError([Problem("output_dir", f"no sweep is recorded in {directory}; {hint}")])
     recorded = find_recorded(directory, storage=storage)
     if recorded is None:
-        raise SweepConfigError([Problem("storage", f"the database no longer has the sweep of {directory}")])
+        raise InvalidInputError([Problem("storage", f"the database no longer has the sweep of {directory}")])
     trials, warnings = recorded.read_trials()
     return SweepStatus(recorded.sweep_id, str(directory), recorded.objective, tuple(trials), tuple(warnings))
 
@@ -97,7 +97,7 @@ def service_status(sweep_id: str, *, entity: str | None = None, project: str | N
         project: The W&B project, where the id does not say it.
 
     Raises:
-        SweepConfigError: W&B cannot be asked, has no such sweep, or keeps a file that cannot be used.
+        InvalidInputError: W&B cannot be asked, has no such sweep, or keeps a file that cannot be used.
     """
     here = Path.cwd()
     try:
@@ -108,7 +108,7 @@ def service_status(sweep_id: str, *, entity: str | None = None, project: str | N
             objective = declared_objective(config)
             trials = read_service_trials(sweep, config, objective, here)
             return SweepStatus(sweep.id, sweep.url, objective, tuple(trials))
-    except SweepConfigError:
+    except InvalidInputError:
         raise
     except (ServiceError, ValueError) as error:
-        raise SweepConfigError([Problem("sweep_id", str(error))]) from None
+        raise InvalidInputError([Problem("sweep_id", str(error))]) from None

@@ -6,10 +6,10 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
-from .best import BEST_CONFIG_FILE, NoEligibleTrialError, best_so_far, choose_best, export_if_better
-from .events import Note, Observer, SweepStarted, log_warnings
+from .backends.wandb.environment import quiet_client
 from .plan import Plan, PlanOptions, plan_sweep
-from .wandb_environment import quiet_client
+from .records.best import BEST_CONFIG_FILE, NoEligibleTrialError, best_so_far, choose_best, export_if_better
+from .running.events import Note, Observer, SweepStarted, log_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from bertnado_config import Problem, SweepConfig, Trainer, TrialFunction
     from bertnado_metrics import Objective
 
-    from .backend import Backend
-    from .trial import Trial
+    from .backends.base import Backend
+    from .records.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def run_sweep(
         options: See `plan_sweep`.
 
     Raises:
-        SweepConfigError: Something is wrong; every problem is in it, and nothing was started.
+        InvalidInputError: Something is wrong; every problem is in it, and nothing was started.
         NoEligibleTrialError: No trial came to a value.
         Interrupted: A signal broke it off; what was finished is recorded and the best so far exported.
         TooManyFailuresError: Its trials failed, so it ended early.
@@ -124,9 +124,9 @@ def _run(plan: Plan, listen: Observer) -> SweepResult:
 
 def _create_backend(plan: Plan) -> Backend:
     if plan.backend == "wandb":
-        from .wandb_backend import WandbBackend
+        from .backends.wandb.backend import WandbBackend
 
         return WandbBackend.create(plan)
-    from .local import LocalBackend
+    from .backends.local.backend import LocalBackend
 
     return LocalBackend.create(plan)

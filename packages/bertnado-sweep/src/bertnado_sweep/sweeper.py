@@ -6,16 +6,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from bertnado_config import Problem, SweepConfigError, load_sweep_config
+from bertnado_config import InvalidInputError, Problem, load_sweep_config
 from bertnado_metrics import Objective, resolve_objective
 
-from .agent import run_agent_trial
+from .backends.wandb.agent import run_agent_trial
+from .backends.wandb.environment import is_inside_agent, quiet_client
+from .backends.wandb.service import find_sweep, parse_service_config
 from .plan import DEFAULT_SEED, Plan, PlanOptions, plan_sweep
-from .record import named_directory
+from .records.files import named_directory
+from .running.installed_trainers import find_trainer
 from .sweep import SweepResult, run_plan
-from .trainers import find_trainer
-from .wandb_environment import is_inside_agent, quiet_client
-from .wandb_service import find_sweep, parse_service_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from bertnado_config import SweepConfig, Trainer
     from bertnado_metrics import Goal
 
-    from .best import KeepCheckpoints
-    from .events import Observer
+    from .records.best import KeepCheckpoints
+    from .records.trial import Trial
     from .resume import RecordedSweep
-    from .trial import Trial
+    from .running.events import Observer
 
 
 DEFAULT_MODEL = "PoetschLab/GROVER"
@@ -63,7 +63,7 @@ class Sweeper:
 
     Raises:
         ImportError: There is no trainer: bertnado-train is not installed.
-        SweepConfigError: There is no dataset, or no directory can have that name.
+        InvalidInputError: There is no dataset, or no directory can have that name.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Sweeper:
         self.trust_remote_code: bool = said("trust_remote_code", trust_remote_code)
         self._recorded = recorded
         if self.dataset is None:  # pyright: ignore[reportUnnecessaryComparison] (neither given nor recorded)
-            raise SweepConfigError([Problem("dataset", "must be given: the directory that save_to_disk wrote")])
+            raise InvalidInputError([Problem("dataset", "must be given: the directory that save_to_disk wrote")])
         self.trainer = trainer or find_trainer(
             model_name=self.model_name,
             dataset=self.dataset,
@@ -123,7 +123,7 @@ class Sweeper:
             The sweep's result; inside an agent the trial, which may have failed.
 
         Raises:
-            SweepConfigError: Something is wrong; every problem is in it, and nothing was started.
+            InvalidInputError: Something is wrong; every problem is in it, and nothing was started.
             NoEligibleTrialError: No trial of the local sweep came to a value.
         """
         if is_inside_agent():
@@ -138,7 +138,7 @@ class Sweeper:
             observer: Hears of everything that happens.
 
         Raises:
-            SweepConfigError: The sweep file cannot be used.
+            InvalidInputError: The sweep file cannot be used.
             ServiceError: W&B does not show the sweep.
             ValueError: The objective cannot be told, or `wandb.config` lacks a parameter of the sweep file.
         """
@@ -169,7 +169,7 @@ class Sweeper:
             options: How the sweep is run: `backend`, `workers` and others, see `plan_sweep`.
 
         Raises:
-            SweepConfigError: Something is wrong; every problem is in it.
+            InvalidInputError: Something is wrong; every problem is in it.
         """
         known: PlanOptions = {
             "objective": self.objective,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
-from bertnado_config import SweepConfigError, read_json
+from bertnado_config import InvalidInputError, read_json
 from bertnado_metrics import did_you_mean, nearest
 from transformers import TrainingArguments
 
@@ -93,7 +93,7 @@ def _read_object(value: Any) -> Any:
         return value
     try:
         return read_json(value)
-    except SweepConfigError as error:
+    except InvalidInputError as error:
         raise ValueError("; ".join(f"{value}: {problem}" for problem in error.problems)) from None
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import SweepConfigError, UnfitFileError, path_problem, read_json, require_regular_file
+from bertnado_config import InvalidInputError, UnfitFileError, path_problem, read_json, require_regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ def require_readable_files(model_name: str) -> None:
 def _read_config(file: Path) -> Any:
     try:
         return read_json(file)
-    except SweepConfigError as error:
+    except InvalidInputError as error:
         problems = [str(problem) for problem in error.problems if "is declared twice" not in problem.message]
         if not problems:  # transformers reads those
             return {}

@@ -13,7 +13,7 @@ import datasets
 import numpy as np
 import pyarrow as pa
 from bertnado_config import (
-    SweepConfigError,
+    InvalidInputError,
     UnfitFileError,
     path_problem,
     read_document,
@@ -191,7 +191,7 @@ def _list_in(file: Path, key: str, kind: type) -> list[Any]:
     """Read a list in a file that save_to_disk wrote."""
     try:
         content = read_json(file)
-    except SweepConfigError as error:
+    except InvalidInputError as error:
         reason = str(error.problems[0]).split(";")[0]
         raise DatasetError([f"{str(file)!r} cannot be read: {reason}; prepare the dataset again"]) from None
     found = content.get(key) if isinstance(content, dict) else None
@@ -308,7 +308,7 @@ def _beside(path: Path, name: str) -> Path | None:
 def _read_mapping(file: Path) -> Mapping[str, Any]:
     try:
         read = read_document(file)
-    except SweepConfigError as error:
+    except InvalidInputError as error:
         raise ValueError("; ".join(map(str, error.problems))) from None
     if not isinstance(read, dict):
         raise ValueError("an object is needed, {name: value, ...}")

@@ -15,13 +15,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from bertnado_config import Problem, SweepConfigError
+from bertnado_config import InvalidInputError, Problem
 from optuna.trial import FrozenTrial, create_trial
 
-from .best import BEST_CONFIG_FILE, BEST_DETAILS_FILE
-from .journal import open_journal, open_journal_file
-from .journal_reading import JournalReading, read_journal
-from .record import (
+from bertnado_sweep.records.best import BEST_CONFIG_FILE, BEST_DETAILS_FILE
+from bertnado_sweep.records.files import (
     JOURNAL_FILE,
     SWEEP_FILE,
     TRIAL_FILE,
@@ -33,9 +31,12 @@ from .record import (
     trial_directories,
     write_trial,
 )
+from bertnado_sweep.records.trial import Trial
+from bertnado_sweep.records.trial_files import TrialFiles, merge, read_trial_files
+
+from .journal import open_journal, open_journal_file
+from .journal_reading import JournalReading, read_journal
 from .storage import TRIAL_RECORD, new_study, share, state_of
-from .trial import Trial
-from .trial_files import TrialFiles, merge, read_trial_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -81,14 +82,14 @@ def recover(output_dir: Path, sweep_id: str, objective: Objective) -> list[str]:
         What a person should know of it.
 
     Raises:
-        SweepConfigError: The journal is another sweep's.
+        InvalidInputError: The journal is another sweep's.
         OSError: Something cannot be written.
     """
     sweep, looked = _Sweep(output_dir, sweep_id, objective), _moment(output_dir)
     tidy(output_dir, sweep_id)
     reading, files = read_journal(sweep.journal, sweep_id), read_trial_files(output_dir, sweep_id)
     if reading.studies and sweep_id not in reading.studies and not reading.damages:
-        raise SweepConfigError([_foreign_journal(sweep, reading)])
+        raise InvalidInputError([_foreign_journal(sweep, reading)])
     known = [Trial.from_record(record, output_dir) for record in reading.records.values()]
     notes = [*_set_damaged_aside(files, {trial.directory for trial in known})]
     if reading.damages or not _can_be_opened(output_dir):
@@ -259,7 +260,7 @@ def _read_own(directory: Path, output_dir: Path) -> Trial | None:
     """Read the trial whose directory this is; `None` where it is nobody's, or its record is damaged."""
     try:
         trial = read_trial(directory / TRIAL_FILE, output_dir)
-    except SweepConfigError:
+    except InvalidInputError:
         return None
     return trial if trial.directory == directory else None
 

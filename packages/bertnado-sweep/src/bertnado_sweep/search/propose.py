@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bertnado_config import SweepConfig
     from bertnado_metrics import Goal
 
-    from .trial import Trial
+    from bertnado_sweep.records.trial import Trial
 
 START_TRIALS = 8
 """So many trials of a bayes sweep are spread evenly before a model proposes; a power of two suits Sobol."""

@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from bertnado_config import GPU_SHARE
 
+from bertnado_sweep.backends.wandb.environment import environment
+from bertnado_sweep.records.files import now
+
 from .error_text import one_line
 from .events import Event, Note, Observer, TrialProgress
 from .limits import StorageError
-from .record import now
-from .stopping import GRACE, Interrupted, StopRequest, handled, interrupt_main
-from .wandb_environment import environment
+from .stop_request import GRACE, Interrupted, StopRequest, handled, interrupt_main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence

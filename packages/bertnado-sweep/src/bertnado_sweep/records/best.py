@@ -8,10 +8,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from bertnado_config import BEST_METRIC_KEYS, SweepConfigError, read_json, write_best_config, write_json
+from bertnado_config import BEST_METRIC_KEYS, InvalidInputError, read_json, write_best_config, write_json
 from bertnado_metrics import Objective
 
-from .record import git_commit, is_trial_directory, library_versions, set_aside
+from .files import git_commit, is_trial_directory, library_versions, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -123,7 +123,7 @@ def read_exported(output_dir: Path) -> Exported | None:
         exported = Exported(said["sweep_id"], said["trial"], Objective(**said["objective"]), said["value"], config)
         is_one = all(config[name] == value for name, value in parameters.items() if name not in BEST_METRIC_KEYS)
         return exported if is_one and math.isfinite(exported.value) else None
-    except (SweepConfigError, LookupError, TypeError, AttributeError, ValueError):
+    except (InvalidInputError, LookupError, TypeError, AttributeError, ValueError):
         return None
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bertnado_config import SweepConfigError
+from bertnado_config import InvalidInputError
 
-from .record import TRIAL_FILE, read_trial, trial_directories
+from .files import TRIAL_FILE, read_trial, trial_directories
 from .trial import Trial, latest_attempts
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def read_trial_files(output_dir: Path, sweep_id: str, *, strict: bool = True) ->
             continue
         try:
             trial = read_trial(path, output_dir)
-        except SweepConfigError as error:
+        except InvalidInputError as error:
             damaged[path] = "; ".join(problem.message for problem in error.problems)
             continue
         is_meant = trial.is_of(sweep_id) or (not strict and trial.sweep_id is None)

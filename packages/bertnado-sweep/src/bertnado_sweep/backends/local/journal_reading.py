@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, cast
 from optuna.storages.journal._storage import JournalOperation  # private: nothing public names the operations
 from optuna.trial import TrialState
 
-from .record import require_journal
+from bertnado_sweep.records.files import require_journal
+from bertnado_sweep.records.trial import read_record
+
 from .storage import SWEEP_RECORD, TRIAL_RECORD
-from .trial import read_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,7 +167,7 @@ def read_journal(path: Path, study: str) -> JournalReading:
 
     Raises:
         OSError: The file cannot be read; it need not exist.
-        SweepConfigError: It is no regular file.
+        InvalidInputError: It is no regular file.
     """
     reading = JournalReading(study)
     require_journal(path)

@@ -13,18 +13,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from bertnado_config import Problem, SweepConfigError
+from bertnado_config import InvalidInputError, Problem
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from .best import choose_best, settle, with_kept_checkpoint
-from .events import Note, Observer, TrialEnded, TrialStarted
-from .hyperband import EarlyTermination
-from .leases import Claim, Lease, Leases, Pool, is_in, is_owned_by, leading, owner_of
-from .limits import StorageError, check_failures, is_too_late
-from .plan import Plan, new_sweep_id
-from .presence import Presence, beginning
-from .record import (
+from bertnado_sweep.plan import Plan, new_sweep_id
+from bertnado_sweep.records.best import choose_best, settle, with_kept_checkpoint
+from bertnado_sweep.records.files import (
     ERROR_FILE,
     LOGS,
     TRIAL_FILE,
@@ -39,16 +34,22 @@ from .record import (
     write_sweep,
     write_trial,
 )
+from bertnado_sweep.records.presence import Presence, beginning
+from bertnado_sweep.records.secrets import masked_url
+from bertnado_sweep.records.trial import Trial, latest_attempts
+from bertnado_sweep.running.events import Note, Observer, TrialEnded, TrialStarted
+from bertnado_sweep.running.limits import StorageError, check_failures, is_too_late
+from bertnado_sweep.running.stop_request import Interrupted, StopRequest, run_shielded, signals_stop
+from bertnado_sweep.running.tracker import Tracker, run_name
+from bertnado_sweep.running.trial_run import TrialReport, end_trial, run_trial
+from bertnado_sweep.running.worker_pool import WorkerExit, run_workers
+from bertnado_sweep.search.early_stopping import EarlyTermination
+from bertnado_sweep.search.propose import propose
+
+from .leases import Claim, Lease, Leases, Pool, is_in, is_owned_by, leading, owner_of
 from .recovery import journal_problem, recover, tidy
-from .runner import TrialReport, end_trial, run_trial
-from .search import propose
-from .secrets import masked_url
-from .stopping import Interrupted, StopRequest, run_shielded, signals_stop
 from .storage import TRIAL_RECORD, hurry, new_study, open_storage, share, state_of
-from .tracking import Tracker, run_name
-from .trial import Trial, latest_attempts
 from .waiting import Waiting
-from .workers import WorkerExit, run_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from bertnado_metrics import Objective
     from optuna.storages import BaseStorage
 
-    from .resume import RecordedSweep
+    from bertnado_sweep.resume import RecordedSweep
 
 _DIED = "its worker process died"
 _LEFT = "its process was over, or not heard of any more, before it came to its end"
@@ -116,7 +117,7 @@ class LocalBackend:
 
         Raises:
             OSError: The record cannot be written.
-            SweepConfigError: Another sweep is recorded there, the record is damaged beyond repair, the database cannot
+            InvalidInputError: Another sweep is recorded there, the record is damaged beyond repair, the database cannot
                 be used, or another machine has just begun a sweep of that name.
             StorageError: The database no longer answers.
         """
@@ -505,7 +506,7 @@ class LocalBackend:
             StorageError: Somebody has.
         """
         found = self.sweep_id
-        with suppress(SweepConfigError):  # a damaged one is still this sweep's
+        with suppress(InvalidInputError):  # a damaged one is still this sweep's
             found = read_sweep_id(self._plan.output_dir) or self.sweep_id
         if found != self.sweep_id:
             raise StorageError(
@@ -577,7 +578,7 @@ class LocalBackend:
     def _as_left(self, trial: Trial) -> Trial:
         """Return an abandoned trial as its own file has it, if that has its end; otherwise interrupted."""
         if self._is_ours(trial):
-            with suppress(SweepConfigError):
+            with suppress(InvalidInputError):
                 written = read_trial(trial.directory / TRIAL_FILE, self._plan.output_dir)
                 if written.id == trial.id and written.is_over:
                     return written
@@ -600,7 +601,7 @@ def _repair(plan: Plan, recorded: RecordedSweep) -> list[str]:
     """Repair the record of a sweep and tidy up, if nobody is at work there; what was done comes back.
 
     Raises:
-        SweepConfigError: The record is damaged while others work with it, or the journal is another sweep's.
+        InvalidInputError: The record is damaged while others work with it, or the journal is another sweep's.
     """
     presence = Presence(plan.output_dir)
     try:
@@ -611,7 +612,7 @@ def _repair(plan: Plan, recorded: RecordedSweep) -> list[str]:
     problem = journal_problem(plan.output_dir, recorded.sweep_id)
     if problem is not None:
         message = f"{problem}, and others work on this sweep; end them, then --resume repairs it"
-        raise SweepConfigError([Problem("output_dir", message)])
+        raise InvalidInputError([Problem("output_dir", message)])
     return []
 
 
@@ -655,7 +656,7 @@ def _begin_study(plan: Plan, sweep_id: str, record: Mapping[str, Any]) -> None:
     except DuplicatedStudyError:
         unclaim(plan.output_dir, sweep_id)
         message = f"another machine has just begun {name!r}; run the same again to join it"
-        raise SweepConfigError([Problem("study", message)]) from None
+        raise InvalidInputError([Problem("study", message)]) from None
     except BaseException:
         unclaim(plan.output_dir, sweep_id)
         raise

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import flatten_parameters, nest_parameters
 
-from .best import KeepCheckpoints, settle, with_kept_checkpoint
-from .events import Note, Observer, TrialEnded, TrialStarted, log_warnings
-from .limits import TooManyFailuresError, check_failures, is_too_late
-from .record import make_trial_directory, now, require_own, write_trial
-from .runner import TrialReport, end_trial, run_trial
-from .stopping import StopRequest, interrupt_main, run_shielded
-from .tracking import Tracker, init_or_offline, run_name, run_settings
-from .trial import Trial
-from .trial_files import read_trials
+from bertnado_sweep.records.best import KeepCheckpoints, settle, with_kept_checkpoint
+from bertnado_sweep.records.files import make_trial_directory, now, require_own, write_trial
+from bertnado_sweep.records.trial import Trial
+from bertnado_sweep.records.trial_files import read_trials
+from bertnado_sweep.running.events import Note, Observer, TrialEnded, TrialStarted, log_warnings
+from bertnado_sweep.running.limits import TooManyFailuresError, check_failures, is_too_late
+from bertnado_sweep.running.stop_request import StopRequest, interrupt_main, run_shielded
+from bertnado_sweep.running.tracker import Tracker, init_or_offline, run_name, run_settings
+from bertnado_sweep.running.trial_run import TrialReport, end_trial, run_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -181,7 +181,7 @@ def run_agent_trial(
         observer: Hears of everything that happens.
 
     Raises:
-        SweepConfigError: Another sweep is recorded in `output_dir`.
+        InvalidInputError: Another sweep is recorded in `output_dir`.
         ValueError: `wandb.config` lacks a parameter of the sweep.
     """
     output, sweep_id = output_dir.absolute(), os.environ["WANDB_SWEEP_ID"]

@@ -10,11 +10,12 @@ import tempfile
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from bertnado_config import SweepConfig, SweepConfigError, flatten_parameters, nest_parameters, parse_sweep_config
+from bertnado_config import InvalidInputError, SweepConfig, flatten_parameters, nest_parameters, parse_sweep_config
 
-from .tracking import DETAILS_KEY
-from .trial import Trial, TrialState
-from .wandb_environment import ANSWER_SECONDS, environment, project_of
+from bertnado_sweep.records.trial import Trial, TrialState
+from bertnado_sweep.running.tracker import DETAILS_KEY
+
+from .environment import ANSWER_SECONDS, environment, project_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -196,12 +197,12 @@ def parse_service_config(document: Mapping[str, Any], sweep: ServiceSweep) -> Sw
     """Make a sweep of the file that is kept at W&B.
 
     Raises:
-        SweepConfigError: It cannot be used.
+        InvalidInputError: It cannot be used.
     """
     try:
         return parse_sweep_config(document)
-    except SweepConfigError as error:
-        raise SweepConfigError(error.problems, source=f"the file of {sweep}") from None
+    except InvalidInputError as error:
+        raise InvalidInputError(error.problems, source=f"the file of {sweep}") from None
 
 
 def _reason(error: Exception) -> str:

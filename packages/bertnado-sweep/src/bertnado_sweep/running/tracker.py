@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from .secrets import masked_command_line
+from bertnado_sweep.records.secrets import masked_command_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import plain
 
+from bertnado_sweep.records.files import ERROR_FILE, now
+from bertnado_sweep.records.trial import read_record
+
 from .error_text import message_of, one_line
 from .events import Observer, TrialEvaluated, TrialProgress
-from .record import ERROR_FILE, now
-from .trial import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from bertnado_config import Report, TrialResult
     from bertnado_metrics import Objective
 
-    from .tracking import Tracker
-    from .trial import Trial, TrialState
+    from bertnado_sweep.records.trial import Trial, TrialState
+
+    from .tracker import Tracker
 
 
 @dataclass

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from optuna.exceptions import UpdateFinishedTrialError
 
-from .processes import describe, is_alive, is_here, is_of, process_name
+from .process_identity import describe, is_alive, is_here, is_of, process_name
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

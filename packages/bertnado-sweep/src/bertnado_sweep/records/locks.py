@@ -9,9 +9,9 @@ import stat
 import threading
 from typing import TYPE_CHECKING
 
-from bertnado_config import Problem, SweepConfigError
+from bertnado_config import InvalidInputError, Problem
 
-from .waiting import SAY_AFTER
+from bertnado_sweep.backends.local.waiting import SAY_AFTER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,14 +26,14 @@ def open_to_lock(path: Path, mode: int) -> int:
     """Open a file that is there to be locked; an empty one is made where there is none.
 
     Raises:
-        SweepConfigError: Something else is in its place.
+        InvalidInputError: Something else is in its place.
         OSError: It cannot be opened.
     """
     flags = mode | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
     descriptor = os.open(path, flags, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise SweepConfigError([Problem("output_dir", f"{path} must be a regular file; remove what is in its place")])
+        raise InvalidInputError([Problem("output_dir", f"{path} must be a regular file; remove what is in its place")])
     _open.add(descriptor)
     return descriptor
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .events import Observer
-    from .trial import Trial
+    from bertnado_sweep.records.trial import Trial
+    from bertnado_sweep.running.events import Observer
 
 
 class Backend(Protocol):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bertnado_config import Parameter, SweepConfig
     from bertnado_metrics import Goal
 
-    from .trial import Trial
+    from bertnado_sweep.records.trial import Trial
 
 _EDGE = 1e-9
 """The model stays off 0 and 1, where a form without bounds is infinite."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .trial import Trial
+    from bertnado_sweep.records.trial import Trial
 
 FIRST_FAILURES = 3
 """The first so many trials that all fail for one reason end the sweep."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from .limits import StorageError
-from .locks import lock, open_to_lock, unlock
-from .record import JOURNAL_FILE, require_journal
+from bertnado_sweep.records.files import JOURNAL_FILE, require_journal
+from bertnado_sweep.records.locks import lock, open_to_lock, unlock
+from bertnado_sweep.running.limits import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Generator

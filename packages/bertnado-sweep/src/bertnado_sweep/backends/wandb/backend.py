@@ -12,25 +12,26 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import SweepConfigError
+from bertnado_config import InvalidInputError
+
+from bertnado_sweep.records.files import LOGS, beginning_alone, claim
+from bertnado_sweep.records.trial_files import read_trials
+from bertnado_sweep.running.events import Note
+from bertnado_sweep.running.stop_request import Interrupted, interrupt_main
+from bertnado_sweep.running.worker_pool import WorkerExit, run_workers
 
 from .agent import AgentTrials
-from .events import Note
-from .record import LOGS, beginning_alone, claim
-from .stopping import Interrupted, interrupt_main
-from .trial_files import read_trials
-from .wandb_environment import answers, base_url, reread_settings
-from .wandb_service import ServiceError, ServiceSweep, create_sweep, read_service_trials, sweep_state, theirs
-from .workers import WorkerExit, run_workers
+from .environment import answers, base_url, reread_settings
+from .service import ServiceError, ServiceSweep, create_sweep, read_service_trials, sweep_state, theirs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from multiprocessing.sharedctypes import Synchronized
     from types import FrameType
 
-    from .events import Observer
-    from .plan import Plan
-    from .trial import Trial
+    from bertnado_sweep.plan import Plan
+    from bertnado_sweep.records.trial import Trial
+    from bertnado_sweep.running.events import Observer
 
 PATIENCE = 60.0
 """Seconds without an answer from the service, and without a running trial, after which the sweep ends."""
@@ -53,7 +54,7 @@ class WandbBackend:
 
         Raises:
             ServiceError: W&B refused, or did not answer.
-            SweepConfigError: Another sweep is recorded there, or begun at the same time.
+            InvalidInputError: Another sweep is recorded there, or begun at the same time.
             OSError: The record cannot be written.
         """
         plan.output_dir.mkdir(parents=True, exist_ok=True)
@@ -195,14 +196,14 @@ def run_agent(
         TooManyFailuresError: So many trials failed.
         KeyboardInterrupt: Somebody interrupted it; the running trial is recorded as interrupted.
         ServiceError: W&B no longer answers.
-        SweepConfigError: What the trials share cannot be read.
+        InvalidInputError: What the trials share cannot be read.
     """
     import wandb
 
     try:
         session = plan.trainer.open()
     except ValueError as error:
-        raise SweepConfigError(getattr(error, "problems", ())) from error
+        raise InvalidInputError(getattr(error, "problems", ())) from error
     trials = AgentTrials(
         session=session,
         config=plan.config,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bertnado_config import Problem, SweepConfig
     from bertnado_metrics import Objective
 
-    from .trial import Trial
+    from bertnado_sweep.records.trial import Trial
 
 _log = logging.getLogger(__name__)
 

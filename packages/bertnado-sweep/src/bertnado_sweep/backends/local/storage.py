@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from bertnado_config import Problem, SweepConfigError
+from bertnado_config import InvalidInputError, Problem
 from bertnado_metrics import nearest
 
-from .secrets import masked_url, url_problem, without_secrets
+from bertnado_sweep.records.secrets import masked_url, url_problem, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import TrialState
 
-    from .trial import Trial
+    from bertnado_sweep.records.trial import Trial
 
 SWEEP_RECORD = "sweep"
 """The user attribute of a study that holds what `sweep.json` holds."""
@@ -43,22 +43,23 @@ def open_storage(output_dir: Path, url: str | None) -> BaseStorage:
 
     Raises:
         OSError: The journal cannot be made.
-        SweepConfigError: The database cannot be reached, or not by such an URL.
+        InvalidInputError: The database cannot be reached, or not by such an URL.
     """
     from optuna.exceptions import StorageInternalError
     from optuna.storages import JournalStorage, RDBStorage, get_storage
     from optuna.storages.journal import JournalRedisBackend
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+    from bertnado_sweep.search.quiet import quiet_optuna
+
     from .journal import open_journal
-    from .patience import patient
-    from .quiet import quiet_optuna
+    from .retrying_storage import patient
 
     if url is None:
         return open_journal(output_dir)
     problem = url_problem(url)
     if problem is not None:
-        raise SweepConfigError([Problem("storage", problem)])
+        raise InvalidInputError([Problem("storage", problem)])
     try:
         with quiet_optuna():
             if url.startswith("redis"):
@@ -70,7 +71,7 @@ def open_storage(output_dir: Path, url: str | None) -> BaseStorage:
         message = f"{masked_url(url)} needs a driver that is not installed ({_reason(error, url)}); {_cure(url)}"
     except (SQLAlchemyError, StorageInternalError, RuntimeError, OSError) as error:
         message = f"{masked_url(url)} cannot be used: {_reason(error, url)}"
-    raise SweepConfigError([Problem("storage", message)])
+    raise InvalidInputError([Problem("storage", message)])
 
 
 def hurry(storage: BaseStorage, when: Callable[[], bool]) -> None:
@@ -83,7 +84,7 @@ def read_shared(storage: BaseStorage, study: str, url: str) -> Mapping[str, Any]
     """What is recorded of the sweep with that study; `None` where there is no such study.
 
     Raises:
-        SweepConfigError: The study is no sweep of BertNado.
+        InvalidInputError: The study is no sweep of BertNado.
     """
     try:
         record = storage.get_study_user_attrs(storage.get_study_id_from_name(study)).get(SWEEP_RECORD)
@@ -91,7 +92,7 @@ def read_shared(storage: BaseStorage, study: str, url: str) -> Mapping[str, Any]
         return None
     if record is None:
         message = f"{study!r} at {masked_url(url)} is a study of something else; choose another name"
-        raise SweepConfigError([Problem("study", message)])
+        raise InvalidInputError([Problem("study", message)])
     return record
 
 
@@ -109,7 +110,7 @@ def new_study(storage: BaseStorage, name: str, goal: Goal) -> int:
     """
     from optuna.study import StudyDirection
 
-    from .quiet import quiet_optuna
+    from bertnado_sweep.search.quiet import quiet_optuna
 
     with quiet_optuna():
         return storage.create_new_study([StudyDirection[goal.upper()]], name)

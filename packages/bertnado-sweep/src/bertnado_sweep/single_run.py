@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from .events import Event, Observer, RunStarted
+from .backends.wandb.environment import choose_backend, project_of
 from .plan import new_sweep_id
-from .record import now
-from .runner import TrialReport
-from .tracking import Tracker
-from .trial import Trial
-from .wandb_environment import choose_backend, project_of
+from .records.files import now
+from .records.trial import Trial
+from .running.events import Event, Observer, RunStarted
+from .running.tracker import Tracker
+from .running.trial_run import TrialReport
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

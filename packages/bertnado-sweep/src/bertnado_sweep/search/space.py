@@ -58,7 +58,7 @@ def grid_points(config: SweepConfig, first: int = 0) -> Iterator[dict[str, Any]]
     """Every point once, in the grid's order, beginning at index `first` and going round.
 
     Raises:
-        SweepConfigError: A parameter cannot be enumerated.
+        InvalidInputError: A parameter cannot be enumerated.
     """
     size = grid_size(config)
     return (grid_point(config, (first + offset) % size) for offset in range(size))

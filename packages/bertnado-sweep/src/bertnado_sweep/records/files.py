@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from bertnado_config import (
+    InvalidInputError,
     Problem,
-    SweepConfigError,
     UnfitFileError,
     path_problem,
     read_json,
@@ -41,7 +41,7 @@ LOGS = "logs"
 """The directory of what workers print."""
 
 
-class DamagedRecordError(SweepConfigError):
+class DamagedRecordError(InvalidInputError):
     """A `sweep.json` of which a part is lost."""
 
 
@@ -110,13 +110,13 @@ def read_trial(path: Path, output_dir: Path) -> Trial:
     """Read one `trial.json`.
 
     Raises:
-        SweepConfigError: It cannot be read, or it is no record of a trial.
+        InvalidInputError: It cannot be read, or it is no record of a trial.
     """
     record = read_json(path)
     try:
         record = read_record(record)
     except ValueError as error:
-        raise SweepConfigError([Problem("", f"is no record of a trial: {error}")], source=str(path)) from None
+        raise InvalidInputError([Problem("", f"is no record of a trial: {error}")], source=str(path)) from None
     return Trial.from_record(record, output_dir)
 
 
@@ -141,13 +141,13 @@ def require_journal(path: Path) -> None:
     """See to it that a journal, which need not be there, is a file.
 
     Raises:
-        SweepConfigError: Something else is in its place.
+        InvalidInputError: Something else is in its place.
     """
     try:
         if path.exists():
             require_regular_file(path)
     except UnfitFileError as error:
-        raise SweepConfigError([_problem(f"{path} {error}; put the journal back, or remove it")]) from None
+        raise InvalidInputError([_problem(f"{path} {error}; put the journal back, or remove it")]) from None
 
 
 def library_versions() -> dict[str, str]:
@@ -180,11 +180,11 @@ def named_directory(output_dir: str | Path) -> Path:
     """Return the absolute path of an output directory.
 
     Raises:
-        SweepConfigError: Nothing can lie there.
+        InvalidInputError: Nothing can lie there.
     """
     problem = path_problem(output_dir, "a directory")
     if problem is not None:
-        raise SweepConfigError([_problem(problem)])
+        raise InvalidInputError([_problem(problem)])
     return Path(output_dir).absolute()
 
 
@@ -210,15 +210,15 @@ def read_sweep(path: Path) -> dict[str, Any]:
 
     Raises:
         DamagedRecordError: A part of it is lost.
-        SweepConfigError: It is no record of a sweep.
+        InvalidInputError: It is no record of a sweep.
     """
     try:
         record = read_json(path)
-    except SweepConfigError as error:
+    except InvalidInputError as error:
         what = "; ".join(str(problem) for problem in error.problems)
         raise DamagedRecordError([_problem(f"{path} is damaged ({what}); {_SWEEP_CURE}")]) from None
     if not isinstance(record, dict) or "sweep_id" not in record:
-        raise SweepConfigError([_problem(f"{path} is no record of a sweep; name another --output-dir")])
+        raise InvalidInputError([_problem(f"{path} is no record of a sweep; name another --output-dir")])
     try:
         return complete_sweep_record(cast("dict[str, Any]", record))
     except ValueError as error:
@@ -295,7 +295,7 @@ def claim(output_dir: Path, record: Mapping[str, Any]) -> None:
     """Make `output_dir` this sweep's: write its `sweep.json`, unless the same sweep has one there already.
 
     Raises:
-        SweepConfigError: Another sweep has claimed it, or was recorded there; nothing was touched.
+        InvalidInputError: Another sweep has claimed it, or was recorded there; nothing was touched.
         OSError: It cannot be written.
     """
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -315,10 +315,10 @@ def require_own(output_dir: Path, sweep_id: str) -> None:
     """See to it that no other sweep is recorded in an output directory.
 
     Raises:
-        SweepConfigError: One is.
+        InvalidInputError: One is.
     """
     if holds_record(output_dir) and read_sweep_id(output_dir) != sweep_id:
-        raise SweepConfigError([_taken(output_dir)])
+        raise InvalidInputError([_taken(output_dir)])
 
 
 @contextmanager
@@ -326,11 +326,11 @@ def beginning_alone(output_dir: Path) -> Generator[None]:
     """Begin a sweep in an existing directory while nobody else does.
 
     Raises:
-        SweepConfigError: Somebody else does, or a sweep is recorded there.
+        InvalidInputError: Somebody else does, or a sweep is recorded there.
     """
     with try_beginning(output_dir) as is_ours:
         if not is_ours or holds_record(output_dir):
-            raise SweepConfigError([_taken(output_dir)])
+            raise InvalidInputError([_taken(output_dir)])
         yield
 
 

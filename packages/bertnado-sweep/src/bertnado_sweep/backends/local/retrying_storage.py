@@ -10,7 +10,8 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import DBAPIError
 from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception_type, wait_random_exponential
 
-from .limits import StorageError
+from bertnado_sweep.running.limits import StorageError
+
 from .waiting import SAY_AFTER
 
 if TYPE_CHECKING:

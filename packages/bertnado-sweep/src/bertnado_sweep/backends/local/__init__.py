@@ -1,0 +1,1 @@
+"""The local backend: no account, any number of workers and machines."""

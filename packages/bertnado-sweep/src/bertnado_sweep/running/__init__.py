@@ -1,0 +1,1 @@
+"""Running trials: one trial, a pool of workers, requests to stop, tracking."""

@@ -1,0 +1,1 @@
+"""Choosing the parameters of the next trial, and stopping poor trials early."""
