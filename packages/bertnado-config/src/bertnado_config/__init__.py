@@ -33,7 +33,13 @@ from .plain import plain
 from .regular_file import UnfitFileError, path_problem, require_regular_file
 from .sampling import grid_parameters, grid_point, grid_size, sample_parameters
 from .sections import Hyperband, Metric
-from .sweep_config import SweepConfig, load_sweep_config, parse_sweep_config
+from .sweep_config import (
+    CheckedSweepConfig,
+    SweepConfig,
+    check_sweep_config,
+    load_sweep_config,
+    parse_sweep_config,
+)
 from .trainer import GPU_SHARE, Report, Session, Trainer, TrialError, TrialFunction, TrialResult
 from .training_inputs import Precision, TrainingInputs
 from .wandb_names import entity_problem, project_problem
@@ -41,7 +47,9 @@ from .wandb_names import entity_problem, project_problem
 __all__ = [
     "load_sweep_config",
     "parse_sweep_config",
+    "check_sweep_config",
     "SweepConfig",
+    "CheckedSweepConfig",
     "Metric",
     "Hyperband",
     "Method",

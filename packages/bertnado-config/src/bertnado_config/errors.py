@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .sweep_config import SweepConfig
-
 Severity = Literal["error", "warning"]
 
 
@@ -38,17 +36,12 @@ class InvalidInputError(ValueError):
 
     Attributes:
         problems: Every problem; those of the sections before those of single parameters.
-        source: The file, or `None` where the content came from elsewhere.
-        usable: The sweep that the rest of the file describes, where there is a rest; it cannot be run, but
-            whoever knows more of it can look for further problems.
+        source: The file, or `None` if the content came from elsewhere.
     """
 
-    def __init__(
-        self, problems: Iterable[Problem], *, source: str | None = None, usable: SweepConfig | None = None
-    ) -> None:
+    def __init__(self, problems: Iterable[Problem], *, source: str | None = None) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
         self.source: str | None = source
-        self.usable: SweepConfig | None = usable
         super().__init__(self.problems, source)
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from .content import content_problems
@@ -17,8 +18,6 @@ from .secret_values import mask_secrets
 from .sweep_file import as_written, read_sweep_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .fields import Method
     from .nesting import ParameterPath
     from .parameters import Parameter
@@ -61,13 +60,38 @@ class SweepConfig:
         return copy.deepcopy(dict(self.document))
 
 
+@dataclass(frozen=True)
+class CheckedSweepConfig:
+    """A sweep file and every error in it."""
+
+    config: SweepConfig | None
+    """The sweep that the valid part of the file describes, so that it can be checked further; `None` if no part is.
+
+    It must only be run if there are no problems.
+    """
+    problems: tuple[Problem, ...] = ()
+    """Every error. Warnings are in `SweepConfig.warnings`."""
+    source: str | None = None
+    """The file, or `None` if the content came from elsewhere."""
+
+    def require(self) -> SweepConfig:
+        """Return the sweep.
+
+        Raises:
+            InvalidInputError: There are problems.
+        """
+        if self.problems or self.config is None:
+            raise InvalidInputError(self.problems, source=self.source)
+        return self.config
+
+
 def load_sweep_config(path: str | Path) -> SweepConfig:
     """Read a sweep file, JSON or YAML by its suffix.
 
     Raises:
         InvalidInputError: The file cannot be read or used; every problem is in it.
     """
-    return parse_sweep_config(read_document(path), source=str(path))
+    return check_sweep_config(path).require()
 
 
 def parse_sweep_config(mapping: Mapping[str, Any], *, source: str | None = None) -> SweepConfig:
@@ -80,31 +104,45 @@ def parse_sweep_config(mapping: Mapping[str, Any], *, source: str | None = None)
     Raises:
         InvalidInputError: It cannot be used; every problem is in it.
     """
-    if not isinstance(mapping, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidInputError([Problem("", f"a sweep file holds one object, not {show(mapping)}")], source=source)
-    unfit = content_problems(mapping)
-    if unfit:
-        raise InvalidInputError(unfit, source=source)
+    return _check_content(mapping, source).require()
+
+
+def check_sweep_config(content: SweepConfig | Mapping[str, Any] | str | Path) -> CheckedSweepConfig:
+    """Check a sweep file, given by its path, its content or as it was read, and raise nothing."""
+    if isinstance(content, SweepConfig):
+        return CheckedSweepConfig(content)
+    if not isinstance(content, str | Path):
+        return _check_content(content, None)
     try:
-        return _read(mapping, source)
+        document = read_document(content)
     except InvalidInputError as error:
-        problems = _without_secrets(mapping, error.problems)
-        raise InvalidInputError(problems, source=source, usable=error.usable) from None
+        return CheckedSweepConfig(None, error.problems, str(content))
+    return _check_content(document, str(content))
 
 
-def _without_secrets(mapping: Mapping[str, Any], problems: Sequence[Problem]) -> Sequence[Problem]:
+def _check_content(content: Mapping[str, Any], source: str | None) -> CheckedSweepConfig:
+    if not isinstance(content, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return CheckedSweepConfig(None, (Problem("", f"a sweep file holds one object, not {show(content)}"),), source)
+    unfit = content_problems(content)
+    if unfit:
+        return CheckedSweepConfig(None, tuple(unfit), source)
+    config, problems = _read(content)
+    return CheckedSweepConfig(config, _without_secrets(content, problems), source)
+
+
+def _without_secrets(mapping: Mapping[str, Any], problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
     """Say the same of a file that holds secrets, and repeat none of them."""
-    masked, hidden = mask_secrets(mapping)
+    masked, hidden = mask_secrets(mapping) if problems else (mapping, 0)
     if not hidden:
         return problems
-    try:
-        _read(masked, None)
-    except InvalidInputError as error:
-        return error.problems
-    return [Problem(problem.path, "cannot be used, and is not shown here beside a secret") for problem in problems]
+    _, same = _read(masked)
+    return same or tuple(
+        Problem(problem.path, "cannot be used, and is not shown here beside a secret") for problem in problems
+    )
 
 
-def _read(mapping: Mapping[str, Any], source: str | None) -> SweepConfig:
+def _read(mapping: Mapping[str, Any]) -> tuple[SweepConfig | None, tuple[Problem, ...]]:
+    """Read a sweep file; with errors, the sweep is what the valid part describes."""
     declared = mapping.get("parameters")
     section = ParameterSection(cast("Mapping[Any, Any]", declared)) if isinstance(declared, Mapping) else None
     file, problems = read_sweep_file(mapping)
@@ -112,10 +150,10 @@ def _read(mapping: Mapping[str, Any], source: str | None) -> SweepConfig:
         problems = [*problems, *section.problems]
         if file is not None:
             problems += _grid_problems(file.method, section.space)
-    errors = [problem for problem in problems if problem.severity == "error"]
+    errors = tuple(problem for problem in problems if problem.severity == "error")
     if errors or file is None or section is None:
-        raise InvalidInputError(errors, source=source, usable=_without(mapping, errors, section))
-    return SweepConfig(
+        return _valid_part(mapping, errors, section), errors
+    config = SweepConfig(
         method=file.method,
         space=section.space,
         name=file.name,
@@ -128,12 +166,13 @@ def _read(mapping: Mapping[str, Any], source: str | None) -> SweepConfig:
         warnings=tuple(problem for problem in problems if problem.severity == "warning"),
         document=as_written(file, mapping) | {"parameters": section.document},
     )
+    return config, ()
 
 
-def _without(
+def _valid_part(
     mapping: Mapping[str, Any], errors: Sequence[Problem], section: ParameterSection | None
 ) -> SweepConfig | None:
-    """Make a sweep of what nothing is wrong with; `None` where no parameter is left."""
+    """Make a sweep of the sections without errors; `None` if no parameter is left."""
     faulty = {problem.path.split(".")[0] for problem in errors}
     kept = {key: value for key, value in mapping.items() if key not in faulty}
     file, _ = read_sweep_file({"parameters": {}, **kept, "method": "random"})

@@ -15,8 +15,7 @@ from bertnado_config import (
     InvalidInputError,
     Problem,
     SweepConfig,
-    load_sweep_config,
-    parse_sweep_config,
+    check_sweep_config,
 )
 from bertnado_metrics import Objective
 
@@ -440,7 +439,7 @@ def _join(
     except ServiceError as error:
         return None, None, [Problem("sweep_id", str(error))]
     except InvalidInputError as error:
-        return None, error.usable, error.problems
+        return None, None, error.problems
 
 
 def _count_workers(workers: int | None, per_gpu: int, trainer: Trainer) -> tuple[int, list[Problem]]:
@@ -525,14 +524,8 @@ def _read(
     if config is None:
         message = "a sweep file is needed, --config-path, or the id of a sweep at W&B, --sweep-id"
         return None, [Problem("config_path", message)]
-    try:
-        if isinstance(config, SweepConfig):
-            return config, ()
-        if isinstance(config, str | Path):
-            return load_sweep_config(config), ()
-        return parse_sweep_config(config), ()
-    except InvalidInputError as error:
-        return error.usable, error.problems
+    checked = check_sweep_config(config)
+    return checked.config, checked.problems
 
 
 def _resolve(
