@@ -4,8 +4,8 @@ from bertnado_metrics import nearest
 
 from .best_config import BEST_METRIC_KEYS, BestConfig, read_best_config, write_best_config
 from .errors import InvalidInputError, Problem, SweepConfigError
-from .fields import Method
 from .files import read_document, read_json, write_json
+from .methods import declare_method
 from .nesting import ParameterPath, flatten_parameters, nest_parameters, parameter_label, parameter_place
 from .parameters import (
     FORMS,
@@ -52,7 +52,7 @@ __all__ = [
     "CheckedSweepConfig",
     "Metric",
     "Hyperband",
-    "Method",
+    "declare_method",
     "Problem",
     "InvalidInputError",
     "SweepConfigError",

@@ -1,46 +1,51 @@
 """The types of a sweep file's own fields: each reads a value or says, in a `ValueError`, what it has to be."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, cast, get_args
 
 from bertnado_metrics import Goal, Objective, nearest
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from .literals import read_number, read_whole_number, show
+from .methods import BUILT_IN_METHODS, method_names
 from .wandb_names import entity_problem, project_problem
 
 LEAST_ETA = 1.01
 """Closer to 1 there would be no end of bands."""
 
-Method = Literal["grid", "random", "bayes"]
-"""How the next trial is chosen."""
-
 
 def one_of(choices: object) -> Callable[[object], object]:
     """Make the reader of a `Literal`; its error names the choices and the nearest of them."""
     names: tuple[str, ...] = get_args(choices)
-
-    def read(value: object) -> object:
-        if value in names:
-            return value
-        near = nearest(value, names) if isinstance(value, str) else None
-        hint = f"; did you mean {near!r}?" if near else ""
-        msg = f"must be {_listed(names)}, not {show(value)}{hint}"
-        raise ValueError(msg)
-
-    return read
+    return lambda value: read_choice(value, names)
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    *others, last = map(repr, names)
+def read_choice(value: object, names: tuple[str, ...]) -> str:
+    """Read one of `names`.
+
+    Raises:
+        ValueError: It is another value; the error names the choices and the nearest of them.
+    """
+    if isinstance(value, str) and value in names:
+        return value
+    near = nearest(value, names) if isinstance(value, str) else None
+    hint = f"; did you mean {near!r}?" if near else ""
+    msg = f"must be {either(names)}, not {show(value)}{hint}"
+    raise ValueError(msg)
+
+
+def either(names: tuple[str, ...], quote: Callable[[str], str] = repr) -> str:
+    """List the names in quotes, with `or` before the last."""
+    *others, last = map(quote, names)
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _read_method(value: object) -> object:
-    if value == "custom":
-        msg = "'custom' is for W&B's own schedulers, which are not supported here; use 'grid', 'random' or 'bayes'"
+def _read_method(value: object) -> str:
+    names = method_names()
+    if value == "custom" and "custom" not in names:
+        msg = f"'custom' is for W&B's own schedulers, which are not supported here; use {either(names)}"
         raise ValueError(msg)
-    return one_of(Method)(value)
+    return read_choice(value, names)
 
 
 def _read_goal(value: Any) -> Goal:
@@ -123,5 +128,7 @@ Count = Annotated[int, PlainValidator(_read_count), WithJsonSchema({"type": "int
 Eta = Annotated[float, PlainValidator(_read_eta), WithJsonSchema({"type": "number", "minimum": LEAST_ETA})]
 Flag = Annotated[bool, PlainValidator(_read_flag), WithJsonSchema({"type": "boolean"})]
 Command = Annotated[list[Any], PlainValidator(_read_command), WithJsonSchema({"type": "array"})]
-MethodField = Annotated[Method, BeforeValidator(_read_method)]
+MethodName = Annotated[
+    str, PlainValidator(_read_method), WithJsonSchema({"enum": [*BUILT_IN_METHODS], "type": "string"})
+]
 GoalField = Annotated[Goal, BeforeValidator(_read_goal)]

@@ -5,15 +5,14 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidInputError, Problem
-from .nesting import ParameterPath, nest_parameters, parameter_place
+from .grid import cardinalities
+from .nesting import ParameterPath, nest_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from numpy.random import Generator
 
-    from .parameters import Parameter
     from .sweep_config import SweepConfig
 
 
@@ -32,7 +31,7 @@ def grid_size(config: SweepConfig) -> int:
     Raises:
         InvalidInputError: Some parameter cannot be enumerated; every such one is named.
     """
-    return prod(_cardinalities(config.space).values())
+    return prod(cardinalities(config.space).values())
 
 
 def grid_point(config: SweepConfig, index: int) -> dict[str, Any]:
@@ -47,7 +46,7 @@ def grid_point(config: SweepConfig, index: int) -> dict[str, Any]:
         msg = f"the grid has {size} points, counted from 0; there is no point {index}"
         raise IndexError(msg)
     places: dict[ParameterPath, int] = {}
-    for path, cardinality in reversed(_cardinalities(config.space).items()):
+    for path, cardinality in reversed(cardinalities(config.space).items()):
         index, places[path] = divmod(index, cardinality)
     choices = {path: form.choices or () for path, form in config.space.items()}
     return nest_parameters({path: choices[path][places[path]] for path in config.space})
@@ -63,20 +62,3 @@ def grid_parameters(config: SweepConfig) -> Iterator[dict[str, Any]]:
     """
     size = grid_size(config)
     return (grid_point(config, index) for index in range(size))
-
-
-def not_enumerable(path: ParameterPath, parameter: Parameter) -> Problem:
-    """Say that a grid cannot enumerate a parameter, and what it can."""
-    finite = '"values", "value", int_uniform, or with a step q q_uniform, q_log_uniform_values and q_beta'
-    message = (
-        f"a grid cannot enumerate {parameter.distribution}; use method random or bayes, or a finite form ({finite})"
-    )
-    return Problem(parameter_place(path), message)
-
-
-def _cardinalities(space: Mapping[ParameterPath, Parameter]) -> dict[ParameterPath, int]:
-    """Count the values of each parameter, in the grid's order."""
-    problems = [not_enumerable(path, form) for path, form in space.items() if form.cardinality is None]
-    if problems:
-        raise InvalidInputError(problems)
-    return {path: space[path].cardinality or 1 for path in sorted(space)}

@@ -12,13 +12,12 @@ from .content import content_problems
 from .errors import InvalidInputError, Problem
 from .files import read_document
 from .literals import show
+from .methods import space_problems
 from .parameter_section import ParameterSection
-from .sampling import not_enumerable
 from .secret_values import mask_secrets
 from .sweep_file import as_written, read_sweep_file
 
 if TYPE_CHECKING:
-    from .fields import Method
     from .nesting import ParameterPath
     from .parameters import Parameter
     from .sections import Hyperband, Metric
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 class SweepConfig:
     """What a sweep varies, what for, and how the next trial is chosen."""
 
-    method: Method
-    """How the next trial is chosen."""
+    method: str
+    """The search method: `grid`, `random`, `bayes`, or another that is declared with `declare_method`."""
     space: Mapping[ParameterPath, Parameter]
     """Every parameter by path, in the order of the file."""
     name: str | None = None
@@ -149,7 +148,7 @@ def _read(mapping: Mapping[str, Any]) -> tuple[SweepConfig | None, tuple[Problem
     if section is not None:
         problems = [*problems, *section.problems]
         if file is not None:
-            problems += _grid_problems(file.method, section.space)
+            problems += space_problems(file.method, section.space)
     errors = tuple(problem for problem in problems if problem.severity == "error")
     if errors or file is None or section is None:
         return _valid_part(mapping, errors, section), errors
@@ -181,10 +180,3 @@ def _valid_part(
     return SweepConfig(
         method=file.method, space=section.space, metric=file.metric, early_terminate=file.early_terminate
     )
-
-
-def _grid_problems(method: Method, space: Mapping[ParameterPath, Parameter]) -> list[Problem]:
-    """Name what a grid cannot enumerate."""
-    if method != "grid":
-        return []
-    return [not_enumerable(path, parameter) for path, parameter in space.items() if parameter.cardinality is None]

@@ -1,13 +1,15 @@
 """A sweep file field by field, `parameters` aside; W&B documents them at https://docs.wandb.ai/guides/sweeps."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .errors import Problem
-from .fields import Command, Count, Entity, MethodField, Project, Text, one_of
+from .fields import Command, Count, Entity, MethodName, Project, Text, either, one_of
+from .literals import as_json
+from .methods import method_names
 from .problems import Vocabulary, problems_of
 from .sections import CLOSED, Hyperband, Metric
 
@@ -32,7 +34,7 @@ class SweepFile(BaseModel):
     """Name of the sweep."""
     description: Text | None = None
     """What the sweep is for."""
-    method: MethodField
+    method: MethodName
     """How the next trial is chosen: every combination in turn, at random, or by what earlier trials came to."""
     metric: Metric | None = None
     """The metric that the sweep optimises; the task's default where it is not given."""
@@ -74,7 +76,6 @@ _VOCABULARY = Vocabulary(
         "controller": tuple(Controller.model_fields),
     },
     cures={
-        "method": 'write "method": "grid", "random" or "bayes"',
         "parameters": 'write "parameters": {"learning_rate": {"min": ..., "max": ...}}',
         "metric": 'write {"name": "eval/roc_auc", "goal": "maximize"}',
         "metric.name": 'write {"name": "eval/roc_auc", "goal": "maximize"}',
@@ -89,6 +90,11 @@ _VOCABULARY = Vocabulary(
 )
 
 
+def _vocabulary() -> Vocabulary:
+    names = either(method_names(), as_json)
+    return replace(_VOCABULARY, cures={**_VOCABULARY.cures, "method": f'write "method": {names}'})
+
+
 def read_sweep_file(mapping: Mapping[Any, Any]) -> tuple[SweepFile | None, list[Problem]]:
     """Read the file's fields, `parameters` aside, and say everything that is wrong or worth knowing.
 
@@ -98,7 +104,7 @@ def read_sweep_file(mapping: Mapping[Any, Any]) -> tuple[SweepFile | None, list[
     try:
         file = SweepFile.model_validate(named)
     except ValidationError as error:
-        return None, problems_of(error, path="", vocabulary=_VOCABULARY)
+        return None, problems_of(error, path="", vocabulary=_vocabulary())
     return file, _warnings(file)
 
 

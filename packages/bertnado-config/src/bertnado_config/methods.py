@@ -1,0 +1,50 @@
+"""The search methods that a sweep file can name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from .grid import grid_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .errors import Problem
+    from .nesting import ParameterPath
+    from .parameters import Parameter
+
+SpaceCheck: TypeAlias = "Callable[[Mapping[ParameterPath, Parameter]], Sequence[Problem]]"
+"""A function that names what a search method cannot do with a space."""
+
+_SPACE_CHECKS: dict[str, SpaceCheck | None] = {"grid": grid_problems, "random": None, "bayes": None}
+
+BUILT_IN_METHODS = tuple(_SPACE_CHECKS)
+"""The search methods that W&B knows."""
+
+
+def declare_method(name: str, check_space: SpaceCheck | None = None) -> None:
+    """Make `method: NAME` valid in a sweep file, in this process.
+
+    Args:
+        name: The name of the search method.
+        check_space: Names what the method cannot search, given every parameter by path; by default it searches any
+            space.
+
+    Raises:
+        ValueError: A method of that name is declared.
+    """
+    if name in _SPACE_CHECKS:
+        msg = f"search method {name!r} is already declared; choose another name"
+        raise ValueError(msg)
+    _SPACE_CHECKS[name] = check_space
+
+
+def method_names() -> tuple[str, ...]:
+    """Return the names of the declared search methods, the built-in ones first."""
+    return tuple(_SPACE_CHECKS)
+
+
+def space_problems(method: str, space: Mapping[ParameterPath, Parameter]) -> Sequence[Problem]:
+    """Name what a declared search method cannot do with a space."""
+    check_space = _SPACE_CHECKS[method]
+    return check_space(space) if check_space else ()
