@@ -287,13 +287,15 @@ def run_floor(preset, directory, count, *, grouped=False):
     import numpy as np
     import torch
     from bertnado_metrics import Objective, compute_metrics
+    from bertnado_train import TrainingInputs
     from bertnado_train.arguments import convert_arguments
     from bertnado_train.encoded import CutToLongest
     from bertnado_train.trial import open_setting
     from safetensors.torch import save_file
     from transformers import get_scheduler
 
-    setting = open_setting(str(directory / "model"), directory / "dataset", "binary_classification", seed=SEED)
+    inputs = TrainingInputs(model_name=str(directory / "model"), dataset=directory / "dataset", seed=SEED)
+    setting = open_setting(inputs)
     train, validation = (setting.dataset.splits[name] for name in ("train", "validation"))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     mixed = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()

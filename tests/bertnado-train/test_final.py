@@ -4,7 +4,7 @@ import json
 
 import pytest
 from bertnado_metrics import Objective
-from bertnado_train import train_model
+from bertnado_train import TrainingInputs, train_model
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 AUC = Objective("eval/roc_auc", "maximize")
@@ -16,15 +16,8 @@ def final(model_dir, dataset_dir, tmp_path):
     """Train a final model."""
 
     def run(parameters=QUICK, **options):
-        return train_model(
-            str(model_dir),
-            options.pop("dataset", dataset_dir),
-            "binary_classification",
-            parameters,
-            AUC,
-            tmp_path / "out",
-            **options,
-        )
+        inputs = TrainingInputs(model_name=str(model_dir), dataset=options.pop("dataset", dataset_dir))
+        return train_model(inputs, parameters, AUC, tmp_path / "out", **options)
 
     return run
 

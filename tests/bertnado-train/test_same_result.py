@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from bertnado_metrics import Objective, compute_metrics, get_task
-from bertnado_train import DivergedError, HuggingFaceTrainer
+from bertnado_train import DivergedError, HuggingFaceTrainer, TrainingInputs
 from bertnado_train.encoded import CutToLongest
 from bertnado_train.loop import TaskTrainer
 from bertnado_train.loss import TaskLoss
@@ -22,7 +22,7 @@ WIDTH = 256
 @pytest.fixture
 def setting(model_dir, dataset_dir):
     """What the trials of these tests share, computed in fp32."""
-    return open_setting(str(model_dir), dataset_dir, BINARY, precision="fp32")
+    return open_setting(TrainingInputs(model_name=str(model_dir), dataset=dataset_dir, precision="fp32"))
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_a_model_that_is_stored_in_half_precision_is_trained_in_fp32(model_dir, 
     AutoModel.from_pretrained(model_dir, dtype=torch.bfloat16).save_pretrained(tmp_path / "model")
     shutil.copy(model_dir / "tokenizer.json", tmp_path / "model")
     shutil.copy(model_dir / "tokenizer_config.json", tmp_path / "model")
-    setting = open_setting(str(tmp_path / "model"), dataset_dir, BINARY)
+    setting = open_setting(TrainingInputs(model_name=str(tmp_path / "model"), dataset=dataset_dir))
     assert {weight.dtype for weight in setting.model.copy(0).parameters()} == {torch.float32}
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from bertnado_config import parse_sweep_config
-from bertnado_metrics import Objective
-from bertnado_train import HuggingFaceTrainer
+from bertnado_metrics import Objective, get_task
+from bertnado_train import HuggingFaceTrainer, TrainingInputs
 from bertnado_train.trial import SilentReport
 
 AUC = Objective("eval/roc_auc", "maximize")
@@ -52,6 +52,22 @@ def test_nothing_is_said_of_a_sweep_that_is_fine(trainer):
 
 def test_a_trainer_can_be_handed_to_another_process(trainer):
     assert pickle.loads(pickle.dumps(trainer())) == trainer()
+
+
+def test_what_it_trains_is_one_object(model_dir, dataset_dir):
+    inputs = TrainingInputs(model_name=str(model_dir), dataset=dataset_dir, task_type="regression", seed=3)
+    trainer = HuggingFaceTrainer(**dict(inputs))
+    assert dict(trainer) == dict(inputs)
+    assert (trainer.task_type, trainer.task, trainer.seed) == ("regression", get_task("regression"), 3)
+
+
+def test_a_task_is_accepted_as_an_object(trainer, tmp_path):
+    by_object = trainer(task_type=get_task("binary_classification"))
+    assert pickle.loads(pickle.dumps(by_object)) == by_object
+    assert by_object.check(sweep(**GOOD), AUC) == []
+    parameters = {"max_steps": 2, "eval_steps": 1}
+    results = [made.open().run(parameters, SilentReport(tmp_path, AUC)) for made in (by_object, trainer())]
+    assert results[0].history == results[1].history
 
 
 def test_a_session_trains_in_the_directory_of_the_report(trainer, tmp_path):

@@ -45,7 +45,6 @@ class FinalRun:
     """Everything that the run trains with."""
     carried_over: Mapping[str, Any]
     """What of it the best trial's details said."""
-    seed: int
     patience: int | None
     warnings: Sequence[Problem]
 
@@ -102,7 +101,7 @@ def prepare_final(
     if errors:
         raise InvalidInputError(errors)
     warnings = [problem for problem in problems if problem.severity == "warning"]
-    return FinalRun(trainer, objective, output_dir, project_name, parameters, carried, DEFAULT_SEED, patience, warnings)
+    return FinalRun(trainer, objective, output_dir, project_name, parameters, carried, patience, warnings)
 
 
 def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
@@ -117,23 +116,11 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
         objective=run.objective,
         parameters=run.parameters,
         project=run.project_name,
-        group=run.trainer.task_type,
+        group=run.trainer.task.name,
         notes=_notes(run),
         observer=observer,
     ) as report:
-        final = train(
-            run.trainer.model_name,
-            run.trainer.dataset,
-            run.trainer.task_type,
-            run.parameters,
-            run.objective,
-            run.output_dir,
-            seed=run.seed,
-            precision=run.trainer.precision,
-            patience=run.patience,
-            report=report,
-            trust_remote_code=run.trainer.trust_remote_code,
-        )
+        final = train(run.trainer, run.parameters, run.objective, run.output_dir, patience=run.patience, report=report)
     tested = {"test_metrics": final.metrics["test"]} if "test" in final.metrics else {}
     return {
         "model_path": str(final.model_path),

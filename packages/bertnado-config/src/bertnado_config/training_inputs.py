@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 (pydantic reads the annotations)
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from bertnado_metrics import Task  # noqa: TC002 (the same)
-from pydantic import BaseModel, ConfigDict, SkipValidation
+from pydantic import BaseModel, ConfigDict, GetPydanticSchema
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 """`auto` is bf16 on a GPU that supports it, with TF32 for what stays fp32, and fp32 everywhere else."""
+
+_AsGiven = GetPydanticSchema(lambda _, schema_of: schema_of(Any))  # a Task's own fields are not for pydantic to resolve
 
 
 class TrainingInputs(BaseModel):
@@ -21,20 +23,19 @@ class TrainingInputs(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        arbitrary_types_allowed=True,
         use_attribute_docstrings=True,
         protected_namespaces=(),
     )
 
-    model_name: Annotated[str, SkipValidation]
+    model_name: Annotated[str, _AsGiven]
     """A directory that holds a model, or the name of a model on the Hugging Face hub."""
-    dataset: Annotated[str | Path, SkipValidation]
+    dataset: Annotated[str | Path, _AsGiven]
     """A tokenised `DatasetDict` on disk with the splits `train`, `validation` and, optionally, `test`."""
-    task_type: Annotated[str | Task, SkipValidation] = "binary_classification"
+    task_type: Annotated[str | Task, _AsGiven] = "binary_classification"
     """The task: the name of one of `bertnado_metrics.TASKS`, or a `Task`."""
-    seed: Annotated[int, SkipValidation] = 42
+    seed: Annotated[int, _AsGiven] = 42
     """Seed of a trial whose parameters do not include one, from 0 to 2**32 - 1."""
-    precision: Annotated[Precision, SkipValidation] = "auto"
+    precision: Annotated[Precision, _AsGiven] = "auto"
     """Floating-point precision of training, unless the sweep file sets it."""
-    trust_remote_code: Annotated[bool, SkipValidation] = False
+    trust_remote_code: Annotated[bool, _AsGiven] = False
     """Allow Python code that comes with the model to run."""

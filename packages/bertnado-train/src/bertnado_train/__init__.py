@@ -1,7 +1,9 @@
 """One training run of a Hugging Face sequence classifier."""
 
+from bertnado_config import Precision, TrainingInputs
+
 from .argument_names import override_arguments
-from .arguments import Precision, convert_arguments
+from .arguments import convert_arguments
 from .checks import SweepPlan
 from .final import FinalModel, train_model
 from .loop import DivergedError
@@ -16,6 +18,7 @@ __all__ = [
     "FinalModel",
     "HuggingFaceTrainer",
     "SweepPlan",
+    "TrainingInputs",
     "Precision",
     "convert_arguments",
     "override_arguments",

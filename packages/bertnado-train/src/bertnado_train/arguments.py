@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import TrainingArguments
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from bertnado_config import Precision
     from bertnado_metrics import Objective
 
 DEFAULT_EVALUATIONS = 20
@@ -23,9 +24,6 @@ DEFAULT_EVALUATIONS = 20
 
 _EVALUATION_TOKENS = {"cpu": 2048, "cuda": 32768}
 """Tokens in one batch of an evaluation, which keeps no gradients; more of them are no faster (docs/performance.md)."""
-
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
-"""`auto` is bf16 on a GPU that computes in it, with TF32 for what stays fp32, and fp32 everywhere else."""
 
 _NOT_RECORDED = frozenset({"output_dir", "hub_token", "push_to_hub_token", "disable_tqdm", "report_to", "do_eval"})
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
-from bertnado_config import Problem, nest_parameters, sample_parameters
+from bertnado_config import Precision, Problem, nest_parameters, sample_parameters
 
 from .argument_names import MANAGED, OBJECT_NAME, argument_named, given_arguments
-from .arguments import Precision, differences_from_defaults, effective_arguments, gpu_has_bf16, plan_steps
+from .arguments import differences_from_defaults, effective_arguments, gpu_has_bf16, plan_steps
 from .grouping import LengthGrouping, measure_grouping
 from .prepared import TRAIN
 

@@ -16,10 +16,8 @@ from .trial import SilentReport, open_setting, run_trial
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bertnado_config import Report
+    from bertnado_config import Report, TrainingInputs
     from bertnado_metrics import Objective
-
-    from .arguments import Precision
 
 MODEL = "model"
 METRICS = "metrics.json"
@@ -38,33 +36,23 @@ class FinalModel:
 
 
 def train_model(
-    model_name: str,
-    dataset: Path | str,
-    task_type: str,
+    inputs: TrainingInputs,
     parameters: Mapping[str, Any],
     objective: Objective,
     output_dir: Path | str,
     *,
-    seed: int = 42,
-    precision: Precision = "auto",
     patience: int | None = None,
     report: Report | None = None,
-    trust_remote_code: bool = False,
 ) -> FinalModel:
     """Train with `parameters`, keep the best checkpoint as `OUTPUT/model`, evaluate `test` once.
 
     Args:
-        model_name: A directory with a model, or its name on the hub.
-        dataset: A `DatasetDict` on disk with `train`, `validation` and perhaps `test`.
-        task_type: One of `bertnado_metrics.TASKS`.
+        inputs: What is trained; a `HuggingFaceTrainer` will do.
         parameters: Training arguments by any name that the installed transformers, or an older one, has.
         objective: What the best checkpoint is chosen by.
         output_dir: Made if it is missing; receives `model` and `metrics.json`.
-        seed: The seed, at least 0 and below 2**32, unless `parameters` holds one.
-        precision: What it computes in, see `Precision`, unless `parameters` say it.
         patience: Stop after so many evaluations in a row without an improvement; `None` never does.
         report: Told of every step and evaluation.
-        trust_remote_code: Whether code that comes with the model may run.
 
     Raises:
         ValueError: The model, the dataset or a parameter cannot be used.
@@ -73,14 +61,12 @@ def train_model(
     """
     directory = Path(output_dir)
     directory.mkdir(parents=True, exist_ok=True)
-    setting = open_setting(
-        model_name, dataset, task_type, seed=seed, precision=precision, trust_remote_code=trust_remote_code
-    )
+    setting = open_setting(inputs)
     report = report or SilentReport(directory, objective)
     result, trainer = run_trial(setting, parameters, report, directory / MODEL, patience=patience)
     if result.value is None:
         raise TrialError(f"no evaluation gave a finite {objective.name}, so there is no best checkpoint to keep")
-    load_tokenizer(model_name, trust_remote_code=trust_remote_code).save_pretrained(directory / MODEL)
+    load_tokenizer(inputs.model_name, trust_remote_code=inputs.trust_remote_code).save_pretrained(directory / MODEL)
     metrics: dict[str, Any] = {
         "objective": {"name": objective.name, "goal": objective.goal, "value": result.value},
         "best_step": result.step,

@@ -4,52 +4,37 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
-from bertnado_config import GPU_SHARE, Problem
-from bertnado_metrics import compute_metrics, get_task
+from bertnado_config import GPU_SHARE, Problem, TrainingInputs
+from bertnado_metrics import compute_metrics
 
 from .checks import SweepPlan, check_parameters, check_precision, try_arguments
 from .memory import Fit
 from .model import position_limit
 from .model_files import model_name_problem
 from .prepared import TRAIN, VALIDATION, DatasetError, PreparedDataset, dataset_name_problem, open_dataset
-from .trial import CHECKPOINT, Setting, open_setting, run_trial
+from .trial import CHECKPOINT, Setting, find_task, open_setting, run_trial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from bertnado_config import Report, SweepConfig, TrialResult
     from bertnado_metrics import Objective, Task
-
-    from .arguments import Precision
 
 
 _BYTES = 4
 """Of one weight of a checkpoint, in fp32."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class HuggingFaceTrainer:
-    """Trains trials of one model on one dataset; see `bertnado_config.Trainer`."""
+class HuggingFaceTrainer(TrainingInputs):
+    """Trains trials of one model on one dataset; see `bertnado_config.Trainer`.
 
-    model_name: str
-    """A directory with a model, or its name on the hub."""
-    dataset: str | Path
-    """A `DatasetDict` on disk with `train`, `validation` and perhaps `test`."""
-    task_type: str
-    """One of `bertnado_metrics.TASKS`."""
-    seed: int = 42
-    """The seed of a trial whose parameters hold none."""
-    precision: Precision = "auto"
-    """What trials compute in, where the sweep file does not say it."""
-    trust_remote_code: bool = False
-    """Whether code that comes with the model may run."""
+    Takes the fields of `TrainingInputs` as keywords. The dataset and the model are read when they are first needed.
+    """
 
     def check(self, config: SweepConfig, objective: Objective) -> Sequence[Problem]:
         """Name everything that can be known to be wrong with model, dataset and parameters."""
@@ -57,8 +42,7 @@ class HuggingFaceTrainer:
 
     def plan(self, config: SweepConfig, objective: Objective) -> tuple[SweepPlan | None, list[Problem]]:
         """Check everything, and say what the trials will do unless something is wrong."""
-        task = get_task(self.task_type)
-        problems = [*check_parameters(config, task), *check_precision(config, self.precision)]
+        problems = [*check_parameters(config, self.task), *check_precision(config, self.precision)]
         unnamed = self._unnamed()
         setting, more = (None, unnamed) if unnamed else self._try_open(objective)
         problems += more
@@ -75,6 +59,15 @@ class HuggingFaceTrainer:
         return HuggingFaceSession(self._setting)
 
     @property
+    def task(self) -> Task:
+        """The task as an object, however it was given.
+
+        Raises:
+            ValueError: No task has that name; the message lists those that exist.
+        """
+        return find_task(self.task_type)
+
+    @property
     def checkpoint_bytes(self) -> int:
         """What the checkpoint of one trial takes on disk.
 
@@ -83,20 +76,13 @@ class HuggingFaceTrainer:
         """
         return sum(weight.numel() * _BYTES for weight in self._setting.model.weights.values())
 
-    def __getstate__(self) -> dict[str, Any]:
-        """What another process needs: what was read here it reads itself."""
-        return {name: value for name, value in self.__dict__.items() if name != "_setting"}
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the inputs alone: another process reads the dataset and the model itself."""
+        return partial(type(self), **dict(self)), ()
 
     @cached_property
     def _setting(self) -> Setting:
-        return open_setting(
-            self.model_name,
-            self.dataset,
-            self.task_type,
-            seed=self.seed,
-            precision=self.precision,
-            trust_remote_code=self.trust_remote_code,
-        )
+        return open_setting(self)
 
     def _unnamed(self) -> list[Problem]:
         """Find what is not named at all, or by what no name can be."""
@@ -123,7 +109,7 @@ class HuggingFaceTrainer:
             raise LookupError
 
         try:
-            open_dataset(self.dataset, get_task(self.task_type), no_tokenizer, None)
+            open_dataset(self.dataset, self.task, no_tokenizer, None)
         except DatasetError as error:
             return [Problem("dataset", problem) for problem in error.problems]
         except LookupError:

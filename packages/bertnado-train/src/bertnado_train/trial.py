@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import TrialResult
+from bertnado_config import Precision, TrainingInputs, TrialResult
 from bertnado_metrics import Objective, Task, get_task
 from safetensors import SafetensorError
 
-from .arguments import Precision, effective_arguments, make_training_arguments, training_steps
+from .arguments import effective_arguments, make_training_arguments, training_steps
 from .loop import BestCheckpoint, TaskTrainer
 from .memory import Fit, is_out_of_memory, release_memory
 from .model import StoredModel, load_config, load_tokenizer, read_model, without_bars
@@ -74,47 +74,39 @@ class Setting:
         )
 
 
-def open_setting(
-    model_name: str,
-    dataset: Path | str,
-    task_type: str,
-    *,
-    seed: int = 42,
-    precision: Precision = "auto",
-    trust_remote_code: bool = False,
-) -> Setting:
-    """Read what all trials share.
+def find_task(task_type: str | Task) -> Task:
+    """Return a task that is given as an object or by its name.
 
-    Args:
-        model_name: A directory with a model, or its name on the hub.
-        dataset: A `DatasetDict` on disk with `train` and `validation`.
-        task_type: One of `bertnado_metrics.TASKS`.
-        seed: The seed of a trial whose parameters hold none.
-        precision: What trials compute in, where their parameters do not say it.
-        trust_remote_code: Whether code that comes with the model may run.
+    Raises:
+        ValueError: No task has that name; the message lists those that exist.
+    """
+    return task_type if isinstance(task_type, Task) else get_task(task_type)
+
+
+def open_setting(inputs: TrainingInputs) -> Setting:
+    """Read the dataset and the model that all trials share.
 
     Raises:
         DatasetError: The dataset cannot be used.
-        ValueError: The model cannot be found.
+        ValueError: The model cannot be loaded.
     """
-    task = get_task(task_type)
-    config = load_config(model_name, trust_remote_code=trust_remote_code)
+    task = find_task(inputs.task_type)
+    trust = inputs.trust_remote_code
+    config = load_config(inputs.model_name, trust_remote_code=trust)
     prepared = open_dataset(
-        dataset,
+        inputs.dataset,
         task,
-        lambda: load_tokenizer(model_name, trust_remote_code=trust_remote_code),
+        lambda: load_tokenizer(inputs.model_name, trust_remote_code=trust),
         getattr(config, "pad_token_id", None),
     )
-    model = read_model(
-        model_name, task, prepared.logits, label2id=prepared.label2id, trust_remote_code=trust_remote_code
-    )
-    return Setting(task, prepared, model, seed, precision)
+    model = read_model(inputs.model_name, task, prepared.logits, label2id=prepared.label2id, trust_remote_code=trust)
+    return Setting(task, prepared, model, inputs.seed, inputs.precision)
 
 
 def train_trial(
     model_name: str,
     dataset: Path | str,
-    task_type: str,
+    task_type: str | Task,
     parameters: Mapping[str, Any],
     objective: Objective,
     output_dir: Path | str,
@@ -129,7 +121,7 @@ def train_trial(
     Args:
         model_name: A directory with a model, or its name on the hub.
         dataset: A `DatasetDict` on disk with `train` and `validation`.
-        task_type: One of `bertnado_metrics.TASKS`.
+        task_type: The name of one of `bertnado_metrics.TASKS`, or a `Task`.
         parameters: Training arguments by any name that the installed transformers, or an older one, has.
         objective: What the best checkpoint is chosen by.
         output_dir: The trial's directory; the best checkpoint becomes its `checkpoint`.
@@ -145,9 +137,15 @@ def train_trial(
     """
     directory = Path(output_dir)
     directory.mkdir(parents=True, exist_ok=True)
-    setting = open_setting(
-        model_name, dataset, task_type, seed=seed, precision=precision, trust_remote_code=trust_remote_code
+    inputs = TrainingInputs(
+        model_name=model_name,
+        dataset=dataset,
+        task_type=task_type,
+        seed=seed,
+        precision=precision,
+        trust_remote_code=trust_remote_code,
     )
+    setting = open_setting(inputs)
     report = report or SilentReport(directory, objective)
     result, _ = run_trial(setting, parameters, report, directory / CHECKPOINT)
     return result
