@@ -11,18 +11,9 @@ import pickle
 import pytest
 from bertnado_config import Problem, SweepConfigError, TrialResult, read_best_config
 from bertnado_metrics import Objective
-from bertnado_sweep import (
-    FunctionTrainer,
-    NoEligibleTrialError,
-    SweepStarted,
-    TooManyFailuresError,
-    TrialEnded,
-    TrialEvaluated,
-    TrialProgress,
-    TrialStarted,
-    plan_sweep,
-    run_sweep,
-)
+from bertnado_sweep import NoEligibleTrialError, TooManyFailuresError, plan_sweep, run_sweep
+from bertnado_sweep.running.events import SweepStarted, TrialEnded, TrialEvaluated, TrialProgress, TrialStarted
+from bertnado_sweep.running.function_trainer import FunctionTrainer
 
 BACKENDS = ["local", "wandb"]
 only_local = pytest.mark.parametrize("sweep", ["local"], indirect=True)

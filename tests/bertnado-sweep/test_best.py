@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from bertnado_config import read_best_config
 from bertnado_metrics import Objective
-from bertnado_sweep import NoEligibleTrialError, Trial, choose_best
-from bertnado_sweep.records.best import export_best, read_exported, settle
+from bertnado_sweep import NoEligibleTrialError, Trial
+from bertnado_sweep.records.best import choose_best, export_best, read_exported, settle
 from bertnado_sweep.records.files import git_commit, library_versions
 
 HIGHER = Objective("eval/roc_auc", "maximize")

@@ -12,8 +12,9 @@ from contextlib import suppress
 
 import pytest
 from bertnado_config import TrialResult, read_best_config, read_json
-from bertnado_sweep import TrialEnded, TrialEvaluated, recorded_status, run_sweep
+from bertnado_sweep import recorded_status, run_sweep
 from bertnado_sweep.backends.local import retrying_storage as patience
+from bertnado_sweep.running.events import TrialEnded, TrialEvaluated
 from bertnado_sweep.running.limits import StorageError
 from support.trainers import CurveTrainer
 

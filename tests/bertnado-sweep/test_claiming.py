@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 from bertnado_config import SweepConfigError, read_best_config, read_json, write_json
-from bertnado_sweep import recorded_status, run_sweep
+from bertnado_sweep import plan_sweep, recorded_status, run_sweep
 from bertnado_sweep.backends.wandb.agent import run_agent_trial
-from bertnado_sweep.plan import plan_sweep
 from bertnado_sweep.sweep import run_plan
 from support.trainers import CurveTrainer
 

@@ -7,8 +7,9 @@ from contextlib import suppress
 
 import pytest
 from bertnado_config import SweepConfigError, TrialResult, read_best_config, read_json, write_json
-from bertnado_sweep import Note, SweepStarted, recorded_status, run_sweep
+from bertnado_sweep import recorded_status, run_sweep
 from bertnado_sweep.backends.local.journal import open_journal
+from bertnado_sweep.running.events import Note, SweepStarted
 from bertnado_sweep.running.limits import StorageError
 
 CONFIG = {

@@ -5,8 +5,7 @@ import time
 
 import pytest
 from bertnado_config import SweepConfigError
-from bertnado_sweep import NoEligibleTrialError, TooManyFailuresError, run_sweep
-from bertnado_sweep.plan import plan_sweep
+from bertnado_sweep import NoEligibleTrialError, TooManyFailuresError, plan_sweep, run_sweep
 from support.trainers import CurveTrainer, FailingTrainer
 
 GRID = {
@@ -65,7 +64,7 @@ class TestFailures:
         assert sweep(failing_at(0, 1, 2), resume=True).best.value == 11
 
     def test_no_number_of_failures_is_refused(self, sweep):
-        with pytest.raises(SweepConfigError, match="0 is no number of failures; --max-failures is at least 1"):
+        with pytest.raises(SweepConfigError, match="max_failures must be at least 1, got 0"):
             sweep(failing_at(), max_failures=0)
 
 
@@ -111,9 +110,11 @@ class TestTimeLimit:
     )
     def test_durations(self, tmp_path, said, seconds):
         plan = plan_sweep(CurveTrainer(), GRID, output_dir=tmp_path / "sweep", backend="local", time_limit=said)
-        assert plan.time_limit == seconds
+        assert plan.options.time_limit == seconds
 
     @pytest.mark.parametrize("said", ["", "soon", "3 weeks", "0s", 0, -1, "-5m"])
     def test_what_is_none_is_refused_with_examples(self, sweep, said):
-        with pytest.raises(SweepConfigError, match=f"{said!r} is no duration; write 3h30m, 90m, 45s or 2d"):
+        with pytest.raises(
+            SweepConfigError, match=f"must be a duration .*, got {said!r}; for example 3h30m, 90m or 2d"
+        ):
             sweep(CurveTrainer(), time_limit=said)

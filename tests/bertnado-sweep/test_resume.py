@@ -112,7 +112,7 @@ def test_without_resume_both_ways_on_are_named(sweep, broken_off, output):
 
 
 def test_there_must_be_something_to_resume(sweep, output):
-    with pytest.raises(SweepConfigError, match=r"no sweep is recorded in .*; leave --resume out to begin one there"):
+    with pytest.raises(SweepConfigError, match=r"does not contain a sweep; remove resume to start one there"):
         sweep(resume=True)
     assert not output.exists()
 
@@ -131,11 +131,11 @@ class TestOtherSettings:
         with pytest.raises(SweepConfigError) as caught:
             sweep(config=other, seed=1, resume=True, record={"model_name": "other"})
         message = str(caught.value)
-        assert "parameters.x.max was 1.0 and is 0.5" in message
+        assert "parameters.x.max was 1.0, now 0.5" in message
         assert 'parameters.y was "absent"' in message
-        assert "seed was 42 and is 1" in message
-        assert 'model_name was "absent" and is "other"' in message
-        assert "add --allow-config-change to go on with the new ones" in message
+        assert "seed was 42, now 1" in message
+        assert 'model_name was "absent", now "other"' in message
+        assert "add allow_config_change to continue with the new ones" in message
 
     def test_it_goes_on_with_them_where_that_is_allowed(self, sweep, broken_off, output):
         other = {**CONFIG, "parameters": {"x": {"min": 2.0, "max": 3.0}}}
@@ -146,7 +146,7 @@ class TestOtherSettings:
 
     def test_values_of_another_metric_are_never_compared(self, sweep, broken_off):
         other = {**CONFIG, "metric": {"name": "score", "goal": "minimize"}}
-        with pytest.raises(SweepConfigError, match="its values cannot be compared, so begin another --output-dir"):
+        with pytest.raises(SweepConfigError, match="their values cannot be compared, so choose another output_dir"):
             sweep(config=other, resume=True, allow_config_change=True)
 
 
@@ -211,7 +211,7 @@ class TestBetweenTwoWrites:
     def test_a_journal_of_which_nobody_knows_what_it_is_of_is_refused(self, sweep, output):
         sweep()
         (output / "sweep.json").unlink()
-        with pytest.raises(SweepConfigError, match=r"has a journal and no sweep\.json"):
+        with pytest.raises(SweepConfigError, match=r"contains a journal without its sweep\.json"):
             sweep(resume=True)
 
 

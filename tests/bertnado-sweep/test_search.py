@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from bertnado_config import parse_sweep_config
-from bertnado_sweep import Trial, propose
-from bertnado_sweep.search.propose import START_TRIALS
+from bertnado_sweep import Trial
+from bertnado_sweep.search.bayes import START_TRIALS
+from bertnado_sweep.search.propose import propose
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from bertnado_config import SweepConfigError, read_json
-from bertnado_sweep import masked_words, recorded_status, run_sweep
-from bertnado_sweep.records.secrets import is_masked, masked_url, without_secrets
+from bertnado_sweep import recorded_status, run_sweep
+from bertnado_sweep.records.secrets import is_masked, masked_url, masked_words, without_secrets
 from support.trainers import CurveTrainer
 
 SECRET = "tulip-9c1e"
@@ -21,7 +21,8 @@ GRID = {
 
 PROGRAM = """
 import argparse, os, signal
-from bertnado_sweep import TrialEvaluated, run_sweep
+from bertnado_sweep import run_sweep
+from bertnado_sweep.running.events import TrialEvaluated
 from support.trainers import CurveTrainer, FailingTrainer
 
 parser = argparse.ArgumentParser()
@@ -118,7 +119,7 @@ def test_the_record_says_that_a_password_is_left_out_and_asks_for_it_again(datab
         output, url = tmp_path / name, hide(database)
         run_sweep(CurveTrainer(), GRID, output_dir=output, storage=url, sweep_count=1)
         assert "***" in read_json(output / "sweep.json")["storage"]
-        with pytest.raises(SweepConfigError, match=r"\*\*\*.*; name it with its password, --storage"):
+        with pytest.raises(SweepConfigError, match=r"\*\*\*.*; pass storage with its password"):
             recorded_status(output)
         assert len(recorded_status(output, storage=url).trials) == 1
 

@@ -8,8 +8,9 @@ import time
 
 import pytest
 from bertnado_config import SweepConfigError, TrialResult, read_best_config, read_json
-from bertnado_sweep import Note, plan_sweep, recorded_status, run_plan, run_sweep
+from bertnado_sweep import plan_sweep, recorded_status, run_plan, run_sweep
 from bertnado_sweep.backends.local.journal import open_journal
+from bertnado_sweep.running.events import Note
 from support.machines import end, hear, needs_names
 from support.trainers import CurveTrainer
 
@@ -49,7 +50,7 @@ class TestJoin:
         assert recorded_status(output, storage=elsewhere).trials == first.trials
 
     def test_there_must_be_something_to_join(self, output):
-        with pytest.raises(SweepConfigError, match=r"join: no sweep is recorded in .*sweep; begin it there, or wait"):
+        with pytest.raises(SweepConfigError, match=r"sweep does not contain a sweep; start one there, or wait"):
             run_sweep(CurveTrainer(), None, output_dir=output, join=True)
 
     def test_several_never_run_more_than_the_budget(self, machine, output):
@@ -141,7 +142,7 @@ class TestDatabase:
         run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "a", **options)
         again = run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "b", **options | {"sweep_count": 3})
         assert numbers(again.trials) == [0, 1, 2]
-        with pytest.raises(SweepConfigError, match="seed was 42 and is 1"):
+        with pytest.raises(SweepConfigError, match="seed was 42, now 1"):
             run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "c", seed=1, **options)
 
     def test_of_two_machines_that_begin_one_name_at_once_the_other_can_join(self, database, tmp_path):
@@ -174,7 +175,7 @@ class TestDatabase:
         assert "tulip" not in str(heard)
         written = [path for path in (tmp_path / "a").rglob("*") if path.is_file() and b"tulip" in path.read_bytes()]
         assert written == []
-        with pytest.raises(SweepConfigError, match="name it with its password, --storage"):
+        with pytest.raises(SweepConfigError, match="pass storage with its password"):
             run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "a", resume=True)
         assert run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "a", resume=True, storage=secret, sweep_count=1)
 
@@ -230,9 +231,9 @@ class TestDatabase:
         ("options", "message"),
         [
             ({"storage": "no url"}, "is no URL of a database; write postgresql://"),
-            ({"study": "promoters", "join": True}, "names a sweep in a database; say in which, --storage"),
-            ({"study": "promoters"}, "names a sweep in a database; say in which, --storage"),
-            ({"storage": "sqlite://", "backend": "wandb"}, "a database is the local backend's"),
+            ({"study": "promoters", "join": True}, "study requires storage"),
+            ({"study": "promoters"}, "study requires storage"),
+            ({"storage": "sqlite://", "backend": "wandb"}, "storage requires backend local or auto, got wandb"),
         ],
     )
     def test_mistakes_are_said(self, tmp_path, options, message):
@@ -240,7 +241,7 @@ class TestDatabase:
             run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "a", **options)
 
     def test_an_odd_name_is_refused(self, database, tmp_path):
-        with pytest.raises(SweepConfigError, match="'a b' is no name; use 1 to 64 letters, digits"):
+        with pytest.raises(SweepConfigError, match="study must be 1 to 64 letters, digits, '-' or '_', got 'a b'"):
             run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "a", storage=database, study="a b")
 
 

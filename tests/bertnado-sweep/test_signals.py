@@ -14,7 +14,8 @@ pytestmark = pytest.mark.long
 
 PROGRAM = """
 import sys
-from bertnado_sweep import Interrupted, TrialEnded, TrialEvaluated, run_sweep
+from bertnado_sweep import Interrupted, run_sweep
+from bertnado_sweep.running.events import TrialEnded, TrialEvaluated
 from support.trainers import CurveTrainer, DeafTrainer
 
 def tell(event):

@@ -2,7 +2,8 @@
 
 import pytest
 from bertnado_metrics import Objective
-from bertnado_sweep import RunStarted, TrialEvaluated, TrialProgress, single_run
+from bertnado_sweep.running.events import RunStarted, TrialEvaluated, TrialProgress
+from bertnado_sweep.single_run import single_run
 
 OBJECTIVE = Objective("eval/roc_auc", "maximize")
 

@@ -56,7 +56,8 @@ def test_a_sweep_at_wandb_is_read_from_its_runs(server, tmp_path):
 PARENT = """
 import sys
 sys.path.insert(0, {tests!r})
-from bertnado_sweep import TrialEnded, run_sweep
+from bertnado_sweep import run_sweep
+from bertnado_sweep.running.events import TrialEnded
 from support.trainers import CurveTrainer
 import os, signal
 def die(event):
@@ -105,7 +106,7 @@ def test_a_directory_without_a_sweep_is_said_with_the_one_below_it(tmp_path):
 def test_wandb_without_a_key_is_said(tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    with pytest.raises(SweepConfigError, match="no W&B key is configured"):
+    with pytest.raises(SweepConfigError, match="no W&B API key is configured"):
         service_status("a/b/c")
 
 

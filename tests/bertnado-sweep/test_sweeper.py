@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bertnado_config import SweepConfigError, TrialResult
+from bertnado_config import SweepConfigError, TrainingInputs, TrialResult
 from bertnado_sweep import Sweeper, SweepResult
 from bertnado_sweep.running import installed_trainers as trainers
 
@@ -69,7 +69,7 @@ def test_the_arguments_are_stronger_than_the_file_and_the_file_than_the_task(con
 
 
 def test_a_metric_that_the_task_does_not_compute_is_refused_before_anything_starts(config_path, tmp_path):
-    with pytest.raises(SweepConfigError, match=r"metric: .*pearson"):
+    with pytest.raises(SweepConfigError, match="pearson"):
         sweeper(config_path, tmp_path, metric_name="eval/pearson").run(2)
     assert not (tmp_path / "out").exists()
 
@@ -79,7 +79,7 @@ def test_the_trainer_of_another_package_is_found_by_its_entry_point(monkeypatch)
     monkeypatch.setattr(trainers, "entry_points", lambda **wanted: [entry] if wanted["name"] == entry.name else [])
     arguments = {"model_name": "m", "dataset": "d", "task_type": "t", "seed": 1, "precision": "auto"}
     arguments |= {"trust_remote_code": False}
-    assert trainers.find_trainer(**arguments) == arguments
+    assert trainers.find_trainer(TrainingInputs(**arguments)) == arguments
 
 
 def test_without_a_trainer_the_error_says_what_to_install(config_path, tmp_path, monkeypatch):

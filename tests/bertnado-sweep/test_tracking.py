@@ -7,7 +7,8 @@ import sys
 
 import pytest
 from bertnado_config import TrialResult
-from bertnado_sweep import Tracker, run_sweep
+from bertnado_sweep import run_sweep
+from bertnado_sweep.running.tracker import Tracker
 
 pytestmark = pytest.mark.usefixtures("tracked")
 

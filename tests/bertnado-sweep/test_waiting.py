@@ -10,8 +10,9 @@ import time
 
 import pytest
 from bertnado_config import read_json
-from bertnado_sweep import Note, recorded_status, run_sweep
+from bertnado_sweep import recorded_status, run_sweep
 from bertnado_sweep.backends.local.waiting import Waiting
+from bertnado_sweep.running.events import Note
 from support.machines import end, hear, needs_names
 from support.trainers import CurveTrainer, DetailedTrainer, FillingTrainer, LeavingTrainer, join_and_die
 

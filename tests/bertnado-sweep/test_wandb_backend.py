@@ -11,15 +11,8 @@ import time
 
 import pytest
 from bertnado_config import SweepConfigError, TrialResult, read_best_config
-from bertnado_sweep import (
-    NoEligibleTrialError,
-    Note,
-    SweepStarted,
-    TooManyFailuresError,
-    TrialEvaluated,
-    TrialStarted,
-    run_sweep,
-)
+from bertnado_sweep import NoEligibleTrialError, TooManyFailuresError, run_sweep
+from bertnado_sweep.running.events import Note, SweepStarted, TrialEvaluated, TrialStarted
 from support.trainers import CurveTrainer
 from support.wandb_server import ENTITY, KEY
 
@@ -140,7 +133,7 @@ def test_a_program_of_the_persons_own_is_kept_with_a_warning(sweep, server):
 def test_it_says_which_server_and_where_to_look(sweep, server):
     sweep(sweep_count=1)
     (started,) = [event for event in sweep.heard if isinstance(event, SweepStarted)]
-    assert started.notes[0] == f"backend: wandb at {server.url} (as asked for)"
+    assert started.notes[0] == f"backend: wandb (at {server.url}; as requested)"
     assert started.notes[1].startswith("at W&B: ")
     assert started.notes[1].endswith(f"/{ENTITY}/dna/sweeps/{started.sweep_id}")
 

@@ -3,8 +3,16 @@
 import os
 
 import pytest
-from bertnado_sweep.backends.wandb.environment import choose_backend, has_credentials, quiet_client
+from bertnado_sweep import SweepOptions
+from bertnado_sweep.backends import choose_backend
+from bertnado_sweep.backends.wandb.environment import has_credentials, quiet_client
 from support.wandb_server import KEY
+
+
+def choice_of(backend):
+    choice, problems = choose_backend(SweepOptions(backend=backend))
+    assert problems == []
+    return choice
 
 
 @pytest.fixture
@@ -18,46 +26,50 @@ def nowhere(monkeypatch, tmp_path):
 
 
 def test_with_a_key_and_a_server_that_answers_it_is_wandb(server):
-    choice = choose_backend("auto")
-    assert choice.backend == "wandb"
-    assert str(choice) == f"wandb at {server.url} (--backend local does without it)"
+    choice = choice_of("auto")
+    assert choice.name == "wandb"
+    assert str(choice) == f"wandb (at {server.url}; the local backend works without it)"
 
 
 def test_without_a_key_it_is_local_and_says_how_to_log_in(nowhere):
-    choice = choose_backend("auto")
-    assert choice.backend == "local"
+    choice = choice_of("auto")
+    assert choice.name == "local"
     assert str(choice) == (
-        "local, because no W&B key is configured for http://127.0.0.1:9 "
-        "(for W&B: log in with `wandb login`, or set WANDB_API_KEY)"
+        "local (no W&B API key is configured for http://127.0.0.1:9; "
+        "to use W&B, log in with `wandb login`, or set WANDB_API_KEY)"
     )
 
 
 @pytest.mark.parametrize("mode", ["offline", "disabled"])
 def test_in_a_mode_that_keeps_off_the_network_it_is_local(server, monkeypatch, mode):
     monkeypatch.setenv("WANDB_MODE", mode)
-    assert str(choose_backend("auto")) == f"local, because WANDB_MODE is {mode} (for W&B: unset WANDB_MODE)"
+    assert str(choice_of("auto")) == f"local (WANDB_MODE is {mode}; to use W&B, unset WANDB_MODE)"
     assert server.requests == []
 
 
 def test_with_a_key_and_no_answer_it_is_local(nowhere, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    choice = choose_backend("auto")
-    assert choice.backend == "local"
-    assert "because http://127.0.0.1:9 did not answer within 3 s" in choice.why
+    choice = choice_of("auto")
+    assert choice.name == "local"
+    assert "http://127.0.0.1:9 did not answer within 3 s" in choice.reason
 
 
 def test_a_server_that_fails_answers_too(server):
     server.fail("healthz", status=503)
-    assert choose_backend("auto").backend == "wandb"
+    assert choice_of("auto").name == "wandb"
 
 
 def test_wandb_without_a_key_is_an_error_that_says_how_to_log_in_and_how_to_go_offline(nowhere):
-    with pytest.raises(ValueError, match=r"no W&B key .*`wandb login`, or set WANDB_API_KEY.*--backend local"):
-        choose_backend("wandb")
+    choice, (problem,) = choose_backend(SweepOptions(backend="wandb"))
+    assert choice is None
+    assert str(problem) == (
+        "no W&B API key is configured for http://127.0.0.1:9; log in with `wandb login`, or set WANDB_API_KEY, "
+        "or work without it: backend local"
+    )
 
 
 def test_local_asks_nobody(server):
-    assert choose_backend("local").backend == "local"
+    assert choice_of("local").name == "local"
     assert server.requests == []
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from bertnado_config import read_best_config
-from bertnado_sweep import Note, ServiceError, TrialEvaluated, run_sweep
+from bertnado_sweep import ServiceError, run_sweep
 from bertnado_sweep.backends.wandb import backend as wandb_backend
+from bertnado_sweep.running.events import Note, TrialEvaluated
 from support.trainers import CurveTrainer
 
 GRID = {

@@ -10,17 +10,9 @@ from pathlib import Path
 
 import pytest
 from bertnado_config import SweepConfigError, read_json
-from bertnado_sweep import (
-    NoEligibleTrialError,
-    Note,
-    TooManyFailuresError,
-    TrialEnded,
-    TrialEvaluated,
-    TrialStarted,
-    plan_sweep,
-    run_sweep,
-)
+from bertnado_sweep import NoEligibleTrialError, TooManyFailuresError, plan_sweep, run_sweep
 from bertnado_sweep.backends.wandb.backend import shares
+from bertnado_sweep.running.events import Note, TrialEnded, TrialEvaluated, TrialStarted
 from bertnado_sweep.running.worker_pool import places, visible_gpus
 from support.trainers import (
     CrashingTrainer,
@@ -116,21 +108,21 @@ class TestHowManyWorkers:
     def test_more_than_the_gpus_take_is_refused_with_the_ways_out(self, plan):
         with pytest.raises(
             SweepConfigError,
-            match="5 workers are more than 2 visible GPUs take at 1 trials each; "
-            "add --trials-per-gpu 3, or lower --workers to 2",
+            match=r"workers must be at most 2 \(visible GPUs: 2, trials_per_gpu: 1\), got 5; "
+            "lower it, or set trials_per_gpu to 3",
         ):
             plan("0,1", workers=5)
 
     def test_sharing_a_gpu_where_there_is_none_is_said_to_have_no_effect(self, plan):
         made = plan("", trials_per_gpu=2)
         assert made.workers == 1
-        assert "no GPU is visible here, so it has no effect" in str(made.warnings[0])
+        assert "trials_per_gpu has no effect without a visible GPU" in str(made.warnings[0])
 
     def test_a_trainer_that_cannot_be_handed_over_trains_alone_unless_workers_are_asked_for(self, plan):
         made = plan("0,1", trainer=lambda parameters, report: 1.0)
         assert made.workers == 1
         assert "one trial at a time" in str(made.warnings[0])
-        with pytest.raises(SweepConfigError, match="the trainer cannot be handed to worker processes"):
+        with pytest.raises(SweepConfigError, match="the trainer must be picklable to train in worker processes"):
             plan("", trainer=lambda parameters, report: 1.0, workers=2)
 
     @pytest.mark.parametrize("options", [{"workers": 0}, {"trials_per_gpu": 0}])

@@ -99,13 +99,13 @@ def test_check_shows_the_plan_and_starts_nothing(flags, tmp_path):
 def test_a_goal_that_is_none_is_a_usage_error_that_names_both(flags):
     refused = invoke("run-sweep", *flags, "--metric-goal", "maximum")
     assert refused.exit_code == 2
-    assert "'maximize', 'minimize'" in refused.output
+    assert "choose from maximize, minimize" in refused.output
 
 
 def test_mistakes_are_one_message_and_exit_code_2(flags, tmp_path):
     refused = invoke("run-sweep", *flags, "--dataset", tmp_path / "nowhere", "--sweep-count", "0")
     assert refused.exit_code == 2
-    assert "sweep_count: 0 is no number of trials; --sweep-count is at least 1" in refused.output
+    assert "--sweep-count must be at least 1, got 0" in refused.output
     assert f"dataset: '{tmp_path / 'nowhere'}' does not exist" in refused.output
     assert "Traceback" not in refused.output
 
@@ -113,13 +113,13 @@ def test_mistakes_are_one_message_and_exit_code_2(flags, tmp_path):
 def test_the_wandb_backend_without_a_key_says_how_to_log_in_and_how_to_do_without(flags):
     refused = invoke("run-sweep", *flags, "--backend", "wandb")
     assert refused.exit_code == 2
-    assert "no W&B key is configured" in refused.output
+    assert "no W&B API key is configured" in refused.output
     assert "log in with `wandb login`, or set WANDB_API_KEY, or do without W&B: --backend local" in refused.output
 
 
 def test_auto_is_local_where_there_is_no_key_and_says_why(flags):
     shown = invoke("check", *flags)
-    assert "backend       local, because no W&B key is configured for " in shown.output
+    assert "backend       local (no W&B API key is configured for " in shown.output
 
 
 def test_an_output_directory_that_holds_a_sweep_is_refused_and_left_alone(flags, swept):
@@ -215,7 +215,7 @@ class TestGoingOn:
         output, _ = begun
         refused = invoke("run-sweep", "--resume", "--output-dir", output, "--seed", 42)
         assert refused.exit_code == 2
-        assert "seed was 7 and is 42" in refused.output
+        assert "seed was 7, now 42" in refused.output
 
     def test_a_full_disk_is_named_with_the_way_on(self, begun, tmp_path):
         place = tmp_path / "disk"

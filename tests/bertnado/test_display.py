@@ -7,11 +7,11 @@ import pytest
 from bertnado.display import Display, describe_parameters, describe_seconds
 from bertnado_config import Problem, parse_sweep_config
 from bertnado_metrics import Objective
-from bertnado_sweep import (
+from bertnado_sweep import Trial
+from bertnado_sweep.running.events import (
     Note,
     RunStarted,
     SweepStarted,
-    Trial,
     TrialEnded,
     TrialEvaluated,
     TrialProgress,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bertnado.final import prepare_final
-from bertnado_config import SweepConfigError
+from bertnado_config import SweepConfigError, TrainingInputs
 
 DETAILS = "best_sweep_details.json"
 
@@ -21,18 +21,14 @@ def prepare(material, swept, tmp_path):
             shutil.copy(swept[0] / name, tmp_path)
         change(tmp_path / DETAILS)
         run = prepare_final(
+            TrainingInputs(model_name=str(material / "model"), dataset=material / "dataset"),
             output_dir=tmp_path / "out",
-            dataset=material / "dataset",
             best_config_path=tmp_path / "best_sweep_config.json",
-            model_name=str(material / "model"),
-            task_type="binary_classification",
             project_name=None,
             metric_name=None,
             metric_goal=None,
             seed=None,
-            precision="auto",
             patience=None,
-            trust_remote_code=False,
             overrides={},
         )
         return dict(run.carried_over), [str(warning) for warning in run.warnings]

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bertnado_config import TrialResult
-from bertnado_sweep import TrialStarted, run_sweep
+from bertnado_sweep import run_sweep
+from bertnado_sweep.running.events import TrialStarted
 
 
 @dataclass

@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from bertnado_metrics import Goal
-    from bertnado_sweep import Observer, Plan, Sweeper, SweepOptions
-    from bertnado_train import HuggingFaceTrainer, Precision, SweepPlan
+    from collections.abc import Mapping
 
-DEFAULT_MODEL = "PoetschLab/GROVER"
-DEFAULT_TASK = "binary_classification"
+    from bertnado_metrics import Goal, Task
+    from bertnado_sweep import Plan, Sweeper
+    from bertnado_sweep.running.events import Observer
+    from bertnado_train import HuggingFaceTrainer, Precision, SweepPlan
 
 
 def run_sweep(
@@ -24,150 +24,139 @@ def run_sweep(
     output_dir: Path | str,
     dataset: Path | str | None = None,
     project_name: str | None = None,
-    task_type: str | None = None,
+    task_type: str | Task | None = None,
     model_name: str | None = None,
     sweep_count: int | None = None,
     metric_name: str | None = None,
     metric_goal: Goal | None = None,
     *,
-    seed: int | None = None,
-    precision: Precision | None = None,
-    trust_remote_code: bool | None = None,
     observer: Observer | None = None,
-    **options: Unpack[SweepOptions],
+    **options: Any,
 ) -> dict[str, Any]:
     """Search for the best training settings; write `best_sweep_config.json`.
 
     Inside an agent of W&B (`WANDB_SWEEP_ID` is set) it trains the one trial that the agent was given.
 
     Args:
-        config_path: The sweep file, JSON or YAML; `None` where `sweep_id` names a sweep.
-        output_dir: Where everything is written; must not hold another sweep, unless it is resumed: then all that is
-            not given is as it is recorded.
-        dataset: A `DatasetDict` on disk with `train` and `validation`.
-        project_name: The W&B project that the trials are tracked in; by default the file's, otherwise WANDB_PROJECT,
-            otherwise `bertnado`.
-        task_type: One of `bertnado_metrics.TASKS`; `binary_classification` by default.
-        model_name: A directory with a model, or its name on the Hugging Face hub; `PoetschLab/GROVER` by default.
-        sweep_count: How many trials, at least 1. By default a grid runs whole; otherwise the file's `run_cap`
-            counts, otherwise 10.
-        metric_name: What trials are judged by; by default the file's metric, otherwise the task's.
-        metric_goal: `maximize` or `minimize`; by default what the metric implies.
-        seed: Seeds search and training; at least 0 and below 2**32, 42 by default.
-        precision: What trials compute in, where the sweep file does not say it: `auto` (bf16 on a GPU that has it,
-            otherwise fp32; the default), `fp32`, `bf16` or `fp16`.
-        trust_remote_code: Whether code that comes with the model may run; by default it may not.
-        observer: Told of everything that happens, for a display.
-        options: How the sweep is run: `backend`, `workers` and others, see `bertnado_sweep.SweepOptions`.
+        config_path: The sweep file, JSON or YAML; None for a sweep that is recorded or at W&B.
+        output_dir: The directory to write everything to; it must not contain another sweep, unless that is resumed:
+            then everything that is not given is as recorded.
+        dataset: See `bertnado_config.TrainingInputs`.
+        project_name: See `bertnado_sweep.SweepOptions`.
+        task_type: See `bertnado_config.TrainingInputs`.
+        model_name: See `bertnado_config.TrainingInputs`.
+        sweep_count: See `bertnado_sweep.SweepOptions`.
+        metric_name: See `bertnado_sweep.SweepOptions`.
+        metric_goal: See `bertnado_sweep.SweepOptions`.
+        observer: Called with every event, for a display.
+        options: All other fields of `TrainingInputs` and `SweepOptions`. None stands for the default.
 
     Returns:
         `sweep_id`, `best_run_id`, `metric_name`, `metric_goal`, `metric_for_best_model`, `metric_value`,
-        `best_config` and `best_config_path`; of the best trial so far, if any, inside an agent.
+        `best_config` and `best_config_path`; inside an agent, those of the best trial so far, if any.
 
     Raises:
-        InvalidInputError: Everything that was found wrong before the first trial; nothing was started.
-        NoEligibleTrialError: No trial came to a value.
+        InvalidInputError: Something is wrong; every problem is in it, and nothing was started.
+        NoEligibleTrialError: No trial has a value.
         TooManyFailuresError: The first three trials failed for the same reason, or `max_failures` did.
-        Interrupted: A signal broke it off; what was finished is on disk, and `resume` goes on with it.
-        ServiceError: W&B did not make the sweep, or no longer answers; what was finished is on disk.
+        Interrupted: A signal interrupted it; what was finished is on disk, and `resume` continues it.
+        ServiceError: W&B did not create the sweep, or no longer answers; what was finished is on disk.
     """
-    from bertnado_sweep import best_so_far, is_inside_agent, run_plan
+    from bertnado_sweep import run_plan
+    from bertnado_sweep.backends.wandb.environment import is_inside_agent
+    from bertnado_sweep.records.best import best_so_far
 
-    sweeper = _sweeper(
-        options,
-        config_path=config_path,
-        output_dir=output_dir,
-        model_name=model_name,
-        dataset=dataset,
-        task_type=task_type,
-        project_name=project_name,
-        metric_name=metric_name,
-        metric_goal=metric_goal,
-        seed=seed,
-        precision=precision,
-        trust_remote_code=trust_remote_code,
-    )
+    given: dict[str, Any] = {
+        "dataset": dataset,
+        "project_name": project_name,
+        "task_type": task_type,
+        "model_name": model_name,
+        "sweep_count": sweep_count,
+        "metric_name": metric_name,
+        "metric_goal": metric_goal,
+        **options,
+    }
+    sweeper, sweep_options = _prepare(config_path, output_dir, given)
     if is_inside_agent():
-        sweeper.run_assigned(observer, keep_checkpoints=options.get("keep_checkpoints") or "best")
+        sweeper.run_assigned(observer, keep_checkpoints=given.get("keep_checkpoints") or "best")
         return best_so_far(sweeper.output_dir)
-    plan = sweeper.plan(sweep_count, command=_agent_command(sweeper, options), **options)
+    plan = sweeper.plan(command=_agent_command(sweeper, given), **sweep_options)
     return run_plan(plan, observer=observer).to_dict()
 
 
-def _sweeper(options: SweepOptions, *, output_dir: Path | str, **settings: Any) -> Sweeper:
-    """Make the sweeper of a sweep that begins, or goes on with what is recorded of it.
+def _prepare(
+    config_path: Path | str | None, output_dir: Path | str, given: Mapping[str, Any]
+) -> tuple[Sweeper, Mapping[str, Any]]:
+    """Make the sweeper of a sweep that begins or continues; return it with the remaining options.
 
     Raises:
-        InvalidInputError: The backend that was asked for, or what is recorded, cannot be used.
+        InvalidInputError: The requested backend, or what is recorded, cannot be used.
     """
-    from bertnado_sweep import Sweeper, find_recorded, require_backend
+    from bertnado_config import TrainingInputs
+    from bertnado_sweep import Sweeper
+    from bertnado_sweep.planning import require_backend
+    from bertnado_sweep.resume import find_recorded
 
-    require_backend(options.get("backend", "auto"))
-    storage, study = options.get("storage"), options.get("study")
-    goes_on = options.get("resume") or (study and storage)
-    recorded = find_recorded(output_dir, storage=storage, study=study) if goes_on else None
-    return Sweeper(output_dir=output_dir, recorded=recorded, **settings)
+    require_backend(given)
+    storage, study = given.get("storage"), given.get("study")
+    continues = given.get("resume") or (study and storage)
+    recorded = find_recorded(output_dir, storage=storage, study=study) if continues else None
+    inputs = {name: value for name, value in given.items() if name in TrainingInputs.model_fields}
+    options = {name: value for name, value in given.items() if name not in inputs}
+    return Sweeper(config_path, output_dir, recorded=recorded, **inputs), options
 
 
 def join_sweep(
     output_dir: Path | str,
     *,
-    storage: str | None = None,
-    study: str | None = None,
     dataset: Path | str | None = None,
     model_name: str | None = None,
-    workers: int | None = None,
-    trials_per_gpu: int = 1,
-    time_limit: float | str | None = None,
     observer: Observer | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
-    """Work on a sweep that was begun elsewhere, or before, with what is recorded of it.
+    """Work on a sweep that was started elsewhere, or before, with its recorded options.
 
     Args:
-        output_dir: The sweep's, which the machines share; with `storage` one of this machine's own.
-        storage: The database in which the machines share the sweep.
-        study: The sweep's name there.
-        dataset: Where this machine has the dataset, if not where the sweep was begun with it.
-        model_name: The same of the model.
-        workers: How many processes train at once, see `bertnado_sweep.SweepOptions`.
-        trials_per_gpu: How many of them share one GPU at most.
-        time_limit: Seconds, or a duration such as `3h30m`, after which this machine's part ends.
-        observer: Told of everything that happens, for a display.
+        output_dir: The directory of the sweep, which the machines share; with `storage` one of this machine's own.
+        dataset: The dataset on this machine, if it is not where the sweep was started with it.
+        model_name: The same for the model.
+        observer: Called with every event, for a display.
+        options: Options of this machine: `storage`, `study`, `workers`, `trials_per_gpu` and `time_limit`, see
+            `bertnado_sweep.SweepOptions`.
 
     Returns:
-        What `run_sweep` returns.
+        The same as `run_sweep`.
 
     Raises:
-        InvalidInputError: There is no such sweep, or something that it needs is not here.
-        NoEligibleTrialError: No trial came to a value.
+        InvalidInputError: There is no such sweep, or something that it needs is missing here.
+        NoEligibleTrialError: No trial has a value.
         TooManyFailuresError: Too many trials of this machine failed.
-        Interrupted: A signal broke it off; what was finished is recorded.
+        Interrupted: A signal interrupted it; what was finished is recorded.
         StorageError: The database no longer answers.
         ServiceError: W&B no longer answers.
     """
-    from bertnado_sweep import Sweeper, require_recorded, run_plan
+    from bertnado_sweep import Sweeper, run_plan
+    from bertnado_sweep.resume import require_recorded
 
-    recorded = require_recorded(output_dir, storage=storage, study=study)
+    recorded = require_recorded(output_dir, storage=options.get("storage"), study=options.get("study"))
     sweeper = Sweeper(None, output_dir, model_name, dataset, recorded=recorded)
-    plan = sweeper.plan(
-        storage=storage, study=study, join=True, workers=workers, trials_per_gpu=trials_per_gpu, time_limit=time_limit
-    )
-    return run_plan(plan, observer=observer).to_dict()
+    return run_plan(sweeper.plan(join=True, **options), observer=observer).to_dict()
 
 
-def _agent_command(sweeper: Sweeper, options: SweepOptions) -> list[str]:
-    """How W&B's command-line agent starts a trial of this sweep, from where this process was started."""
+def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:
+    """Return how W&B's command-line agent starts a trial of this sweep, from the current directory."""
+    inputs = sweeper.inputs
     flags = {
         "--sweep-id": "${envvar:WANDB_SWEEP_ID}",
         "--output-dir": _from_here(sweeper.output_dir),
-        "--dataset": _from_here(sweeper.dataset),
-        "--model-name": _from_here(sweeper.model_name) if _is_there(sweeper.model_name) else sweeper.model_name,
-        "--task-type": sweeper.task_type,
-        "--seed": str(sweeper.seed),
-        "--precision": sweeper.precision,
-        "--keep-checkpoints": options.get("keep_checkpoints") or "best",
+        "--dataset": _from_here(inputs.dataset),
+        "--model-name": _from_here(inputs.model_name) if _is_there(inputs.model_name) else inputs.model_name,
+        "--task-type": inputs.task_name,
+        "--seed": str(inputs.seed),
+        "--precision": inputs.precision,
+        "--keep-checkpoints": given.get("keep_checkpoints") or "best",
     }
-    trust = ["--trust-remote-code"] if sweeper.trust_remote_code else []
+    trust = ["--trust-remote-code"] if inputs.trust_remote_code else []
     return ["bertnado", "run-sweep", *(word for flag in flags.items() for word in flag), *trust]
 
 
@@ -193,41 +182,21 @@ class CheckedSweep:
 
 
 def check_sweep(
-    config_path: Path | str | None,
-    output_dir: Path | str,
-    dataset: Path | str | None = None,
-    project_name: str | None = None,
-    task_type: str | None = None,
-    model_name: str | None = None,
-    sweep_count: int | None = None,
-    metric_name: str | None = None,
-    metric_goal: Goal | None = None,
-    *,
-    seed: int | None = None,
-    precision: Precision | None = None,
-    trust_remote_code: bool | None = None,
-    **options: Unpack[SweepOptions],
+    config_path: Path | str | None, output_dir: Path | str, dataset: Path | str | None = None, **given: Any
 ) -> CheckedSweep:
-    """Check everything that `run_sweep` checks, start nothing, and say what would be done.
+    """Check everything that `run_sweep` checks, start nothing, and return what would be done.
+
+    Args:
+        config_path: The sweep file, as for `run_sweep`.
+        output_dir: The directory that everything would be written to.
+        dataset: The dataset, as for `run_sweep`.
+        given: The other arguments of `run_sweep`, by name.
 
     Raises:
-        InvalidInputError: Everything that was found wrong.
+        InvalidInputError: Something is wrong; every problem is in it.
     """
-    sweeper = _sweeper(
-        options,
-        config_path=config_path,
-        output_dir=output_dir,
-        model_name=model_name,
-        dataset=dataset,
-        task_type=task_type,
-        project_name=project_name,
-        metric_name=metric_name,
-        metric_goal=metric_goal,
-        seed=seed,
-        precision=precision,
-        trust_remote_code=trust_remote_code,
-    )
-    plan = sweeper.plan(sweep_count, command=_agent_command(sweeper, options), **options)
+    sweeper, options = _prepare(config_path, output_dir, {"dataset": dataset, **given})
+    plan = sweeper.plan(command=_agent_command(sweeper, given), **options)
     trainer = cast("HuggingFaceTrainer", sweeper.trainer)
     trials, _ = trainer.plan(plan.config, plan.objective)
     assert trials is not None  # noqa: S101  (the same checks passed a moment ago)
@@ -238,16 +207,16 @@ def train_model(
     output_dir: Path | str,
     dataset: Path | str,
     best_config_path: Path | str,
-    model_name: str = DEFAULT_MODEL,
-    task_type: str = DEFAULT_TASK,
+    model_name: str | None = None,
+    task_type: str | Task | None = None,
     project_name: str | None = None,
     metric_name: str | None = None,
     metric_goal: Goal | None = None,
     *,
     seed: int | None = None,
-    precision: Precision = "auto",
+    precision: Precision | None = None,
     early_stopping_patience: int | None = None,
-    trust_remote_code: bool = False,
+    trust_remote_code: bool | None = None,
     observer: Observer | None = None,
     **training_arguments: Any,
 ) -> dict[str, Any]:
@@ -280,21 +249,26 @@ def train_model(
         InvalidInputError: Everything that was found wrong before training; nothing was started.
         TrialError: Training came to nothing, for the reason that it says.
     """
+    from bertnado_config import TrainingInputs
+
     from bertnado.final import prepare_final, train_final
 
+    given = {
+        "model_name": model_name,
+        "dataset": dataset,
+        "task_type": task_type,
+        "precision": precision,
+        "trust_remote_code": trust_remote_code,
+    }
     run = prepare_final(
+        TrainingInputs.completed(given, {}),
         output_dir=Path(output_dir),
-        dataset=dataset,
         best_config_path=Path(best_config_path),
-        model_name=model_name,
-        task_type=task_type,
         project_name=project_name,
         metric_name=metric_name,
         metric_goal=metric_goal,
         seed=seed,
-        precision=precision,
         patience=early_stopping_patience,
-        trust_remote_code=trust_remote_code,
         overrides=training_arguments,
     )
     return train_final(run, observer)

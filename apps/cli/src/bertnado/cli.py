@@ -8,17 +8,21 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
-from bertnado_metrics import TASKS
 from click.core import ParameterSource
 
 from bertnado import api
+from bertnado.flags import GeneratedCommand, flag_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from bertnado_config import InvalidInputError
 
 _QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "WANDB_SILENT": "true"}
 """What keeps the libraries' own messages out of a display, unless a person has set it."""
@@ -26,155 +30,39 @@ _QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 """How a system says that there is no room, or no more for this user."""
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-def _options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
-    """Join several option decorators into one, in the order that `--help` shows."""
-
-    def decorate(command: _Command) -> _Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-_run_options = _options(
-    click.option(
-        "--output-dir",
-        type=click.Path(),
-        help="Where everything is written. A directory that holds results already is refused.  [required]",
-    ),
-    click.option(
-        "--dataset",
-        type=click.Path(),
-        help="A Hugging Face DatasetDict on disk with train, validation and perhaps test; columns labels and "
-        "input_ids, attention_mask, or labels and sequence.  [required]",
-    ),
-    click.option(
-        "--model-name",
-        help=f"A model on the Hugging Face hub, or a directory that holds one.  [default: {api.DEFAULT_MODEL}]",
-    ),
-    click.option(
-        "--task-type",
-        type=click.Choice(sorted(TASKS)),
-        help=f"What the labels are.  [default: {api.DEFAULT_TASK}]",
-    ),
-    click.option(
-        "--project-name",
-        help="The W&B project to track in.  [default: the sweep file's, otherwise WANDB_PROJECT, otherwise bertnado]",
-    ),
-    click.option(
-        "--metric-name",
-        help="What trials and checkpoints are judged by, for example eval/roc_auc.  "
-        "[default: the sweep file's, otherwise the task's]",
-    ),
-    click.option(
-        "--metric-goal",
-        type=click.Choice(["maximize", "minimize"]),
-        help="Whether more or less of it is better.  [default: what the metric implies]",
-    ),
-    click.option(
-        "--precision",
-        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-        help="What training computes in, where the file does not say it. auto is bf16, with TF32 for the rest, on a "
-        "GPU that has it, and fp32 elsewhere.  [default: auto]",
-    ),
-    click.option(
-        "--trust-remote-code",
-        is_flag=True,
-        default=None,
-        help="Let code that comes with the model run. DNABERT-2 and Nucleotide Transformer v2 need it.",
-    ),
+_OUTPUT_DIR = "Directory to write everything to. One that already contains results is refused.  [required]"
+_CONFIG_PATH = "Sweep file, JSON or YAML, in W&B's format. Required unless --sweep-id names a sweep."
+_JOIN = (
+    "Work on the sweep in that directory, which other machines may see as well, with its recorded options. Only the "
+    "options of this machine may be added."
 )
 
-_sweep_options = _options(
-    click.option(
-        "--config-path",
-        type=click.Path(),
-        help="The sweep file, JSON or YAML, as W&B reads it. Required unless --sweep-id names a sweep.",
-    ),
-    _run_options,
-    click.option(
-        "--sweep-count",
-        type=int,
-        help="How many trials.  [default: a grid runs whole; otherwise the file's run_cap, otherwise 10]",
-    ),
-    click.option(
-        "--backend",
-        type=click.Choice(["auto", "wandb", "local"]),
-        default="auto",
-        show_default=True,
-        help="Who proposes trials: W&B, or this machine alone (no account, no internet). auto is wandb where a key "
-        "is configured, WANDB_MODE allows it and the server answers, otherwise local.",
-    ),
-    click.option(
-        "--sweep-id",
-        help="Join a sweep that is at W&B already: [ENTITY/PROJECT/]ID. Its file is the one that W&B has.",
-    ),
-    click.option("--entity", help="The W&B user or team.  [default: the sweep file's, otherwise yours]"),
-    click.option(
-        "--workers",
-        type=click.IntRange(min=1),
-        help="How many processes train at once, each with a GPU, or a share of one; together they run --sweep-count "
-        "trials.  [default: as many as the visible GPUs take, 1 without a GPU]",
-    ),
-    click.option(
-        "--trials-per-gpu",
-        type=click.IntRange(min=1),
-        default=1,
-        show_default=True,
-        help="How many trials share one GPU, each with its part of the memory. A small model leaves much of one idle.",
-    ),
-    click.option(
-        "--keep-checkpoints",
-        type=click.Choice(["best", "all", "none"]),
-        help="Whose weights stay on disk. Those that cannot be the best any more are removed as the sweep goes on.  "
-        "[default: best]",
-    ),
-    click.option(
-        "--resume",
-        is_flag=True,
-        help="Go on with the sweep in --output-dir: what was finished counts, what was interrupted is tried again. "
-        "Flags that are not given are as they are recorded.",
-    ),
-    click.option(
-        "--allow-config-change",
-        is_flag=True,
-        help="Let a resumed sweep go on with another sweep file, seed, model or dataset.",
-    ),
-    click.option(
-        "--storage",
-        metavar="URL",
-        envvar="BERTNADO_STORAGE",
-        show_envvar=True,
-        help="Record the sweep in a database that machines share, postgresql://USER:PASSWORD@HOST/DATABASE, and not in "
-        "--output-dir, which is then each machine's own.",
-    ),
-    click.option(
-        "--study",
-        metavar="NAME",
-        help="The sweep's name in --storage. A sweep of that name is joined, with all flags as they are recorded "
-        "there; otherwise it begins.  [default: the sweep's id]",
-    ),
-    click.option(
-        "--time-limit",
-        metavar="DURATION",
-        help="End the sweep after 3h30m, 90m, 2d, ...: no trial is started that would not end in time, running ones "
-        "are interrupted.",
-    ),
-    click.option(
-        "--max-failures",
-        type=click.IntRange(min=1),
-        help="End the sweep when so many trials have failed.  [default: when the first three fail for the same reason]",
-    ),
-    click.option(
-        "--seed",
-        type=click.IntRange(min=0),
-        help="Seeds search and training.  [default: 42]",
-    ),
-)
+
+def _run_sweep_flags() -> list[click.Parameter]:
+    from bertnado_config import TrainingInputs
+    from bertnado_sweep import SweepOptions
+
+    from bertnado.flags import flags_of
+
+    return [
+        click.Option(["--config-path"], type=click.Path(), help=_CONFIG_PATH),
+        click.Option(["--output-dir"], type=click.Path(), help=_OUTPUT_DIR),
+        *flags_of(TrainingInputs, leave_out=["seed"]),
+        *flags_of(SweepOptions),
+    ]
+
+
+def _full_train_flags() -> list[click.Parameter]:
+    from bertnado_config import TrainingInputs
+    from bertnado_sweep import SweepOptions
+
+    from bertnado.flags import flags_of, make_flag
+
+    return [
+        click.Option(["--output-dir"], type=click.Path(), help=_OUTPUT_DIR),
+        *flags_of(TrainingInputs, leave_out=["seed"]),
+        *(make_flag(SweepOptions, name) for name in ("project_name", "metric_name", "metric_goal")),
+    ]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -187,15 +75,8 @@ def main() -> None:
     """
 
 
-@main.command("run-sweep")
-@_sweep_options
-@click.option(
-    "--join",
-    type=click.Path(),
-    metavar="OUTPUT_DIR",
-    help="Work on the sweep in that directory, which other machines see as well, with all flags as they are recorded "
-    "there. Only --workers, --trials-per-gpu, --time-limit and --storage may be added.",
-)
+@main.command("run-sweep", cls=GeneratedCommand, generate=_run_sweep_flags)
+@click.option("--join", type=click.Path(), metavar="OUTPUT_DIR", help=_JOIN)
 @click.pass_context
 def run_sweep(context: click.Context, join: str | None, **flags: Any) -> None:
     r"""Search for the best training settings.
@@ -209,16 +90,16 @@ def run_sweep(context: click.Context, join: str | None, **flags: Any) -> None:
       bertnado run-sweep --join output/sweep
     """
     if join is not None:
-        given = _recorded_flags(context, "--join", {"workers", "trials_per_gpu", "time_limit", "storage"})
+        given = _recorded_flags(context, "--join", _joining_options() - {"study"})
         run = partial(api.join_sweep, join, **given)
     elif flags["study"] is not None and flags["config_path"] is None:
-        own = {"storage", "study", "output_dir", "dataset", "model_name", "workers", "trials_per_gpu", "time_limit"}
+        own = {*_joining_options(), "output_dir", "dataset", "model_name"}
         _require(flags, "output_dir")
         run = partial(api.join_sweep, **_recorded_flags(context, "--study without --config-path", own))
     else:
         _require_sweep(flags)
         run = partial(api.run_sweep, **flags)
-    with _kind_errors(again="" if join or flags["resume"] else "--resume"):
+    with exit_on_error(again="" if join or flags["resume"] else "--resume"):
         from bertnado.display import Display
 
         with Display() as display:
@@ -226,37 +107,45 @@ def run_sweep(context: click.Context, join: str | None, **flags: Any) -> None:
         click.echo(json.dumps(found, indent=2))
 
 
+def _joining_options() -> set[str]:
+    """Return the options that a machine may give when it joins a recorded sweep."""
+    from bertnado_sweep import SweepOptions
+
+    return {name for name in SweepOptions.model_fields if SweepOptions.details(name).for_joining}
+
+
 def _require(flags: dict[str, Any], *names: str) -> None:
     for name in names:
         if flags[name] is None:
-            raise click.UsageError(f"Missing option '--{name.replace('_', '-')}'.")
+            raise click.UsageError(f"Missing option '{flag_of(name)}'.")
 
 
 def _require_sweep(flags: dict[str, Any]) -> None:
-    """See to it that a sweep has what it needs; one that goes on has it in its record."""
+    """Check that a sweep has what it needs; one that continues has it in its record."""
     _require(flags, "output_dir", *(() if flags["resume"] else ("dataset",)))
 
 
 def _recorded_flags(context: click.Context, why: str, allowed: set[str]) -> dict[str, Any]:
-    """The flags that were given, where all but a few are those of the recorded sweep."""
+    """Return the flags that were given, if all but a few are those of the recorded sweep."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
     given = {name for name, source in sources.items() if source is ParameterSource.COMMANDLINE and name != "join"}
-    others = sorted(f"--{name.replace('_', '-')}" for name in given - allowed)
+    others = sorted(map(flag_of, given - allowed))
     if others:
-        raise click.UsageError(f"{why} takes everything from the record of the sweep; leave {', '.join(others)} out")
+        raise click.UsageError(
+            f"{why} takes all other options from the record of the sweep; remove {', '.join(others)}"
+        )
     taken = given | ({"storage"} if context.params["storage"] else set[str]())
     return {name: context.params[name] for name in taken}
 
 
-@main.command()
-@_sweep_options
+@main.command(cls=GeneratedCommand, generate=_run_sweep_flags)
 def check(**flags: Any) -> None:
     """Check a sweep and show its plan, without starting anything.
 
     Takes the flags of run-sweep.
     """
     _require_sweep(flags)
-    with _kind_errors():
+    with exit_on_error():
         from bertnado.plan_text import describe_plan
 
         click.echo(describe_plan(api.check_sweep(**flags)))
@@ -292,7 +181,7 @@ def sweep_status(
     """
     if output_dir is None and (sweep_id is None or export):
         raise click.UsageError("give --output-dir, or --sweep-id" if not export else "--export needs --output-dir")
-    with _kind_errors():
+    with exit_on_error():
         from bertnado_sweep import recorded_status, service_status
 
         from bertnado.status_text import describe_status
@@ -310,8 +199,7 @@ def sweep_status(
             click.echo(f"{what}: {status.export(str(output_dir))}")
 
 
-@main.command("full-train")
-@_run_options
+@main.command("full-train", cls=GeneratedCommand, generate=_full_train_flags)
 @click.option(
     "--best-config-path",
     required=True,
@@ -339,7 +227,7 @@ def full_train(**flags: Any) -> None:
         --output-dir output/train --dataset output/dataset
     """
     _require(flags, "output_dir", "dataset")
-    with _kind_errors():
+    with exit_on_error():
         from bertnado.display import Display
 
         with Display() as display:
@@ -356,14 +244,14 @@ def quickstart(directory: str | None) -> None:
     Writes a dataset, a model and a sweep of 5 trials to DIRECTORY (default: a fresh quickstart, quickstart_2, ...),
     always with the local backend, without account or internet.
     """
-    with _kind_errors():
+    with exit_on_error():
         from bertnado.quickstart import run_quickstart
 
         run_quickstart(directory)
 
 
 @contextmanager
-def _kind_errors(*, again: str | None = None) -> Generator[None]:
+def exit_on_error(*, again: str | None = None) -> Generator[None]:
     """End with one message: exit code 2 for a mistake, 1 for a sweep that failed, 128 + n for signal n.
 
     Args:
@@ -376,7 +264,7 @@ def _kind_errors(*, again: str | None = None) -> Generator[None]:
     try:
         yield
     except InvalidInputError as error:
-        _end(str(error), 2)
+        _end(describe_error(error), 2)
     except (RuntimeError, OSError) as error:
         from bertnado_sweep import NoEligibleTrialError, ServiceError, StorageError, TooManyFailuresError
 
@@ -391,7 +279,7 @@ def _kind_errors(*, again: str | None = None) -> Generator[None]:
 
 def _way_on(again: str) -> str:
     """Write the command that goes on with an interrupted sweep; a password has to be filled in again."""
-    from bertnado_sweep import masked_words
+    from bertnado_sweep.records.secrets import masked_words
 
     words = [Path(sys.argv[0]).name, *sys.argv[1:], *filter(None, [again])]
     shown = masked_words(words)
@@ -405,6 +293,18 @@ def _explain(error: Exception, again: str | None) -> str:
         return str(error)
     way = "" if again is None else f", then go on with\n{_way_on(again)}"
     return f"{error.filename or 'a file'} cannot be written: {error.strerror}; free some space there{way}"
+
+
+def describe_error(error: InvalidInputError) -> str:
+    """Return every problem of invalid input, with arguments shown as the flags that they are here."""
+    from bertnado_config import ArgumentProblem
+
+    lines = [
+        problem.worded(flag_of) if isinstance(problem, ArgumentProblem) else str(problem) for problem in error.problems
+    ]
+    if error.source is None:
+        return "\n".join(lines)
+    return "\n".join([f"{error.source} cannot be used:", *(f"  {line}" for line in lines)])
 
 
 def _end(message: str, code: int) -> None:

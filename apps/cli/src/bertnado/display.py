@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from bertnado_config import flatten_parameters, parameter_label
-from bertnado_sweep import (
+from bertnado_sweep.running.events import (
     Event,
     Note,
     RunStarted,
     SweepStarted,
-    Trial,
     TrialEnded,
     TrialEvaluated,
     TrialProgress,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bertnado_config import SweepConfig
+    from bertnado_sweep import Trial
 
 _QUIET_SECONDS = 10.0
 """Without a terminal, an evaluation is a line of its own only after so long a silence."""

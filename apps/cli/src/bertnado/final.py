@@ -14,7 +14,10 @@ from bertnado_config import (
     read_json,
 )
 from bertnado_metrics import Objective, resolve_objective
-from bertnado_sweep import BEST_DETAILS_FILE, output_problems, project_problems, single_run
+from bertnado_sweep.backends.wandb.environment import project_problems
+from bertnado_sweep.records.best import BEST_DETAILS_FILE
+from bertnado_sweep.records.files import output_problems
+from bertnado_sweep.single_run import single_run
 from bertnado_train import HuggingFaceTrainer, convert_arguments, override_arguments
 from bertnado_train import train_model as train
 
@@ -22,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from bertnado_config import TrainingInputs
     from bertnado_metrics import Goal
-    from bertnado_sweep import Observer
-    from bertnado_train import Precision
+    from bertnado_sweep.running.events import Observer
 
 DEFAULT_SEED = 42
 
@@ -50,19 +53,15 @@ class FinalRun:
 
 
 def prepare_final(
+    inputs: TrainingInputs,
     *,
     output_dir: Path,
-    dataset: Path | str,
     best_config_path: Path,
-    model_name: str,
-    task_type: str,
     project_name: str | None,
     metric_name: str | None,
     metric_goal: Goal | None,
     seed: int | None,
-    precision: Precision,
     patience: int | None,
-    trust_remote_code: bool,
     overrides: Mapping[str, Any],
 ) -> FinalRun:
     """Check everything that can be checked before training; see `bertnado.api.train_model`.
@@ -72,25 +71,18 @@ def prepare_final(
     """
     best = read_best_config(best_config_path)
     carried, problems = _carried_over(best, best_config_path)
-    if precision != "auto":
+    if inputs.precision != "auto":
         carried = {name: value for name, value in carried.items() if name not in _PRECISION}
     given = dict(overrides) if seed is None else {**overrides, "seed": seed}
     parameters = override_arguments(override_arguments(carried, best.parameters), given)
     carried = {name: value for name, value in carried.items() if parameters.get(name) == value}
-    trainer = HuggingFaceTrainer(
-        model_name=model_name,
-        dataset=dataset,
-        task_type=task_type,
-        seed=DEFAULT_SEED,
-        precision=precision,
-        trust_remote_code=trust_remote_code,
-    )
+    trainer = HuggingFaceTrainer(**dict(inputs))
     if not parameters:
         message = "must hold the parameters to train with, and holds none; name the best_sweep_config.json of a sweep"
         raise InvalidInputError([Problem("", message)], source=str(best_config_path))
     problems += [*_output_problems(output_dir), *project_problems(project_name)]
     try:
-        objective = _objective(best, task_type, metric_name, metric_goal)
+        objective = _objective(best, inputs.task_name, metric_name, metric_goal)
         config = parse_sweep_config(_constants(parameters))
     except InvalidInputError as error:
         raise InvalidInputError([*problems, *error.problems], source=str(best_config_path)) from None

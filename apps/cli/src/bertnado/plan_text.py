@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import parameter_label
-from bertnado_sweep import EarlyTermination
+from bertnado_sweep.search.early_stopping import EarlyTermination
+from bertnado_sweep.start import JoinedWandbSweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +31,9 @@ def describe_plan(checked: CheckedSweep) -> str:
     lines = [
         *(f"Warning: {warning}" for warning in plan.warnings),
         f"objective     {plan.objective.goal} {plan.objective.name}, at each trial's best checkpoint",
-        f"backend       {plan.backend_reason}",
-        *([f"joins         {plan.joined}"] if plan.joined else []),
-        f"search        {plan.config.method}" + (f", seed {plan.seed}" if plan.backend == "local" else ""),
+        f"backend       {plan.backend}",
+        *([f"joins         {plan.start.sweep}"] if isinstance(plan.start, JoinedWandbSweep) else []),
+        f"search        {plan.config.method}" + (f", seed {plan.options.seed}" if plan.backend.name == "local" else ""),
         f"trials        {plan.budget}" + (f", by {plan.workers} workers" if plan.workers > 1 else ""),
         f"steps         {_span(trials.steps)} per trial, {_span(trials.evaluations)} evaluations",
         f"stopped early {_early_termination(plan.config, plan.objective)}",

@@ -2,11 +2,13 @@
 
 from bertnado_metrics import nearest
 
+from .argument_problem import ArgumentProblem
 from .best_config import BEST_METRIC_KEYS, BestConfig, read_best_config, write_best_config
 from .errors import InvalidInputError, Problem, SweepConfigError
 from .files import read_document, read_json, write_json
-from .methods import declare_method
+from .methods import declare_method, method_names, space_problems
 from .nesting import ParameterPath, flatten_parameters, nest_parameters, parameter_label, parameter_place
+from .option_details import OptionDetails
 from .parameters import (
     FORMS,
     Beta,
@@ -53,10 +55,14 @@ __all__ = [
     "Metric",
     "Hyperband",
     "declare_method",
+    "method_names",
+    "space_problems",
     "Problem",
+    "ArgumentProblem",
     "InvalidInputError",
     "SweepConfigError",
     "TrainingInputs",
+    "OptionDetails",
     "Precision",
     "sample_parameters",
     "grid_parameters",

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 (pydantic reads the annotations)
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from bertnado_metrics import Task  # noqa: TC002 (the same)
+from bertnado_metrics import TASKS, Task, get_task
 from pydantic import BaseModel, ConfigDict, GetPydanticSchema
+
+from .argument_problem import ArgumentProblem
+from .errors import InvalidInputError
+from .option_details import OptionDetails
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 """`auto` is bf16 on a GPU that supports it, with TF32 for what stays fp32, and fp32 everywhere else."""
@@ -27,15 +34,64 @@ class TrainingInputs(BaseModel):
         protected_namespaces=(),
     )
 
-    model_name: Annotated[str, _AsGiven]
-    """A directory that holds a model, or the name of a model on the Hugging Face hub."""
+    model_name: Annotated[str, _AsGiven] = "PoetschLab/GROVER"
+    """Model on the Hugging Face hub, or a directory that holds one."""
     dataset: Annotated[str | Path, _AsGiven]
-    """A tokenised `DatasetDict` on disk with the splits `train`, `validation` and, optionally, `test`."""
-    task_type: Annotated[str | Task, _AsGiven] = "binary_classification"
-    """The task: the name of one of `bertnado_metrics.TASKS`, or a `Task`."""
+    """Prepared dataset: a Hugging Face `DatasetDict` on disk with the splits train, validation and, optionally, test;
+    columns labels and either input_ids and attention_mask, or sequence."""
+    task_type: Annotated[str | Task, _AsGiven, OptionDetails(choices=lambda: sorted(TASKS))] = "binary_classification"
+    """Task: what the labels are."""
     seed: Annotated[int, _AsGiven] = 42
     """Seed of a trial whose parameters do not include one, from 0 to 2**32 - 1."""
     precision: Annotated[Precision, _AsGiven] = "auto"
-    """Floating-point precision of training, unless the sweep file sets it."""
+    """Floating-point precision of training, unless the sweep file sets it. `auto` is bf16, with TF32 for the rest, on a
+    GPU that supports it, and fp32 everywhere else."""
     trust_remote_code: Annotated[bool, _AsGiven] = False
-    """Allow Python code that comes with the model to run."""
+    """Allow Python code that comes with the model to run. DNABERT-2 and Nucleotide Transformer v2 need it."""
+
+    @classmethod
+    def completed(cls, given: Mapping[str, Any], recorded: Mapping[str, Any]) -> Self:
+        """Make the inputs from what is given and, for the rest, what is recorded.
+
+        Args:
+            given: Values by name; None stands for one that is not given.
+            recorded: Values of an earlier sweep, possibly none.
+
+        Raises:
+            InvalidInputError: The dataset is missing, or no task has that name.
+        """
+        known = {name: value for name, value in recorded.items() if name in cls.model_fields}
+        known |= {name: value for name, value in given.items() if value is not None}
+        if known.get("dataset") is None:
+            message = "{dataset} is required: the directory that save_to_disk wrote"
+            raise InvalidInputError([ArgumentProblem("dataset", message)])
+        inputs = cls(**known)
+        try:
+            get_task(inputs.task_name)
+        except ValueError as error:
+            if isinstance(inputs.task_type, str):
+                raise InvalidInputError([ArgumentProblem("task_type", str(error))]) from None
+        return inputs
+
+    @property
+    def task_name(self) -> str:
+        """The name of the task."""
+        return self.task_type if isinstance(self.task_type, str) else self.task_type.name
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what a sweep records of its inputs, with paths that are found from everywhere; not the seed."""
+        return {
+            "model_name": _absolute(self.model_name),
+            "dataset": _absolute(self.dataset),
+            "task_type": self.task_name,
+            "trust_remote_code": self.trust_remote_code,
+            "precision": self.precision,
+        }
+
+
+def _absolute(place: str | Path) -> str:
+    """Return the absolute path of what exists under that name; a name on the hub stays as it is."""
+    try:
+        return str(Path(place).resolve()) if str(place).strip() and Path(place).exists() else str(place)
+    except (OSError, ValueError):  # no file can have that name
+        return str(place)

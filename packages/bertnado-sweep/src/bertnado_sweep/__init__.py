@@ -1,31 +1,15 @@
 """Many training runs: proposing, recording, stopping and choosing the best."""
 
-from .backends.wandb.environment import BackendName, is_inside_agent, project_problems
+from .backends import register_backend
 from .backends.wandb.service import ServiceError
-from .plan import Plan, SweepOptions, plan_sweep, require_backend
-from .records.best import BEST_DETAILS_FILE, KeepCheckpoints, NoEligibleTrialError, best_so_far, choose_best
-from .records.files import output_problems
-from .records.secrets import masked_words
-from .records.trial import Trial, TrialState
-from .resume import RecordedSweep, find_recorded, require_recorded
-from .running.events import (
-    Event,
-    Note,
-    Observer,
-    RunStarted,
-    SweepStarted,
-    TrialEnded,
-    TrialEvaluated,
-    TrialProgress,
-    TrialStarted,
-)
-from .running.function_trainer import FunctionTrainer
+from .options import SweepOptions
+from .plan import Plan
+from .planning import plan_sweep
+from .records.best import NoEligibleTrialError
+from .records.trial import Trial
 from .running.limits import StorageError, TooManyFailuresError
 from .running.stop_request import Interrupted
-from .running.tracker import Tracker
-from .search.early_stopping import EarlyTermination
-from .search.propose import propose
-from .single_run import single_run
+from .search import SearchMethod, register_method
 from .status import SweepStatus, recorded_status, service_status
 from .sweep import SweepResult, run_plan, run_sweep
 from .sweeper import Sweeper
@@ -34,45 +18,20 @@ __all__ = [
     "run_sweep",
     "SweepResult",
     "Sweeper",
+    "SweepOptions",
     "plan_sweep",
     "run_plan",
-    "require_backend",
-    "single_run",
-    "output_problems",
-    "BackendName",
-    "BEST_DETAILS_FILE",
     "Plan",
-    "SweepOptions",
-    "FunctionTrainer",
-    "KeepCheckpoints",
+    "Trial",
+    "recorded_status",
+    "service_status",
+    "SweepStatus",
+    "SearchMethod",
+    "register_method",
+    "register_backend",
     "NoEligibleTrialError",
     "TooManyFailuresError",
     "Interrupted",
-    "RecordedSweep",
-    "StorageError",
-    "find_recorded",
-    "require_recorded",
-    "masked_words",
-    "choose_best",
-    "best_so_far",
-    "propose",
-    "EarlyTermination",
-    "Trial",
-    "TrialState",
-    "Tracker",
-    "Event",
-    "Observer",
-    "SweepStarted",
-    "RunStarted",
-    "TrialStarted",
-    "TrialProgress",
-    "TrialEvaluated",
-    "TrialEnded",
-    "Note",
-    "SweepStatus",
-    "recorded_status",
-    "service_status",
     "ServiceError",
-    "is_inside_agent",
-    "project_problems",
+    "StorageError",
 ]

@@ -4,10 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bertnado_metrics import TASKS, Goal, Objective, metric_name_for_trainer
+from bertnado_metrics import TASKS, Goal, Objective, Task, metric_name_for_trainer, resolve_objective
 
 if TYPE_CHECKING:
     from bertnado_config import SweepConfig
+
+
+def objective_of(
+    task: str | Task | None, config: SweepConfig, metric_name: str | None = None, metric_goal: Goal | None = None
+) -> Objective:
+    """Return the objective from the arguments, the sweep file and the task, in this order.
+
+    Raises:
+        ValueError: It is unknown, or the task does not compute it.
+    """
+    if task is None and metric_name is None:
+        return declared_objective(config)
+    declared = config.metric
+    return resolve_objective(
+        task if isinstance(task, str) else task.name if task else "",
+        metric_name,
+        metric_goal,
+        declared_name=declared.name if declared else None,
+        declared_goal=declared.goal if declared else None,
+    )
 
 
 def declared_objective(config: SweepConfig) -> Objective:

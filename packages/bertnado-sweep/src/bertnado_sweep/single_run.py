@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from .backends.wandb.environment import choose_backend, project_of
+from .backends.wandb.environment import project_of, require_wandb
 from .plan import new_sweep_id
 from .records.files import now
 from .records.trial import Trial
@@ -48,9 +48,9 @@ def single_run(
     listen = observer or _nobody
     run_id = new_sweep_id()
     trial = Trial(number=0, id=run_id, state="running", parameters=parameters, directory=directory, started=now())
-    choice = choose_backend("auto")
+    why_offline = _why_offline()
     tracker = Tracker.start(
-        online=choice.backend == "wandb",
+        online=why_offline is None,
         directory=directory,
         project=project_of(project),
         group=group,
@@ -60,7 +60,7 @@ def single_run(
         config=parameters,
     )
     report = TrialReport(trial, objective, tracker, listen)
-    where = f"at W&B: {tracker.url}" if tracker.url else f"offline, {choice.why}"
+    where = f"at W&B: {tracker.url}" if tracker.url else f"offline, because {why_offline}"
     listen(RunStarted(run_id, objective, parameters, directory, (*notes, f"tracked {where}")))
     try:
         yield report
@@ -68,6 +68,16 @@ def single_run(
         tracker.finish({}, failed=True)
         raise
     tracker.finish(_best_value(report))
+
+
+def _why_offline() -> str | None:
+    """Return why W&B cannot be used, and how to change that; None if it can."""
+    try:
+        require_wandb()
+    except ValueError as error:
+        what, _, cure = str(error).partition("; ")
+        return f"{what} (to use W&B, {cure})"
+    return None
 
 
 def _best_value(report: TrialReport) -> dict[str, float]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from bertnado_config import InvalidInputError, Problem
 
+from .backends import get_backend_type
 from .backends.wandb.environment import quiet_client, require_wandb
-from .backends.wandb.service import ServiceError, find_sweep, parse_service_config, read_service_trials
+from .backends.wandb.service import ServiceError, check_service_config, find_sweep, read_service_trials
 from .objective import declared_objective
 from .records.best import BEST_CONFIG_FILE, NoEligibleTrialError, choose_best, export_best, read_exported
 from .records.files import SWEEP_FILE, named_directory
@@ -84,7 +85,7 @@ def recorded_status(output_dir: str | Path, *, storage: str | None = None) -> Sw
     recorded = find_recorded(directory, storage=storage)
     if recorded is None:
         raise InvalidInputError([Problem("storage", f"the database no longer has the sweep of {directory}")])
-    trials, warnings = recorded.read_trials()
+    trials, warnings = get_backend_type(recorded.backend).read_trials(recorded)
     return SweepStatus(recorded.sweep_id, str(directory), recorded.objective, tuple(trials), tuple(warnings))
 
 
@@ -104,7 +105,7 @@ def service_status(sweep_id: str, *, entity: str | None = None, project: str | N
         require_wandb()
         with quiet_client(here):
             sweep, document = find_sweep(sweep_id, entity=entity, project=project)
-            config = parse_service_config(document, sweep)
+            config = check_service_config(document, sweep).require()
             objective = declared_objective(config)
             trials = read_service_trials(sweep, config, objective, here)
             return SweepStatus(sweep.id, sweep.url, objective, tuple(trials))

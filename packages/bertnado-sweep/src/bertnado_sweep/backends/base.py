@@ -1,22 +1,30 @@
-"""What every backend is: the place where a sweep's trials come from and are recorded."""
+"""What a backend is: the place where the trials of a sweep come from and are recorded."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
+    from bertnado_config import Problem, SweepConfig
+
+    from bertnado_sweep.options import SweepOptions
+    from bertnado_sweep.plan import Plan
+    from bertnado_sweep.records.recorded_sweep import RecordedSweep
     from bertnado_sweep.records.trial import Trial
     from bertnado_sweep.running.events import Observer
 
 
 class Backend(Protocol):
-    """One sweep, worked on by this machine. It is made with a `Plan`."""
+    """One sweep, worked on by this machine. A `BackendType` creates it from a `Plan`."""
 
     @property
     def sweep_id(self) -> str:
-        """The sweep's, the same for all of its workers."""
+        """The id of the sweep, the same for all of its workers."""
         ...
 
     @property
@@ -25,10 +33,10 @@ class Backend(Protocol):
         ...
 
     def work(self, observer: Observer) -> None:
-        """Run trials until the sweep has no more for this machine.
+        """Run trials until there are no more for this machine.
 
-        Called once. It opens the trainer's session, writes each trial's record and replaces the exported best
-        when a trial improves it. What a trial raises ends that trial alone.
+        Called once. It opens the trainer's session, writes the record of each trial and replaces the exported best
+        when a trial improves it. An exception from a trial ends that trial only.
 
         Raises:
             KeyboardInterrupt: The running trial is recorded as interrupted first.
@@ -38,13 +46,69 @@ class Backend(Protocol):
         ...
 
     def conclude(self, trials: Sequence[Trial], best: Trial) -> tuple[str, ...]:
-        """Say what a person should know of the choice of the best."""
+        """Return what a person should know of the choice of the best."""
         ...
 
     def trials(self) -> tuple[Trial, ...]:
-        """All trials of all workers as far as they are known, by number."""
+        """Return all known trials of all workers, by number."""
         ...
 
     def close(self) -> None:
-        """Give up what the backend holds. Called once, at the end, whatever that is."""
+        """Release what the backend holds. Called once, at the end, however the sweep ended."""
         ...
+
+
+class BackendType(Protocol):
+    """One kind of backend: checks what concerns it, and creates it."""
+
+    @property
+    def name(self) -> str:
+        """The name by which `backend` asks for it."""
+        ...
+
+    def is_meant_by(self, options: SweepOptions) -> bool:
+        """Return True if `backend="auto"` means this one, because of an option that only it has."""
+        ...
+
+    def check_options(self, options: SweepOptions) -> Sequence[Problem]:
+        """Return what is wrong with the options for this backend."""
+        ...
+
+    def require(self) -> str:
+        """Return a few words on the address that it uses, if it can be used.
+
+        Raises:
+            ValueError: It cannot be used now; the message is the reason and the cure, separated by `; `.
+        """
+        ...
+
+    def check_file(self, config: SweepConfig, command: Sequence[str]) -> Sequence[Problem]:
+        """Return warnings about a sweep file that only this backend has reason for."""
+        ...
+
+    def size_of(self, config: SweepConfig, *, is_exhaustive: bool) -> int | None:
+        """Return the number of different trials that it draws from a space; None if there is no limit."""
+        ...
+
+    def prepared(self, output_dir: Path) -> AbstractContextManager[None]:
+        """Return the context in which the sweep is created and runs."""
+        ...
+
+    def create(self, plan: Plan) -> Backend:
+        """Create the sweep of a plan, or join it, and record it in the output directory."""
+        ...
+
+    def read_trials(self, recorded: RecordedSweep) -> tuple[list[Trial], list[str]]:
+        """Return the recorded trials of a sweep, each in its latest attempt, by number; and what is damaged."""
+        ...
+
+
+@dataclass(frozen=True)
+class BackendChoice:
+    """The name of a backend, and why it was chosen."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason})"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bertnado_sweep.records.secrets import masked_command_line
 
+from .wandb_client import wandb_client
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
@@ -38,8 +40,7 @@ def run_settings() -> dict[str, Any]:
 
 def init_or_offline(arguments: Mapping[str, Any], warn: Callable[[str], None]) -> Run:
     """Start a run at W&B, or, where W&B does not answer, one whose files stay here; `warn` is told so."""
-    import wandb
-
+    wandb = wandb_client()
     try:
         with masked_command_line():
             return wandb.init(**arguments)
@@ -55,8 +56,7 @@ def init_or_offline(arguments: Mapping[str, Any], warn: Callable[[str], None]) -
 
 
 def _init_offline(arguments: Mapping[str, Any]) -> Run:
-    import wandb
-
+    wandb = wandb_client()
     with masked_command_line():
         return wandb.init(mode="offline", **arguments)
 
@@ -111,8 +111,7 @@ class Tracker:
         if os.environ.get("WANDB_MODE") == "disabled":
             return cls(None)
         try:
-            import wandb
-
+            wandb = wandb_client()
             place = Path(os.environ.get("WANDB_DIR") or directory)
             place.mkdir(parents=True, exist_ok=True)
             arguments: dict[str, Any] = {

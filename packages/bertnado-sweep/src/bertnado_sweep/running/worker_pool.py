@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from bertnado_config import GPU_SHARE
 
-from bertnado_sweep.backends.wandb.environment import environment
 from bertnado_sweep.records.files import now
 
+from .environment_variables import environment_variables
 from .error_text import one_line
 from .events import Event, Note, Observer, TrialProgress
 from .limits import StorageError
@@ -216,7 +216,7 @@ def _start(work: Work, place: Mapping[str, str], log: Path) -> _Worker:
     context = multiprocessing.get_context("spawn")
     heard, told = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(work, told, log))
-    with environment({"WANDB_SERVICE": None, **place}):  # a client service of its own as well
+    with environment_variables({"WANDB_SERVICE": None, **place}):  # a client service of its own as well
         process.start()
     told.close()  # the worker's end is the only one, so that its death is the end of what is heard
     return _Worker(work, place, log, process, heard)

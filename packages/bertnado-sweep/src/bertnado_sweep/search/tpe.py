@@ -22,28 +22,25 @@ if TYPE_CHECKING:
 
     from bertnado_sweep.records.trial import Trial
 
+    from .base import SearchState
+
 _EDGE = 1e-9
 """The model stays off 0 and 1, where a form without bounds is infinite."""
 
 
-def model_points(
-    config: SweepConfig, goal: Goal, trials: Sequence[Trial], number: int, seed: int
-) -> Iterator[dict[str, Any]]:
-    """Ask the model without end, each time with another seed; the first answer is what it thinks best.
+def model_points(state: SearchState) -> Iterator[dict[str, Any]]:
+    """Yield proposals of the model without end, each with another seed; the first is what it rates best.
 
     Args:
-        config: The space; at least one of its parameters varies.
-        goal: Whether higher or lower values are better.
-        trials: All trials so far; at least one is eligible.
-        number: The new trial's.
-        seed: The sweep's.
+        state: At least one parameter varies, and at least one trial is eligible.
     """
+    config = state.config
     space = dict(varied(config))
     dimensions = {parameter_label(path): _dimension(parameter) for path, parameter in space.items()}
-    past = [_to_optuna(trial, loss, config, dimensions) for trial, loss in _losses(trials, goal)]
+    past = [_to_optuna(trial, loss, config, dimensions) for trial, loss in _losses(state.trials, state.goal)]
     attempt = 0
     while True:
-        sampler_seed = int(np.random.SeedSequence([seed, number, attempt]).generate_state(1)[0])
+        sampler_seed = int(np.random.SeedSequence([state.seed, state.number, attempt]).generate_state(1)[0])
         chosen = _ask(past, dimensions, sampler_seed)
         yield point(config, {path: _unit_of(p, chosen[parameter_label(path)]) for path, p in space.items()})
         attempt += 1

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from bertnado_metrics import Objective
     from optuna.storages import BaseStorage
 
-    from bertnado_sweep.resume import RecordedSweep
+    from bertnado_sweep.records.recorded_sweep import RecordedSweep
 
 _DIED = "its worker process died"
 _LEFT = "its process was over, or not heard of any more, before it came to its end"
@@ -97,11 +97,11 @@ class LocalBackend:
         self._plan = plan
         section = plan.config.early_terminate
         self._early = None if section is None else EarlyTermination.from_section(section, plan.objective.goal)
-        self._storage = open_storage(plan.output_dir, plan.storage)
-        name = plan.study or sweep_id
+        self._storage = open_storage(plan.output_dir, plan.options.storage)
+        name = plan.options.study or sweep_id
         self._study = _study(self._storage, name, plan.objective) if pool is None else _find(self._storage, name)
-        self._presence = None if plan.storage else Presence(plan.output_dir)
-        self._place = read_place(plan.output_dir) if plan.storage else None
+        self._presence = None if plan.options.storage else Presence(plan.output_dir)
+        self._place = read_place(plan.output_dir) if plan.options.storage else None
         self._leases = Leases()
         self._pool = pool
         """Whose leader settles what this process leaves; `None` where there is no pool."""
@@ -121,18 +121,18 @@ class LocalBackend:
                 be used, or another machine has just begun a sweep of that name.
             StorageError: The database no longer answers.
         """
-        sweep_id = plan.resumes.sweep_id if plan.resumes else new_sweep_id()
-        record = plan.to_record(sweep_id, "local")
-        if plan.storage is not None:
+        sweep_id = plan.recorded.sweep_id if plan.recorded else new_sweep_id()
+        record = plan.to_record(sweep_id)
+        if plan.options.storage is not None:
             record["place"] = read_place(plan.output_dir) or uuid4().hex
-        if plan.resumes is None or plan.storage is not None:
+        if plan.recorded is None or plan.options.storage is not None:
             claim(plan.output_dir, record)
-        if plan.storage is not None:
-            if plan.resumes is None:
+        if plan.options.storage is not None:
+            if plan.recorded is None:
                 _begin_study(plan, sweep_id, record)
             return cls._go_on(plan, sweep_id, record)
         with beginning(plan.output_dir):
-            repairs = _repair(plan, plan.resumes) if plan.resumes else []
+            repairs = _repair(plan, plan.recorded) if plan.recorded else []
             backend = cls._go_on(plan, sweep_id, record)
             backend._repairs = repairs
             return backend
@@ -154,10 +154,19 @@ class LocalBackend:
         if not self._plan.is_joining:
             write_sweep(self._plan.output_dir, record)
             share(self._storage, self._study, record)
-        if self._plan.resumes is not None:
+        if self._plan.recorded is not None:
             self._settle_abandoned()
             self._settle()
             self._past = len(self._entries())
+
+    def work_in_pool(self, observer: Observer, deadline: float | None) -> None:
+        """Run trials in this worker process of a pool, see `work_alone`."""
+        if self._presence is not None:
+            self._presence.come()
+        try:
+            self.work_alone(observer, deadline)
+        finally:
+            self._leave()
 
     def _leave(self) -> None:
         if self._presence is not None:
@@ -177,10 +186,10 @@ class LocalBackend:
     def notes(self) -> tuple[str, ...]:
         """Where others find the sweep, and what was done before, where it goes on."""
         plan, trials = self._plan, self.trials()
-        where = f"--storage {masked_url(plan.storage)} --study {self._name}" if plan.storage else ""
+        where = f"--storage {masked_url(plan.options.storage)} --study {self._name}" if plan.options.storage else ""
         shared = (f"other machines join with: {where} --output-dir THEIRS",) if where else ()
         shared = (*shared, *self._repairs)
-        if plan.resumes is None:
+        if plan.recorded is None:
             return shared
         done, again = sum(trial.is_counted for trial in trials), sum(map(_is_interrupted, trials))
         repeated = f", {again} interrupted are tried again" if again else ""
@@ -188,13 +197,13 @@ class LocalBackend:
 
     @property
     def _name(self) -> str:
-        return self._plan.study or self.sweep_id
+        return self._plan.options.study or self.sweep_id
 
     def conclude(self, trials: Sequence[Trial], best: Trial) -> tuple[str, ...]:
         """Say what ended the sweep, if that is not plain, and where the best checkpoint is, if that is elsewhere."""
         notes: list[str] = []
         counted = sum(trial.is_counted for trial in trials)
-        if self._plan.time_limit is not None and counted < self._plan.budget:
+        if self._plan.options.time_limit is not None and counted < self._plan.budget:
             notes.append(f"the time limit ended it after {counted} of {self._plan.budget} trials; --resume goes on")
         if best.checkpoint is not None and not self._is_ours(best):
             notes.append(f"the best trial's checkpoint is on {best.host}: {best.checkpoint}")
@@ -206,7 +215,7 @@ class LocalBackend:
 
     def work(self, observer: Observer) -> None:
         """Run trials until the budget is met, the target is reached, the space is spent or the time is over."""
-        deadline = None if self._plan.time_limit is None else time.monotonic() + self._plan.time_limit
+        deadline = None if self._plan.options.time_limit is None else time.monotonic() + self._plan.options.time_limit
         if self._plan.workers == 1:
             self.work_alone(observer, deadline)
             return
@@ -276,8 +285,8 @@ class LocalBackend:
 
         With a database two machines may call theirs alike, and themselves as well; what 0.1.0 recorded says no more.
         """
-        is_here = self._plan.storage is None or trial.place == self._place
-        if trial.place is None and self._plan.storage is not None:
+        is_here = self._plan.options.storage is None or trial.place == self._place
+        if trial.place is None and self._plan.options.storage is not None:
             is_here = trial.host == socket.gethostname()
         return is_here and is_trial_directory(trial.directory, self._plan.output_dir)
 
@@ -287,7 +296,7 @@ class LocalBackend:
             self._require_place()
             self._settle_abandoned()
             trials = self.trials()
-            check_failures(self._recent(trials), self._plan.max_failures)
+            check_failures(self._recent(trials), self._plan.options.max_failures)
             if is_too_late(trials, deadline):
                 return None
             if self._has_more(trials):
@@ -388,7 +397,7 @@ class LocalBackend:
             number, attempt, parameters = again.number, again.attempt + 1, again.parameters
         else:
             number, attempt = max((trial.number for trial in trials), default=-1) + 1, 1
-            parameters = propose(self._plan.config, self._plan.objective.goal, trials, number, self._plan.seed)
+            parameters = self._propose(trials, number)
         if parameters is None:
             self._is_spent = True
             return None
@@ -404,6 +413,10 @@ class LocalBackend:
             sweep_id=self.sweep_id,
             place=self._place,
         )
+
+    def _propose(self, trials: Sequence[Trial], number: int) -> dict[str, Any] | None:
+        plan = self._plan
+        return propose(plan.config, plan.objective.goal, trials, number, plan.options.seed, method=plan.method)
 
     def _target_is_reached(self, trials: Sequence[Trial]) -> bool:
         metric, best = self._plan.config.metric, choose_best(trials, self._plan.objective)
@@ -459,7 +472,7 @@ class LocalBackend:
             directory=plan.output_dir,
             project=plan.project,
             entity=plan.config.entity,
-            group=plan.group,
+            group=plan.application.group,
             job_type="sweep",
             run_id=trial.id,
             name=run_name(plan.config.name, trial.id),
@@ -485,7 +498,7 @@ class LocalBackend:
             UpdateFinishedTrialError: Somebody else has ended the entry already, otherwise.
         """
         self._require_place()
-        ended = with_kept_checkpoint(ended, self._plan.keep_checkpoints, self._plan.output_dir)
+        ended = with_kept_checkpoint(ended, self._plan.options.keep_checkpoints, self._plan.output_dir)
         record = self._write(ended)
         try:
             self._storage.set_trial_user_attr(entry, TRIAL_RECORD, record)
@@ -517,14 +530,19 @@ class LocalBackend:
     def _write(self, trial: Trial) -> dict[str, Any]:
         """Write `trial.json`, if its directory is ours; what comes back is what the study has to hold of the trial."""
         record = write_trial(trial) if self._is_ours(trial) else trial.to_record()
-        if self._plan.storage is None:
+        if self._plan.options.storage is None:
             return record
         return record | {"directory": str(trial.directory), "checkpoint": trial.checkpoint and str(trial.checkpoint)}
 
     def _settle(self) -> Trial | None:
         plan = self._plan
         return settle(
-            self.trials, plan.objective, plan.output_dir, self.sweep_id, plan.keep_checkpoints, is_ours=self._is_ours
+            self.trials,
+            plan.objective,
+            plan.output_dir,
+            self.sweep_id,
+            plan.options.keep_checkpoints,
+            is_ours=self._is_ours,
         )
 
     def _handle_worker_exit(self, observer: Observer, exited: WorkerExit, is_over: bool) -> bool:
@@ -618,13 +636,7 @@ def _repair(plan: Plan, recorded: RecordedSweep) -> list[str]:
 
 def _work(plan: Plan, sweep_id: str, past: int, deadline: float | None, pool: Pool, observer: Observer) -> None:
     """Work on a sweep that the leader of a worker pool has begun."""
-    backend = LocalBackend(plan, sweep_id, past, pool)
-    if backend._presence is not None:
-        backend._presence.come()
-    try:
-        backend.work_alone(observer, deadline)
-    finally:
-        backend._leave()
+    LocalBackend(plan, sweep_id, past, pool).work_in_pool(observer, deadline)
 
 
 def _find(storage: BaseStorage, name: str) -> int:
@@ -649,9 +661,9 @@ def _begin_study(plan: Plan, sweep_id: str, record: Mapping[str, Any]) -> None:
 
     Where that fails the output directory, which was claimed a moment ago, is free again.
     """
-    name = plan.study or sweep_id
+    name = plan.options.study or sweep_id
     try:
-        storage = open_storage(plan.output_dir, plan.storage)
+        storage = open_storage(plan.output_dir, plan.options.storage)
         share(storage, new_study(storage, name, plan.objective.goal), record)
     except DuplicatedStudyError:
         unclaim(plan.output_dir, sweep_id)
@@ -686,4 +698,4 @@ def _is_undecided(entry: FrozenTrial) -> bool:
 
 
 def _id(entry: FrozenTrial) -> int:
-    return entry._trial_id  # what the storage calls it; it has no other name
+    return entry._trial_id  # pyright: ignore[reportPrivateUsage] (what the storage calls it; it has no other name)

@@ -18,11 +18,13 @@ from bertnado_sweep.records.files import LOGS, beginning_alone, claim
 from bertnado_sweep.records.trial_files import read_trials
 from bertnado_sweep.running.events import Note
 from bertnado_sweep.running.stop_request import Interrupted, interrupt_main
+from bertnado_sweep.running.wandb_client import wandb_client
 from bertnado_sweep.running.worker_pool import WorkerExit, run_workers
+from bertnado_sweep.start import JoinedWandbSweep
 
 from .agent import AgentTrials
 from .environment import answers, base_url, reread_settings
-from .service import ServiceError, ServiceSweep, create_sweep, read_service_trials, sweep_state, theirs
+from .service import ServiceError, create_sweep, read_service_trials, sweep_state, wandb_best_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from bertnado_sweep.plan import Plan
+    from bertnado_sweep.records.service_sweep import ServiceSweep
     from bertnado_sweep.records.trial import Trial
     from bertnado_sweep.running.events import Observer
 
@@ -58,8 +61,8 @@ class WandbBackend:
             OSError: The record cannot be written.
         """
         plan.output_dir.mkdir(parents=True, exist_ok=True)
-        if plan.joined is not None:
-            sweep = plan.joined
+        if isinstance(plan.start, JoinedWandbSweep):
+            sweep = plan.start.sweep
             first = len(read_service_trials(sweep, plan.config, plan.objective, plan.output_dir))
             cls._claim(plan, sweep)
             return cls(plan, sweep, first)
@@ -70,7 +73,7 @@ class WandbBackend:
 
     @classmethod
     def _claim(cls, plan: Plan, sweep: ServiceSweep) -> None:
-        claim(plan.output_dir, plan.to_record(sweep.id, "wandb") | {"path": str(sweep), "url": sweep.url})
+        claim(plan.output_dir, plan.to_record(sweep.id) | {"path": str(sweep), "url": sweep.url})
 
     def close(self) -> None:
         """Nothing is held."""
@@ -85,7 +88,7 @@ class WandbBackend:
         plan = self._plan
         if plan.budget == 0:  # resumed, and nothing is left to do
             return
-        deadline = None if plan.time_limit is None else time.monotonic() + plan.time_limit
+        deadline = None if plan.options.time_limit is None else time.monotonic() + plan.options.time_limit
         if plan.workers == 1:
             numbers = itertools.count(self._first_number)
             run_agent(plan, self._sweep, plan.budget, lambda: next(numbers), observer, deadline)
@@ -108,7 +111,7 @@ class WandbBackend:
 
     def conclude(self, trials: Sequence[Trial], best: Trial) -> tuple[str, ...]:
         """Say where W&B's own choice of the best run differs, and why."""
-        named = theirs(self._sweep)
+        named = wandb_best_run_id(self._sweep)
         other = next((trial for trial in trials if trial.id == named), None)
         if other is None or other.id == best.id or (other.is_eligible and other.value == best.value):
             return ()
@@ -171,14 +174,14 @@ def sweep_document(plan: Plan) -> dict[str, Any]:
     metric: Mapping[str, Any] = document.get("metric") or {}
     document["metric"] = {**metric, "name": plan.objective.name, "goal": plan.objective.goal}
     document.setdefault("name", _name(plan))
-    if plan.command and "program" not in document and "command" not in document:
-        program, *words = plan.command
+    if plan.application.command and "program" not in document and "command" not in document:
+        program, *words = plan.application.command
         document |= {"program": program, "command": ["${env}", "${program}", *words]}
     return document
 
 
 def _name(plan: Plan) -> str:
-    parts = [plan.project, plan.group, time.strftime("%Y-%m-%d %H:%M")]
+    parts = [plan.project, plan.application.group, time.strftime("%Y-%m-%d %H:%M")]
     return " ".join(part for part in parts if part)
 
 
@@ -198,8 +201,7 @@ def run_agent(
         ServiceError: W&B no longer answers.
         InvalidInputError: What the trials share cannot be read.
     """
-    import wandb
-
+    wandb = wandb_client()
     try:
         session = plan.trainer.open()
     except ValueError as error:
@@ -210,12 +212,12 @@ def run_agent(
         objective=plan.objective,
         output_dir=plan.output_dir,
         sweep_id=sweep.id,
-        group=plan.group,
+        group=plan.application.group,
         observer=observer,
         next_number=next_number,
-        keep_checkpoints=plan.keep_checkpoints,
+        keep_checkpoints=plan.options.keep_checkpoints,
         began=plan.began,
-        max_failures=plan.max_failures,
+        max_failures=plan.options.max_failures,
         deadline=deadline,
         is_cancelled=lambda: sweep_state(sweep) in ("CANCELED", "FINISHED"),
     )

@@ -7,19 +7,16 @@ import os
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bertnado_config import Problem, project_problem
 
-if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+from bertnado_sweep.running.wandb_client import wandb_client
 
-BackendName = Literal["auto", "wandb", "local"]
-"""Where trials come from; `auto` finds out whether W&B can be used."""
-ChosenBackend = Literal["wandb", "local"]
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 DEFAULT_PROJECT = "bertnado"
 
@@ -30,36 +27,6 @@ ANSWER_SECONDS = 120
 """How long one answer may take; the client's own 30 s make it ask again, and so create a sweep twice."""
 
 HOW_TO_LOG_IN = "log in with `wandb login`, or set WANDB_API_KEY"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A backend, and why it is this one."""
-
-    backend: ChosenBackend
-    why: str
-    """As it goes on after the backend's name: `at URL`, `because ...`, `as asked for`."""
-
-    def __str__(self) -> str:
-        return f"{self.backend} {self.why}" if self.backend == "wandb" else f"{self.backend}, {self.why}"
-
-
-def choose_backend(requested: BackendName) -> Choice:
-    """Decide where trials come from. It never prompts.
-
-    Raises:
-        ValueError: W&B is asked for and cannot be used; the message says how to log in and how to go offline.
-    """
-    if requested == "local":
-        return Choice("local", "as asked for")
-    missing = _what_is_missing()
-    if missing is None:
-        other = "as asked for" if requested == "wandb" else "--backend local does without it"
-        return Choice("wandb", f"at {base_url()} ({other})")
-    what, cure = missing
-    if requested == "wandb":
-        raise ValueError(f"{what}; {cure}, or do without W&B: --backend local")
-    return Choice("local", f"because {what} (for W&B: {cure})")
 
 
 def require_wandb() -> None:
@@ -80,9 +47,9 @@ def _what_is_missing() -> tuple[str, str] | None:
         return f"WANDB_MODE is {mode}", "unset WANDB_MODE"
     url = base_url()
     if not has_credentials(url):
-        return f"no W&B key is configured for {url}", HOW_TO_LOG_IN
+        return f"no W&B API key is configured for {url}", HOW_TO_LOG_IN
     if not answers(url):
-        return f"{url} did not answer within {PROBE_SECONDS:g} s", "look at the network and at WANDB_BASE_URL"
+        return f"{url} did not answer within {PROBE_SECONDS:g} s", "check the network and WANDB_BASE_URL"
     return None
 
 
@@ -101,8 +68,7 @@ def project_problems(project: str | None) -> list[Problem]:
 
 def base_url() -> str:
     """The address of the W&B server: WANDB_BASE_URL, W&B's settings files, or W&B's own."""
-    import wandb
-
+    wandb = wandb_client()
     return str(os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url).rstrip("/")
 
 
@@ -138,29 +104,9 @@ def is_inside_agent() -> bool:
     return bool(os.environ.get("WANDB_SWEEP_ID"))
 
 
-@contextmanager
-def environment(changes: Mapping[str, str | None]) -> Generator[None]:
-    """Set variables of the environment for a while; `None` takes one out."""
-    before = {name: os.environ.get(name) for name in changes}
-    _set_environment(changes)
-    try:
-        yield
-    finally:
-        _set_environment(before)
-
-
-def _set_environment(values: Mapping[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-
-
 def reread_settings() -> None:
     """Have the client read its environment again; it does so once, and it speaks until it has."""
-    import wandb
-
+    wandb = wandb_client()
     wandb.teardown()
     _ = wandb.setup().settings
 

@@ -7,15 +7,18 @@ import io
 import math
 import os
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from bertnado_config import InvalidInputError, SweepConfig, flatten_parameters, nest_parameters, parse_sweep_config
+from bertnado_config import CheckedSweepConfig, SweepConfig, check_sweep_config, flatten_parameters, nest_parameters
 
+from bertnado_sweep.records.service_sweep import ServiceSweep
 from bertnado_sweep.records.trial import Trial, TrialState
+from bertnado_sweep.running.environment_variables import environment_variables
 from bertnado_sweep.running.tracker import DETAILS_KEY
+from bertnado_sweep.running.wandb_client import wandb_client
 
-from .environment import ANSWER_SECONDS, environment, project_of
+from .environment import ANSWER_SECONDS, project_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -39,34 +42,13 @@ class ServiceError(RuntimeError):
     """W&B's service refused, or did not answer; the message says what it was asked."""
 
 
-@dataclass(frozen=True)
-class ServiceSweep:
-    """A sweep at W&B."""
-
-    entity: str
-    project: str
-    id: str
-
-    def __str__(self) -> str:
-        return f"{self.entity}/{self.project}/{self.id}"
-
-    @property
-    def url(self) -> str:
-        """Where a person looks at it."""
-        import wandb
-
-        base = str(wandb.setup().settings.app_url).rstrip("/")
-        return f"{base}/{self.entity}/{self.project}/sweeps/{self.id}"
-
-
 def create_sweep(document: Mapping[str, Any], *, entity: str | None, project: str | None) -> ServiceSweep:
     """Create one sweep.
 
     Raises:
         ServiceError: The service refused it, or did not answer.
     """
-    import wandb
-
+    wandb = wandb_client()
     with _patient_client(), contextlib.redirect_stdout(io.StringIO()):
         try:
             sweep_id = wandb.sweep(dict(document), entity=entity, project=project)
@@ -79,8 +61,7 @@ def create_sweep(document: Mapping[str, Any], *, entity: str | None, project: st
 @contextlib.contextmanager
 def _patient_client() -> Generator[None]:
     """Wait for one answer: the client asks again, and creates again, when its own time is over."""
-    import wandb
-
+    wandb = wandb_client()
     limits: Any = wandb.Api
     usual = getattr(limits, "_HTTP_TIMEOUT", None)
     limits._HTTP_TIMEOUT = ANSWER_SECONDS
@@ -96,8 +77,7 @@ def find_sweep(path: str, *, entity: str | None, project: str | None) -> tuple[S
     Raises:
         ServiceError: There is none, or the service did not answer.
     """
-    import wandb
-
+    wandb = wandb_client()
     *above, sweep_id = path.split("/")
     entity = above[-2] if len(above) > 1 else entity
     project = above[-1] if above else project
@@ -117,8 +97,7 @@ def find_sweep(path: str, *, entity: str | None, project: str | None) -> tuple[S
 
 def sweep_state(sweep: ServiceSweep) -> str | None:
     """RUNNING, PAUSED, CANCELED or FINISHED; `None` where the service does not say."""
-    import wandb
-
+    wandb = wandb_client()
     try:
         return str(wandb.Api(timeout=10).sweep(str(sweep)).state)
     except Exception:  # noqa: BLE001 (whatever the client raises, the answer is that nobody knows)
@@ -133,8 +112,7 @@ def read_service_trials(
     Raises:
         ServiceError: The service did not answer.
     """
-    import wandb
-
+    wandb = wandb_client()
     try:
         with _scratch_directory():
             api = wandb.Api()
@@ -149,7 +127,7 @@ def read_service_trials(
 @contextlib.contextmanager
 def _scratch_directory() -> Generator[None]:
     """Give the client, which makes a directory for each run that it reads, a place for them."""
-    with tempfile.TemporaryDirectory() as scratch, environment({"WANDB_DIR": scratch}):
+    with tempfile.TemporaryDirectory() as scratch, environment_variables({"WANDB_DIR": scratch}):
         yield
 
 
@@ -181,10 +159,9 @@ def _as_trial(number: int, run: Any, config: SweepConfig, objective: Objective, 
     return trial
 
 
-def theirs(sweep: ServiceSweep) -> str | None:
-    """The id of the run that W&B itself calls the best; `None` where it names none or does not answer."""
-    import wandb
-
+def wandb_best_run_id(sweep: ServiceSweep) -> str | None:
+    """Return the id of the run that W&B itself calls the best; None if it names none or does not answer."""
+    wandb = wandb_client()
     try:
         with _scratch_directory():
             best = wandb.Api().sweep(str(sweep)).best_run()
@@ -193,16 +170,9 @@ def theirs(sweep: ServiceSweep) -> str | None:
     return None if best is None else str(best.id)
 
 
-def parse_service_config(document: Mapping[str, Any], sweep: ServiceSweep) -> SweepConfig:
-    """Make a sweep of the file that is kept at W&B.
-
-    Raises:
-        InvalidInputError: It cannot be used.
-    """
-    try:
-        return parse_sweep_config(document)
-    except InvalidInputError as error:
-        raise InvalidInputError(error.problems, source=f"the file of {sweep}") from None
+def check_service_config(document: Mapping[str, Any], sweep: ServiceSweep) -> CheckedSweepConfig:
+    """Check the sweep file that W&B has of a sweep."""
+    return replace(check_sweep_config(document), source=f"the sweep file of {sweep}")
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,115 @@
+"""Command-line flags made of declared fields: name, type, help and default stand in one place, the model's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+
+class GeneratedCommand(click.Command):
+    """A command whose flags are generated when they are first needed, so that `bertnado --help` answers at once.
+
+    Args:
+        generate: Makes the flags that come before the command's own.
+    """
+
+    def __init__(self, *args: Any, generate: Callable[[], Sequence[click.Parameter]], **kwargs: Any) -> None:
+        self._generate: Callable[[], Sequence[click.Parameter]] | None = generate
+        super().__init__(*args, **kwargs)
+
+    @property
+    def params(self) -> list[click.Parameter]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The flags of the command."""
+        if self._generate is not None:
+            self._params = [*self._generate(), *self._params]
+            self._generate = None
+        return self._params
+
+    @params.setter
+    def params(self, params: list[click.Parameter]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        self._params = params
+
+
+def flag_of(name: str) -> str:
+    """Return the flag of a field: `--sweep-count` for `sweep_count`."""
+    return f"--{name.replace('_', '-')}"
+
+
+def flags_of(model: type[BaseModel], *, leave_out: Iterable[str] = ()) -> list[click.Parameter]:
+    """Make a flag of each field of a model; one that is not given is None, whatever the field's default."""
+    return [make_flag(model, name) for name in model.model_fields if name not in {*leave_out}]
+
+
+def make_flag(model: type[BaseModel], name: str) -> click.Option:
+    """Make the flag of one field."""
+    field = model.model_fields[name]
+    details = _details_of(field)
+    kinds = _kinds_of(field.annotation)
+    choices = details.choices() if details and details.choices else _literals_in(kinds)
+    metavar = details.metavar if details else None
+    variable = details.variable if details else None
+    return click.Option(
+        [flag_of(name)],
+        type=click.Path() if Path in kinds else int if int in kinds and not choices else str,
+        is_flag=kinds == (bool,),
+        default=None,
+        metavar=metavar or (f"[{'|'.join(choices)}]" if choices else None),
+        envvar=variable,
+        show_envvar=variable is not None,
+        help=describe_field(model, name, show=flag_of),
+    )
+
+
+def describe_field(model: type[BaseModel], name: str, *, show: Callable[[str], str]) -> str:
+    """Return the doc string of a field in one line, with its default.
+
+    Args:
+        model: The model that declares the field.
+        name: The field.
+        show: How another field is referred to: by its flag, or by its name.
+    """
+    text = " ".join((model.model_fields[name].description or "").split())
+    known = {*model.model_fields, "output_dir", "config_path"}
+    text = re.sub(r"`([a-z_]+)`", lambda found: show(found[1]) if found[1] in known else found[0], text)
+    default = default_text(model, name)
+    return f"{text}  [default: {default}]" if default else text
+
+
+def default_text(model: type[BaseModel], name: str) -> str | None:
+    """Return the default of a field in words; None for a flag that is off, or a field that must be given."""
+    field = model.model_fields[name]
+    details = _details_of(field)
+    if details and details.default_text:
+        return details.default_text
+    if field.is_required():
+        return "required, unless it is recorded"
+    return None if field.default is None or field.default is False else str(field.default)
+
+
+def _details_of(field: FieldInfo) -> Any:
+    from bertnado_config import OptionDetails
+
+    return next((item for item in field.metadata if isinstance(item, OptionDetails)), None)
+
+
+def _kinds_of(annotation: Any) -> tuple[Any, ...]:
+    """Return the types that a value may have, None left out."""
+    parts = get_args(annotation) if get_args(annotation) and not _is_literal(annotation) else (annotation,)
+    return tuple(part for part in parts if part is not type(None))
+
+
+def _is_literal(annotation: Any) -> bool:
+    return all(isinstance(part, str) for part in get_args(annotation))
+
+
+def _literals_in(kinds: tuple[Any, ...]) -> tuple[str, ...]:
+    return next((get_args(kind) for kind in kinds if get_args(kind) and _is_literal(kind)), ())

@@ -1,0 +1,30 @@
+"""What is wrong with an argument of a call, worded for Python and for the command line alike."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ARGUMENT = re.compile(r"\{([a-z_]+)\}")
+
+
+@dataclass(frozen=True)
+class ArgumentProblem(Problem):
+    """One thing that is wrong with an argument of a call, and not with the content of a file.
+
+    Its `path` is the argument's name. In its message `{name}` stands for an argument: Python shows the name, the
+    command line the flag, as in `{study} requires {storage}`.
+    """
+
+    def __str__(self) -> str:
+        return self.worded(lambda name: name)
+
+    def worded(self, show: Callable[[str], str]) -> str:
+        """Return the message with each argument shown as `show` says."""
+        return _ARGUMENT.sub(lambda found: show(found[1]), self.message)

@@ -1,0 +1,83 @@
+"""How the W&B backend is chosen, checked and created."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bertnado_config import ArgumentProblem, Problem
+
+from bertnado_sweep.records.trial_files import by_number, read_trial_files
+from bertnado_sweep.search.space import space_size
+
+from .environment import base_url, quiet_client, require_wandb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from bertnado_config import SweepConfig
+
+    from bertnado_sweep.backends.base import Backend
+    from bertnado_sweep.options import SweepOptions
+    from bertnado_sweep.plan import Plan
+    from bertnado_sweep.records.recorded_sweep import RecordedSweep
+    from bertnado_sweep.records.trial import Trial
+
+
+class WandbBackendType:
+    """Lets W&B choose the parameters, through its agents. See `BackendType`."""
+
+    name = "wandb"
+
+    def is_meant_by(self, options: SweepOptions) -> bool:
+        """The id of a sweep is that of one at W&B."""
+        return options.sweep_id is not None
+
+    def check_options(self, options: SweepOptions) -> Sequence[Problem]:
+        """Refuse a database: W&B has a record of its own."""
+        if options.storage is None:
+            return ()
+        if options.sweep_id is not None:
+            message = (
+                "{storage} and {sweep_id} exclude each other: a sweep at W&B is recorded there; remove one of them"
+            )
+        else:
+            message = "{storage} requires {backend} local or auto, got wandb"
+        return [ArgumentProblem("storage", message)]
+
+    def require(self) -> str:
+        """Return the address of the server.
+
+        Raises:
+            ValueError: W&B cannot be used; the message says how to log in.
+        """
+        require_wandb()
+        return f"at {base_url()}"
+
+    def check_file(self, config: SweepConfig, command: Sequence[str]) -> Sequence[Problem]:
+        """Return which keys of the file keep `wandb agent` from starting BertNado."""
+        own = [name for name in ("program", "command") if command and name in config.to_wandb()]
+        message = (
+            f"is kept as it is, so that a plain `wandb agent` starts it instead of {command[0] if command else ''}"
+        )
+        return [Problem(name, message, "warning") for name in own]
+
+    def size_of(self, config: SweepConfig, *, is_exhaustive: bool) -> int | None:
+        """Return the size of a space that is run whole; otherwise W&B may draw the same point again."""
+        return space_size(config) if is_exhaustive else None
+
+    def prepared(self, output_dir: Path) -> AbstractContextManager[None]:
+        """Make W&B's client write below the output directory and print nothing."""
+        return quiet_client(output_dir)
+
+    def create(self, plan: Plan) -> Backend:
+        """Create the sweep at W&B, or join it."""
+        from .backend import WandbBackend
+
+        return WandbBackend.create(plan)
+
+    def read_trials(self, recorded: RecordedSweep) -> tuple[list[Trial], list[str]]:
+        """Read the `trial.json` files of this machine's agents."""
+        files = read_trial_files(recorded.output_dir, recorded.sweep_id, strict=False)
+        return by_number(files.trials), list(files.warnings)

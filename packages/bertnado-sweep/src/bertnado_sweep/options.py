@@ -1,0 +1,219 @@
+"""The options of a sweep: each is declared here, once.
+
+The flags of `bertnado run-sweep` with their help, the keywords of `run_sweep`, what `sweep.json` records of them and
+the table in the README are made of these fields.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+
+from bertnado_config import ArgumentProblem, InvalidInputError, OptionDetails
+from bertnado_metrics import Goal, did_you_mean
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from .records.best import KeepCheckpoints  # noqa: TC001 (pydantic reads the annotations)
+from .records.secrets import masked_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import ErrorDetails
+
+LONGEST_LIMIT = timedelta(days=366).total_seconds()
+"""Seconds; threads cannot wait much longer."""
+
+LARGEST_SEED = 2**32 - 1
+"""numpy accepts no larger seed."""
+
+_DURATION = re.compile(r"(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m(?:in)?)?(?:(?P<seconds>\d+)s?)?")
+
+
+def _read_duration(value: object) -> float | None:
+    """Read a number of seconds, or a text such as `2d`, `3h30m`, `90m`, `45s`."""
+    if value is None:
+        return None
+    found = _DURATION.fullmatch(value.replace(" ", "").lower()) if isinstance(value, str) else None
+    parts = {name: int(number) for name, number in found.groupdict().items() if number} if found else {}
+    try:
+        seconds = timedelta(**parts).total_seconds() if isinstance(value, str) else float(cast("float", value))
+    except (OverflowError, ValueError, TypeError):
+        seconds = math.inf
+    if 0 < seconds <= LONGEST_LIMIT:
+        return seconds
+    message = (
+        f"{{time_limit}} must be a duration above 0 and at most a year, got {value!r}; for example 3h30m, 90m or 2d"
+    )
+    raise ValueError(message)
+
+
+_STUDY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def _read_study(value: object) -> object:
+    if value is None or (isinstance(value, str) and _STUDY.fullmatch(value)):
+        return value
+    message = f"{{study}} must be 1 to 64 letters, digits, '-' or '_', got {value!r}"
+    raise ValueError(message)
+
+
+class SweepOptions(BaseModel):
+    """How a sweep is run.
+
+    An option that is None, or is not given, has its default; in a resumed sweep, the recorded value.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    sweep_count: Annotated[
+        int | None,
+        Field(ge=1),
+        OptionDetails(default_text="the whole of a grid; otherwise the sweep file's run_cap, otherwise 10"),
+    ] = None
+    """Number of trials."""
+    project_name: Annotated[
+        str | None,
+        OptionDetails(
+            recorded_as="project", default_text="the sweep file's, otherwise WANDB_PROJECT, otherwise bertnado"
+        ),
+    ] = None
+    """W&B project to track the trials in."""
+    metric_name: Annotated[str | None, OptionDetails(default_text="the sweep file's, otherwise the task's")] = None
+    """Metric to optimize, for example `eval/roc_auc`. Trials and checkpoints are judged by it."""
+    metric_goal: Annotated[Goal | None, OptionDetails(default_text="the direction in which the metric improves")] = None
+    """Direction to optimize in."""
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED), OptionDetails(recorded_as="seed")] = 42
+    """Seed of the search and of training."""
+    backend: Annotated[str, OptionDetails(metavar="[auto|wandb|local]")] = "auto"
+    """Where trials come from: `wandb` (W&B) or `local` (this machine; needs neither an account nor internet). `auto` is
+    `wandb` if an API key is configured, WANDB_MODE allows it and the server answers; otherwise `local`."""
+    sweep_id: Annotated[str | None, OptionDetails(metavar="[ENTITY/PROJECT/]ID")] = None
+    """Join a sweep that exists at W&B. Its sweep file is the one that W&B has."""
+    entity: Annotated[str | None, OptionDetails(default_text="the sweep file's, otherwise your own")] = None
+    """W&B user or team."""
+    workers: Annotated[
+        int | None,
+        Field(ge=1),
+        OptionDetails(for_joining=True, default_text="one for each place on the visible GPUs; 1 without a GPU"),
+    ] = None
+    """Number of worker processes. Each trains one trial at a time, on a GPU or a share of one; together they run
+    `sweep_count` trials."""
+    trials_per_gpu: Annotated[int, Field(ge=1), OptionDetails(for_joining=True)] = 1
+    """Number of trials that share a GPU, each with its part of the memory. A small model leaves most of a GPU idle."""
+    keep_checkpoints: Annotated[KeepCheckpoints, OptionDetails(recorded_as="keep_checkpoints")] = "best"
+    """Checkpoints to keep on disk. `best` removes a checkpoint as soon as it cannot be the best any more."""
+    resume: bool = False
+    """Continue the sweep in `output_dir`: finished trials count, interrupted ones are tried again. Options that are not
+    given are as recorded."""
+    allow_config_change: bool = False
+    """Let a resumed sweep continue with another sweep file, seed, model or dataset."""
+    storage: Annotated[
+        str | None,
+        OptionDetails(recorded_as="storage", metavar="URL", variable="BERTNADO_STORAGE", for_joining=True),
+    ] = None
+    """Database to record the sweep in, shared by several machines: `postgresql://USER:PASSWORD@HOST/DATABASE`. Each
+    machine then has an `output_dir` of its own. Without it the record is in `output_dir`."""
+    study: Annotated[
+        str | None,
+        BeforeValidator(_read_study),
+        OptionDetails(recorded_as="study", metavar="NAME", default_text="the sweep's id", for_joining=True),
+    ] = None
+    """Name of the sweep in `storage`. An existing sweep of that name is joined, with its recorded options."""
+    time_limit: Annotated[
+        float | None, BeforeValidator(_read_duration), OptionDetails(metavar="DURATION", for_joining=True)
+    ] = None
+    """End the sweep after a duration such as `3h30m`, `90m` or `2d`: no trial is started that would not finish in time,
+    and running ones are interrupted."""
+    max_failures: Annotated[
+        int | None,
+        Field(ge=1),
+        OptionDetails(recorded_as="max_failures", default_text="when the first three fail for the same reason"),
+    ] = None
+    """End the sweep after this many failed trials."""
+
+    @classmethod
+    def details(cls, name: str) -> OptionDetails:
+        """Return what else is declared of an option."""
+        found = (item for item in cls.model_fields[name].metadata if isinstance(item, OptionDetails))
+        return next(found, OptionDetails())
+
+    def is_given(self, name: str) -> bool:
+        """Return True if the option was given, rather than left at its default."""
+        return name in self.model_fields_set
+
+    def completed(self, record: Mapping[str, Any]) -> SweepOptions:
+        """Return these options with those that were not given as `sweep.json` records them."""
+        known = {
+            name: record[key]
+            for name in type(self).model_fields
+            if (key := self.details(name).recorded_as) is not None
+            and not self.is_given(name)
+            and record.get(key) is not None
+        }
+        return type(self)(**known, **self.given())
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that were given, by name."""
+        return {name: getattr(self, name) for name in type(self).model_fields if self.is_given(name)}
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what `sweep.json` records of the options; passwords are masked."""
+        recorded = {name: key for name in type(self).model_fields if (key := self.details(name).recorded_as)}
+        values = {key: getattr(self, name) for name, key in recorded.items()}
+        return {**values, "storage": self.storage and masked_url(self.storage)}
+
+
+def read_options(given: Mapping[str, Any]) -> SweepOptions:
+    """Make the options of a sweep.
+
+    Args:
+        given: Options by name; None stands for the default.
+
+    Raises:
+        InvalidInputError: A name or a value is invalid; every problem is in it.
+    """
+    options, problems = check_options(given)
+    if problems:
+        raise InvalidInputError(problems)
+    return options
+
+
+def check_options(given: Mapping[str, Any]) -> tuple[SweepOptions, list[ArgumentProblem]]:
+    """Return the options that are valid, with defaults in the place of the others, and what is wrong with those."""
+    said = {name: value for name, value in given.items() if value is not None}
+    problems: list[ArgumentProblem] = []
+    try:
+        return SweepOptions(**said), problems
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            name = str(details["loc"][0])
+            said.pop(name, None)
+            problems.append(ArgumentProblem(name, _message(name, details)))
+    return SweepOptions(**said), problems
+
+
+def _message(name: str, details: ErrorDetails) -> str:
+    kind, bounds = details["type"], details.get("ctx", {})
+    got = f"got {details['input']!r}"
+    if kind == "extra_forbidden":
+        return f"unknown option {name!r}; {did_you_mean(name, SweepOptions.model_fields)}"
+    if kind == "value_error":
+        return str(bounds["error"])
+    if kind == "literal_error":
+        choices = get_args(_literal_of(name))
+        return f"unknown {{{name}}} {details['input']!r}; choose from {', '.join(choices)}"
+    if kind == "greater_than_equal":
+        return f"{{{name}}} must be at least {bounds['ge']}, {got}"
+    if kind == "less_than_equal":
+        return f"{{{name}}} must be at most {bounds['le']}, {got}"
+    kinds = {"int": "a whole number", "bool": "true or false", "string": "a text"}
+    expected = next((words for prefix, words in kinds.items() if kind.startswith(prefix)), "valid")
+    return f"{{{name}}} must be {expected}, {got}"
+
+
+def _literal_of(name: str) -> Any:
+    annotation = SweepOptions.model_fields[name].annotation
+    return next((part for part in get_args(annotation) if get_args(part)), annotation)
