@@ -3,8 +3,10 @@
 from bertnado_metrics import nearest
 
 from .best_config import BEST_METRIC_KEYS, BestConfig, read_best_config, write_best_config
+from .early_termination import EARLY_TERMINATION_RULES, EarlyTerminationRule, declare_rule
 from .errors import InvalidInputError, Problem, SweepConfigError
 from .files import read_document, read_json, write_json
+from .hyperband import Hyperband
 from .methods import declare_method
 from .nesting import ParameterPath, flatten_parameters, nest_parameters, parameter_label, parameter_place
 from .parameters import (
@@ -32,7 +34,7 @@ from .parameters import (
 from .plain import plain
 from .regular_file import UnfitFileError, path_problem, require_regular_file
 from .sampling import grid_parameters, grid_point, grid_size, sample_parameters
-from .sections import Hyperband, Metric
+from .sections import Metric
 from .sweep_config import (
     CheckedSweepConfig,
     SweepConfig,
@@ -51,6 +53,9 @@ __all__ = [
     "SweepConfig",
     "CheckedSweepConfig",
     "Metric",
+    "EarlyTerminationRule",
+    "EARLY_TERMINATION_RULES",
+    "declare_rule",
     "Hyperband",
     "declare_method",
     "Problem",

@@ -18,9 +18,10 @@ from .secret_values import mask_secrets
 from .sweep_file import as_written, read_sweep_file
 
 if TYPE_CHECKING:
+    from .early_termination import EarlyTerminationRule
     from .nesting import ParameterPath
     from .parameters import Parameter
-    from .sections import Hyperband, Metric
+    from .sections import Metric
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class SweepConfig:
     """The largest number of trials; at least 1."""
     metric: Metric | None = None
     """The metric that the sweep optimises; `None` leaves it to a flag or the task."""
-    early_terminate: Hyperband | None = None
+    early_terminate: EarlyTerminationRule | None = None
     """How trials that fall behind are stopped; `None` stops none."""
     warnings: tuple[Problem, ...] = ()
     """What is worth knowing and does not keep the file from being used."""

@@ -23,7 +23,6 @@ from .running.function_trainer import FunctionTrainer
 from .running.limits import StorageError, TooManyFailuresError
 from .running.stop_request import Interrupted
 from .running.tracker import Tracker
-from .search.early_stopping import EarlyTermination
 from .search.propose import propose
 from .single_run import single_run
 from .status import SweepStatus, recorded_status, service_status
@@ -56,7 +55,6 @@ __all__ = [
     "choose_best",
     "best_so_far",
     "propose",
-    "EarlyTermination",
     "Trial",
     "TrialState",
     "Tracker",
