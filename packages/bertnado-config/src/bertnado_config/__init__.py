@@ -30,11 +30,12 @@ from .parameters import (
     QNormal,
     QUniform,
     Uniform,
+    value_key,
 )
 from .plain import plain
 from .regular_file import UnfitFileError, path_problem, require_regular_file
 from .sampling import grid_parameters, grid_point, grid_size, sample_parameters
-from .sections import Metric
+from .sections import MetricSection
 from .sweep_config import (
     CheckedSweepConfig,
     SweepConfig,
@@ -52,7 +53,7 @@ __all__ = [
     "check_sweep_config",
     "SweepConfig",
     "CheckedSweepConfig",
-    "Metric",
+    "MetricSection",
     "EarlyTerminationRule",
     "EARLY_TERMINATION_RULES",
     "declare_rule",
@@ -86,6 +87,7 @@ __all__ = [
     "project_problem",
     "entity_problem",
     "nearest",
+    "value_key",
     "Parameter",
     "FORMS",
     "Constant",

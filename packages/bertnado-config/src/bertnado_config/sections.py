@@ -20,7 +20,7 @@ def _false_as_word(value: object) -> object:
 
 
 @dataclass(frozen=True)
-class Metric:
+class MetricSection:
     """The metric that the sweep optimises."""
 
     __pydantic_config__ = CLOSED

@@ -12,7 +12,7 @@ from .fields import Command, Count, Entity, MethodName, Project, Text, either, o
 from .literals import as_json
 from .methods import method_names
 from .problems import Vocabulary, join_path, problems_of
-from .sections import CLOSED, Metric
+from .sections import CLOSED, MetricSection
 
 Place = Literal["local", "cloud"]
 
@@ -37,7 +37,7 @@ class SweepFile(BaseModel):
     """What the sweep is for."""
     method: MethodName
     """How the next trial is chosen: every combination in turn, at random, or by what earlier trials came to."""
-    metric: Metric | None = None
+    metric: MetricSection | None = None
     """The metric that the sweep optimises; the task's default where it is not given."""
     parameters: dict[Any, Any]
     """The parameters that a trial is given, by name."""
@@ -73,7 +73,7 @@ _VOCABULARY = Vocabulary(
     "a sweep file",
     keys={
         "": tuple(field.alias or name for name, field in SweepFile.model_fields.items()),
-        "metric": tuple(field.name for field in fields(Metric)),
+        "metric": tuple(field.name for field in fields(MetricSection)),
         "controller": tuple(Controller.model_fields),
     },
     cures={

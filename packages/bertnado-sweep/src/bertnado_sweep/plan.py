@@ -31,7 +31,6 @@ from .backends.wandb.environment import (
     quiet_client,
 )
 from .backends.wandb.service import ServiceError, ServiceSweep, find_sweep, parse_service_config
-from .objective import declared_objective
 from .records.best import KeepCheckpoints
 from .records.files import holds_record, library_versions, named_directory, now, output_problems, room_problems
 from .records.secrets import masked_url
@@ -534,7 +533,7 @@ def _resolve(
     if isinstance(objective, Objective):
         return objective, ()
     try:
-        return (objective or declared_objective)(config), ()
+        return (objective or SweepConfig.resolve_objective)(config), ()
     except ValueError as error:
         return None, (Problem("metric", str(error)),)
 

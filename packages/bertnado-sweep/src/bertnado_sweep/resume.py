@@ -12,7 +12,6 @@ from bertnado_config import InvalidInputError, Problem
 from bertnado_metrics import Objective
 
 from .backends.local.storage import open_storage, read_shared, shared_records, unknown_study
-from .objective import declared_objective
 from .records.files import (
     JOURNAL_FILE,
     SWEEP_FILE,
@@ -92,7 +91,7 @@ class RecordedSweep:
         Raises:
             ValueError: The sweep file does not say what.
         """
-        return self.objective if self.has_metric_of(config) else declared_objective(config)
+        return self.objective if self.has_metric_of(config) else config.resolve_objective()
 
     def has_metric_of(self, config: SweepConfig) -> bool:
         """Return whether a sweep file says the same of the metric as the one that the sweep was begun with."""

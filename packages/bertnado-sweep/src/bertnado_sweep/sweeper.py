@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from bertnado_config import InvalidInputError, Problem, load_sweep_config
-from bertnado_metrics import Objective, resolve_objective
 
 from .backends.wandb.agent import run_agent_trial
 from .backends.wandb.environment import is_inside_agent, quiet_client
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bertnado_config import SweepConfig, Trainer
-    from bertnado_metrics import Goal
+    from bertnado_metrics import Goal, Objective
 
     from .records.best import KeepCheckpoints
     from .records.trial import Trial
@@ -198,14 +197,7 @@ class Sweeper:
         is_said = self.metric_name is not None or self.metric_goal is not None
         if self._recorded is not None and not is_said and self._recorded.has_metric_of(config):
             return self._recorded.objective
-        declared = config.metric
-        return resolve_objective(
-            self.task_type,
-            self.metric_name,
-            self.metric_goal,
-            declared_name=declared.name if declared else None,
-            declared_goal=declared.goal if declared else None,
-        )
+        return config.resolve_objective(self.task_type, self.metric_name, self.metric_goal)
 
 
 def _absolute(place: str | Path) -> str:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from .space import grid_points, key_of, point, random_points, space_size, varied
+from bertnado_config import value_key
+
+from .space import grid_points, point, random_points, space_size, varied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,12 +42,12 @@ def propose(config: SweepConfig, goal: Goal, trials: Sequence[Trial], number: in
         number: The new trial's, from 0, unique within the sweep.
         seed: The sweep's, at least 0.
     """
-    tried = {key_of(trial.parameters) for trial in trials if trial.parameters}
+    tried = {value_key(trial.parameters) for trial in trials if trial.parameters}
     size = space_size(config)
     if size is not None and len(tried) >= size:
         return None
     for candidate in _candidates(config, goal, trials, number, seed):
-        if key_of(candidate) not in tried:
+        if value_key(candidate) not in tried:
             return candidate
     return None
 
@@ -88,8 +90,8 @@ def start_points(config: SweepConfig, number: int, seed: int) -> Iterator[dict[s
     seen: set[str] = set()
     for row in units:
         candidate = point(config, dict(zip(paths, (float(u) for u in row), strict=True)))
-        if key_of(candidate) not in seen:
-            seen.add(key_of(candidate))
+        if value_key(candidate) not in seen:
+            seen.add(value_key(candidate))
             if len(seen) > number:
                 yield candidate
                 return
