@@ -4,6 +4,7 @@
 that are read too it does not allow, and rules between keys, such as min below max, it cannot say.
 """
 
+from dataclasses import is_dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -53,7 +54,13 @@ def _rule_choice() -> dict[str, Any]:
 
 
 def _described(declared: type) -> dict[str, Any]:
-    return TypeAdapter(declared).json_schema(schema_generator=_Generator)
+    """Describe a dataclass by its own doc strings, and the fields that it inherits by those of its bases."""
+    schema = TypeAdapter(declared).json_schema(schema_generator=_Generator)
+    for base in filter(is_dataclass, declared.__mro__[1:]):
+        inherited = TypeAdapter(base).json_schema(schema_generator=_Generator).get("properties", {})
+        for name, field in inherited.items():
+            schema["properties"][name] = field | schema["properties"][name]
+    return schema
 
 
 def _section_schema() -> dict[str, Any]:
