@@ -10,7 +10,7 @@ from bertnado_config import (
     Hyperband,
     IntUniform,
     LogUniformValues,
-    Metric,
+    MetricSection,
     Problem,
     Uniform,
     load_sweep_config,
@@ -35,7 +35,7 @@ def warnings_of(parameters, **sections):
 def test_the_documented_example_means_what_it_says():
     config = load_sweep_config(CONFIGS / "sweep_config.json")
     assert config.method == "bayes"
-    assert config.metric == Metric("eval/roc_auc", "maximize")
+    assert config.metric == MetricSection("eval/roc_auc", "maximize")
     assert config.early_terminate == Hyperband(min_iter=3)
     assert config.warnings == ()
     assert config.space == {
@@ -55,7 +55,7 @@ def test_the_documented_example_means_what_it_says():
 
 def test_the_quickstarts_file_can_be_used():
     config = load_sweep_config(CONFIGS / "quickstart.json")
-    assert config.metric == Metric("eval/roc_auc", "maximize")
+    assert config.metric == MetricSection("eval/roc_auc", "maximize")
     assert config.warnings == ()
 
 
@@ -209,7 +209,7 @@ def test_every_section_of_wandbs_schema_is_read():
     config = parse_sweep_config(file)
     assert (config.name, config.description, config.project, config.entity) == ("sweep", "all of it", "bertnado", "lab")
     assert config.run_cap == 7
-    assert config.metric == Metric("loss", "minimize", 0.1, "worst", "latest")
+    assert config.metric == MetricSection("loss", "minimize", 0.1, "worst", "latest")
     assert config.early_terminate == Hyperband(max_iter=27, s=2, eta=3, strict=False)
     del file["$schema"]
     assert config.to_wandb() == file

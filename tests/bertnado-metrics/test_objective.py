@@ -4,7 +4,7 @@ import math
 import pickle
 
 import pytest
-from bertnado_metrics import TASKS, Objective, metric_name_for_trainer, resolve_objective
+from bertnado_metrics import TASKS, Objective, metric_name_for_trainer, reported_metric_name, resolve_objective
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +32,7 @@ def test_three_spellings_name_the_same_metric(name):
     assert resolve_objective(BINARY, name) == Objective("eval/roc_auc", "maximize")
     assert resolve_objective(BINARY, declared_name=name) == Objective("eval/roc_auc", "maximize")
     assert metric_name_for_trainer(name) == "roc_auc"
+    assert reported_metric_name(name) == "eval/roc_auc"
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
@@ -241,3 +242,53 @@ def test_better_is_an_order(goal, first, second, third):
         assert better(first, third)
     if not better(first, second) and not better(second, third):
         assert not better(first, third)
+
+
+@given(st.sampled_from(["maximize", "minimize"]), st.lists(VALUES, max_size=8))
+def test_the_best_of_several_values_is_the_first_that_no_other_is_better_than(goal, values):
+    objective = Objective("loss", goal)
+    index = objective.best_index(values)
+    if index is None:
+        assert not any(objective.is_better(value, None) for value in values)
+    else:
+        assert not any(objective.is_better(value, values[index]) for value in values)
+        assert all(objective.is_better(values[index], value) for value in values[:index])
+
+
+# Without a task
+
+
+@pytest.mark.parametrize(
+    ("arguments", "objective"),
+    [
+        ({"declared_name": "reward", "declared_goal": "maximize"}, Objective("reward", "maximize")),
+        ({"declared_name": "loss"}, Objective("loss", "minimize")),
+        ({"declared_name": "eval/f1", "declared_goal": "minimize"}, Objective("eval/f1", "minimize")),
+        ({"metric_name": "eval_mae", "declared_name": "reward"}, Objective("eval_mae", "minimize")),
+        (
+            {"declared_name": "reward", "declared_goal": "maximize", "metric_goal": "minimize"},
+            Objective("reward", "minimize"),
+        ),
+    ],
+)
+def test_without_a_task_any_metric_will_do_under_the_name_that_it_is_given(arguments, objective):
+    assert resolve_objective(None, **arguments) == objective
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, 'the file names no metric; write "metric": {"name": ..., "goal": "maximize" or "minimize"}'),
+        ({"declared_goal": "maximize"}, 'the file names no metric; write "metric": {"name": ..., "goal": '),
+        ({"declared_name": "reward"}, "'reward' has no goal; write maximize or minimize as the metric's goal"),
+        (
+            {"metric_name": "reward", "declared_name": "loss", "declared_goal": "minimize"},
+            "'reward' has no goal; write maximize or minimize as the metric's goal",
+        ),
+        ({"declared_name": "reward", "declared_goal": "up"}, "goal 'up' is neither 'maximize' nor 'minimize'; did"),
+    ],
+)
+def test_without_a_task_a_metric_needs_a_name_and_a_goal(arguments, message):
+    with pytest.raises(ValueError) as error:
+        resolve_objective(None, **arguments)
+    assert str(error.value).startswith(message)

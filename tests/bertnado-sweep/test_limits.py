@@ -114,7 +114,5 @@ class TestTimeLimit:
 
     @pytest.mark.parametrize("said", ["", "soon", "3 weeks", "0s", 0, -1, "-5m"])
     def test_what_is_none_is_refused_with_examples(self, sweep, said):
-        with pytest.raises(
-            SweepConfigError, match=f"must be a duration .*, got {said!r}; for example 3h30m, 90m or 2d"
-        ):
+        with pytest.raises(SweepConfigError, match=f"must be a duration .*, got {said!r}; for example 3h30m"):
             sweep(CurveTrainer(), time_limit=said)

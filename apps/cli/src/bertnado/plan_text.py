@@ -5,22 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import parameter_label
-from bertnado_sweep.search.early_stopping import EarlyTermination
 from bertnado_sweep.start import JoinedWandbSweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bertnado_config import Parameter, SweepConfig
-    from bertnado_metrics import Objective
     from bertnado_train import SweepPlan
 
     from bertnado.api import CheckedSweep
 
 _FEW = 8
 """More choices than this are shown as a range."""
-_FAR = 100
-"""Bands beyond so many evaluations are not shown."""
 
 
 def describe_plan(checked: CheckedSweep) -> str:
@@ -36,7 +32,7 @@ def describe_plan(checked: CheckedSweep) -> str:
         f"search        {plan.config.method}" + (f", seed {plan.options.seed}" if plan.backend.name == "local" else ""),
         f"trials        {plan.budget}" + (f", by {plan.workers} workers" if plan.workers > 1 else ""),
         f"steps         {_span(trials.steps)} per trial, {_span(trials.evaluations)} evaluations",
-        f"stopped early {_early_termination(plan.config, plan.objective)}",
+        f"stopped early {_early_termination(plan.config)}",
         f"dataset       {dataset['path']}: {rows} rows, median {dataset['median_tokens']} tokens"
         + (f", class weights {dataset['class_weights']}" if dataset["class_weights"] else ""),
         f"by length     {_grouping(trials)}",
@@ -64,13 +60,8 @@ def _span(ends: tuple[int, int]) -> str:
     return str(ends[0]) if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
-def _early_termination(config: SweepConfig, objective: Objective) -> str:
-    section = config.early_terminate
-    if section is None:
-        return "never"
-    hyperband = EarlyTermination.from_section(section, objective.goal)
-    bands = ", ".join(map(str, hyperband.bands(_FAR)))
-    return f"by hyperband, after {bands} evaluations 1 in {hyperband.eta:g} goes on"
+def _early_termination(config: SweepConfig) -> str:
+    return config.early_terminate.describe() if config.early_terminate else "never"
 
 
 def _space(space: Mapping[tuple[str, ...], Parameter]) -> list[str]:

@@ -4,8 +4,10 @@ from bertnado_metrics import nearest
 
 from .argument_problem import ArgumentProblem
 from .best_config import BEST_METRIC_KEYS, BestConfig, read_best_config, write_best_config
+from .early_termination import EARLY_TERMINATION_RULES, EarlyTerminationRule, declare_rule
 from .errors import InvalidInputError, Problem, SweepConfigError
 from .files import read_document, read_json, write_json
+from .hyperband import Hyperband
 from .methods import declare_method, method_names, space_problems
 from .nesting import ParameterPath, flatten_parameters, nest_parameters, parameter_label, parameter_place
 from .option_details import OptionDetails
@@ -30,11 +32,12 @@ from .parameters import (
     QNormal,
     QUniform,
     Uniform,
+    value_key,
 )
 from .plain import plain
 from .regular_file import UnfitFileError, path_problem, require_regular_file
 from .sampling import grid_parameters, grid_point, grid_size, sample_parameters
-from .sections import Hyperband, Metric
+from .sections import MetricSection
 from .sweep_config import (
     CheckedSweepConfig,
     SweepConfig,
@@ -52,7 +55,10 @@ __all__ = [
     "check_sweep_config",
     "SweepConfig",
     "CheckedSweepConfig",
-    "Metric",
+    "MetricSection",
+    "EarlyTerminationRule",
+    "EARLY_TERMINATION_RULES",
+    "declare_rule",
     "Hyperband",
     "declare_method",
     "method_names",
@@ -87,6 +93,7 @@ __all__ = [
     "project_problem",
     "entity_problem",
     "nearest",
+    "value_key",
     "Parameter",
     "FORMS",
     "Constant",

@@ -4,12 +4,14 @@
 that are read too it does not allow, and rules between keys, such as min below max, it cannot say.
 """
 
+from dataclasses import is_dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from .early_termination import EARLY_TERMINATION_RULES
 from .inference import INFERRED
 from .parameter_section import NAME
 from .parameters import FORMS, Parameter
@@ -36,12 +38,29 @@ def sweep_config_json_schema() -> dict[str, Any]:
     """Build the JSON Schema (draft 2020-12) of a sweep file."""
     schema = SweepFile.model_json_schema(schema_generator=_Generator)
     schema["properties"]["parameters"] = _SECTION
+    schema["properties"]["early_terminate"] |= _rule_choice()
     schema["$defs"] |= {
+        **{rule.__name__: _described(rule) for rule in EARLY_TERMINATION_RULES.values()},
         **{name: _form_schema(form) for name, form in FORMS.items()},
         "nested": _nested_schema(),
         "parameters": _section_schema(),
     }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+
+def _rule_choice() -> dict[str, Any]:
+    rules = [{"$ref": f"#/$defs/{rule.__name__}"} for rule in EARLY_TERMINATION_RULES.values()]
+    return rules[0] if len(rules) == 1 else {"anyOf": rules}
+
+
+def _described(declared: type) -> dict[str, Any]:
+    """Describe a dataclass by its own doc strings, and the fields that it inherits by those of its bases."""
+    schema = TypeAdapter(declared).json_schema(schema_generator=_Generator)
+    for base in filter(is_dataclass, declared.__mro__[1:]):
+        inherited = TypeAdapter(base).json_schema(schema_generator=_Generator).get("properties", {})
+        for name, field in inherited.items():
+            schema["properties"][name] = field | schema["properties"][name]
+    return schema
 
 
 def _section_schema() -> dict[str, Any]:
@@ -68,7 +87,7 @@ def _nested_schema() -> dict[str, Any]:
 
 def _form_schema(form: type[Parameter]) -> dict[str, Any]:
     """Describe one form: its fields, and the distribution that names it."""
-    schema = TypeAdapter(form).json_schema(schema_generator=_Generator)
+    schema = _described(form)
     named = {"distribution": {"const": form.distribution, "description": "Name of the form."}}
     required = [*schema.get("required", []), *([] if form.distribution in INFERRED else ["distribution"])]
     return schema | {"properties": named | schema["properties"], "required": required}

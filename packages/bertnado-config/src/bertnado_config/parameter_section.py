@@ -14,7 +14,7 @@ from .errors import Problem
 from .inference import PARAMETER_KEYS, explain_missing_form, infer_distribution, owners_of
 from .literals import as_json, read_words, show
 from .nesting import ParameterPath, parameter_label
-from .parameters import FORMS, Parameter, identity, keys_of, repeated
+from .parameters import FORMS, Parameter, keys_of, repeated, value_key
 from .problems import Vocabulary, join_path, problems_of
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -130,7 +130,7 @@ class ParameterSection:
             self._warn(path, f'{show(value)} is listed more than once and counts once; "probabilities" weighs values')
         unique: dict[str, Any] = {}
         for value in values:
-            unique.setdefault(identity(value), value)
+            unique.setdefault(value_key(value), value)
         return list(unique.values())
 
     def _warn_of_exponents(self, parameter: Parameter, path: str) -> None:

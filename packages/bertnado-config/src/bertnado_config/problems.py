@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
+_NOT_AN_OBJECT = frozenset({"dataclass_type", "dict_type", "model_type"})
+"""Pydantic's kinds of errors for another value in the place of an object."""
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """What may be said in a part of a file, for the messages about what may not."""
@@ -64,6 +68,8 @@ def _message(details: ErrorDetails, vocabulary: Vocabulary) -> str:
         return cure or _unknown_key(details, vocabulary)
     if kind == "invalid_key":
         return "a key must be a string"
+    if kind not in _NOT_AN_OBJECT:
+        return f"{details['msg'][0].lower()}{details['msg'][1:]}, got {show(details['input'])}"
     rule = f"must be an object, not {show(details['input'])}"
     return f"{rule}; {cure}" if cure else rule
 

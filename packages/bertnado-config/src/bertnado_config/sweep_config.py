@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from bertnado_metrics import resolve_objective
+
 from .content import content_problems
 from .errors import InvalidInputError, Problem
 from .files import read_document
@@ -18,9 +20,12 @@ from .secret_values import mask_secrets
 from .sweep_file import as_written, read_sweep_file
 
 if TYPE_CHECKING:
+    from bertnado_metrics import Objective, Task
+
+    from .early_termination import EarlyTerminationRule
     from .nesting import ParameterPath
     from .parameters import Parameter
-    from .sections import Hyperband, Metric
+    from .sections import MetricSection
 
 
 @dataclass(frozen=True)
@@ -41,14 +46,33 @@ class SweepConfig:
     """The W&B user or team."""
     run_cap: int | None = None
     """The largest number of trials; at least 1."""
-    metric: Metric | None = None
+    metric: MetricSection | None = None
     """The metric that the sweep optimises; `None` leaves it to a flag or the task."""
-    early_terminate: Hyperband | None = None
+    early_terminate: EarlyTerminationRule | None = None
     """How trials that fall behind are stopped; `None` stops none."""
     warnings: tuple[Problem, ...] = ()
     """What is worth knowing and does not keep the file from being used."""
     document: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     """What `to_wandb` gives a copy of."""
+
+    def resolve_objective(
+        self, task: str | Task | None = None, metric_name: str | None = None, metric_goal: str | None = None
+    ) -> Objective:
+        """Return the objective that the arguments, the file and the task ask for, in this order.
+
+        See `bertnado_metrics.resolve_objective`.
+
+        Raises:
+            ValueError: They contradict each other, or name a metric that is unknown.
+        """
+        metric = self.metric
+        return resolve_objective(
+            task,
+            metric_name,
+            metric_goal,
+            declared_name=metric.name if metric else None,
+            declared_goal=metric.goal if metric else None,
+        )
 
     def to_wandb(self) -> dict[str, Any]:
         """Give the file as W&B takes it, ready for `wandb.sweep`.

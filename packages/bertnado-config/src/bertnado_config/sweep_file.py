@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from .early_termination import RuleField, rule_keys
 from .errors import Problem
 from .fields import Command, Count, Entity, MethodName, Project, Text, either, one_of
 from .literals import as_json
 from .methods import method_names
-from .problems import Vocabulary, problems_of
-from .sections import CLOSED, Hyperband, Metric
+from .problems import Vocabulary, join_path, problems_of
+from .sections import CLOSED, MetricSection
 
 Place = Literal["local", "cloud"]
 
@@ -36,11 +37,11 @@ class SweepFile(BaseModel):
     """What the sweep is for."""
     method: MethodName
     """How the next trial is chosen: every combination in turn, at random, or by what earlier trials came to."""
-    metric: Metric | None = None
+    metric: MetricSection | None = None
     """The metric that the sweep optimises; the task's default where it is not given."""
     parameters: dict[Any, Any]
     """The parameters that a trial is given, by name."""
-    early_terminate: Hyperband | None = None
+    early_terminate: RuleField | None = None
     """How trials that fall behind are stopped; none is stopped where it is not given."""
     run_cap: Count | None = None
     """The largest number of trials."""
@@ -66,20 +67,19 @@ class SweepFile(BaseModel):
     """Where an editor finds this JSON Schema; of no meaning to the sweep."""
 
 
+_SECTIONS = ("metric", "early_terminate", "controller")
 _CUSTOM = "belongs to W&B's own multi-objective and custom scheduling, which is not supported here"
 _VOCABULARY = Vocabulary(
     "a sweep file",
     keys={
         "": tuple(field.alias or name for name, field in SweepFile.model_fields.items()),
-        "metric": tuple(field.name for field in fields(Metric)),
-        "early_terminate": tuple(field.name for field in fields(Hyperband)),
+        "metric": tuple(field.name for field in fields(MetricSection)),
         "controller": tuple(Controller.model_fields),
     },
     cures={
         "parameters": 'write "parameters": {"learning_rate": {"min": ..., "max": ...}}',
         "metric": 'write {"name": "eval/roc_auc", "goal": "maximize"}',
         "metric.name": 'write {"name": "eval/roc_auc", "goal": "maximize"}',
-        "early_terminate": 'write {"type": "hyperband", "min_iter": 3}',
         "controller": 'write {"type": "cloud"}',
         "controller.type": 'write "cloud" or "local"',
         "metrics": f'{_CUSTOM}; name one metric under "metric"',
@@ -90,9 +90,13 @@ _VOCABULARY = Vocabulary(
 )
 
 
-def _vocabulary() -> Vocabulary:
-    names = either(method_names(), as_json)
-    return replace(_VOCABULARY, cures={**_VOCABULARY.cures, "method": f'write "method": {names}'})
+def _vocabulary(mapping: Mapping[str, Any]) -> Vocabulary:
+    method = f'write "method": {either(method_names(), as_json)}'
+    return replace(
+        _VOCABULARY,
+        keys={**_VOCABULARY.keys, "early_terminate": rule_keys(mapping.get("early_terminate"))},
+        cures={**_VOCABULARY.cures, "method": method},
+    )
 
 
 def read_sweep_file(mapping: Mapping[Any, Any]) -> tuple[SweepFile | None, list[Problem]]:
@@ -104,17 +108,14 @@ def read_sweep_file(mapping: Mapping[Any, Any]) -> tuple[SweepFile | None, list[
     try:
         file = SweepFile.model_validate(named)
     except ValidationError as error:
-        return None, problems_of(error, path="", vocabulary=_vocabulary())
+        return None, problems_of(error, path="", vocabulary=_vocabulary(named))
     return file, _warnings(file)
 
 
 def _warnings(file: SweepFile) -> list[Problem]:
-    stop = file.early_terminate
-    if stop is not None and stop.max_iter is not None and stop.min_iter is not None:
-        return [Problem("early_terminate.min_iter", "has no effect beside max_iter and s", "warning")]
-    if stop is not None and stop.max_iter is None and stop.s is not None:
-        return [Problem("early_terminate.s", "has no effect without max_iter", "warning")]
-    return []
+    rule = file.early_terminate
+    warnings = rule.warnings if rule is not None else ()
+    return [replace(warning, path=join_path("early_terminate", warning.path)) for warning in warnings]
 
 
 def as_written(file: SweepFile, mapping: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,10 +128,10 @@ def as_written(file: SweepFile, mapping: Mapping[str, Any]) -> dict[str, Any]:
         if key in ("parameters", "$schema") or given is None:
             continue
         value = getattr(file, key)
-        if isinstance(value, Metric | Hyperband | Controller):
+        if key in _SECTIONS:
             section = cast("Mapping[str, Any]", given)
             value = {name: getattr(value, name) for name in section if section[name] is not None}
         written[key] = value
     if file.early_terminate is not None:
-        written["early_terminate"] = {"type": "hyperband"} | written["early_terminate"]
+        written["early_terminate"] = {"type": file.early_terminate.type} | written["early_terminate"]
     return written

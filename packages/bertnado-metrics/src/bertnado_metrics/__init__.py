@@ -6,16 +6,15 @@ Importing this package is cheap: numpy, scipy and scikit-learn are imported when
 from .compute import compute_metrics
 from .losses import Loss
 from .metric import Evaluation, Goal, Metric
-from .metric_names import metric_name_for_trainer
+from .metric_names import metric_name_for_trainer, reported_metric_name
 from .names import did_you_mean, nearest
 from .objective import Objective, resolve_objective
-from .tasks import TASKS, Task, TaskType, get_task
+from .tasks import TASKS, Task, get_task
 
 __all__ = [
     # tasks
     "TASKS",
     "Task",
-    "TaskType",
     "get_task",
     "Loss",
     "Metric",
@@ -25,6 +24,7 @@ __all__ = [
     "Objective",
     "resolve_objective",
     "metric_name_for_trainer",
+    "reported_metric_name",
     # numbers
     "compute_metrics",
     # names

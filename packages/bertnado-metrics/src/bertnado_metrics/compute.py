@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def compute_metrics(
-    task_type: str, logits: Any, labels: Any, *, class_weights: Sequence[float] | None = None
+    task: str | Task, logits: Any, labels: Any, *, class_weights: Sequence[float] | None = None
 ) -> dict[str, float]:
     """Compute every metric of a task.
 
@@ -25,7 +25,7 @@ def compute_metrics(
     a logit is not finite.
 
     Args:
-        task_type: The task's name.
+        task: The task or its name.
         logits: Shape (rows, logits), or (rows,) where there is one logit: lists, or arrays of any float type.
         labels: Shape (rows,), or (rows, labels) for a multilabel task: what `Task.check_labels` accepts.
         class_weights: One weight for each logit, as `Task.class_weights_from` gives them, for the loss alone.
@@ -38,7 +38,7 @@ def compute_metrics(
     """
     import numpy as np
 
-    task = get_task(task_type)
+    task = get_task(task)
     scores = _logits(logits)
     truth = _labels(task, labels, len(scores))
     matched = task.reading.match(scores, truth)

@@ -11,8 +11,8 @@ from .tasks import TASKS
 if TYPE_CHECKING:
     from .tasks import Task
 
-PREFIX = "eval/"
-"""What the reported name of an evaluation metric begins with."""
+EVALUATION_PREFIX = "eval/"
+"""The beginning of the name under which an evaluation metric is reported."""
 
 _SYNONYMS = {
     "loss": ("bce", "bce_loss", "cross_entropy", "ce_loss", "log_loss", "logloss", "nll", "nll_loss"),
@@ -47,6 +47,11 @@ def metric_name_for_trainer(name: str) -> str:
     return re.sub("^eval[/_]", "", name)
 
 
+def reported_metric_name(name: str) -> str:
+    """Write a metric's name as it is reported: `eval/roc_auc`, `eval_roc_auc` and `roc_auc` all are `eval/roc_auc`."""
+    return EVALUATION_PREFIX + metric_name_for_trainer(name)
+
+
 def unknown_metric(name: str, task: Task) -> str:
     """Write the message for a name that `task` does not compute, with what was probably meant."""
     split = _SPLITS.match(name.casefold())
@@ -54,8 +59,8 @@ def unknown_metric(name: str, task: Task) -> str:
     suggestion = _meant(bare, task)
     hint = did_you_mean(
         bare,
-        [PREFIX + known for known in task.metrics],
-        suggestion=PREFIX + suggestion if suggestion else None,
+        map(reported_metric_name, task.metrics),
+        suggestion=reported_metric_name(suggestion) if suggestion else None,
     )
     if split and split["split"] in _OTHER_SPLITS:
         return f"metric {name!r} is not an evaluation metric; a trial is judged on the validation split; {hint}"

@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 from .metric import Goal
-from .metric_names import PREFIX, metric_name_for_trainer, unknown_metric
+from .metric_names import metric_name_for_trainer, reported_metric_name, unknown_metric
 from .names import nearest
-from .tasks import get_task
+from .tasks import TASKS, Task, get_task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .metric import Metric
 
 _GOALS: tuple[str, ...] = get_args(Goal)
 _SPOKEN_GOALS = {
@@ -56,9 +61,17 @@ class Objective:
             return True
         return value > other if self.greater_is_better else value < other
 
+    def best_index(self, values: Iterable[float | None]) -> int | None:
+        """Return the index of the best value, the first of several equal ones; `None` if no value is finite."""
+        best_index, best = None, None
+        for index, value in enumerate(values):
+            if self.is_better(value, best):
+                best_index, best = index, value
+        return best_index
+
 
 def resolve_objective(
-    task_type: str,
+    task: str | Task | None,
     metric_name: str | None = None,
     metric_goal: str | None = None,
     *,
@@ -71,7 +84,8 @@ def resolve_objective(
     the task's default. A goal that this source leaves open is the metric's own direction.
 
     Args:
-        task_type: The task's name.
+        task: The task or its name; `None` if the trainer has no task. Any metric name will do then, and stays as it is
+            written; its goal must be given, unless all tasks that compute a metric of that name agree on it.
         metric_name: The flag or argument, with or without the prefix `eval/`.
         metric_goal: The flag or argument; it overrides the goal of any source, even against the metric's
             direction.
@@ -80,20 +94,37 @@ def resolve_objective(
 
     Raises:
         ValueError: The task or the metric is unknown, a goal is neither `maximize` nor `minimize`, or the
-            declared goal is against the metric's direction and no `metric_goal` says that it is meant.
+            declared goal is against the metric's direction and no `metric_goal` says that it is meant. Without a
+            task: no metric is named, or its goal is neither given nor known.
     """
-    task = get_task(task_type)
-    named = next((name for name in (metric_name, declared_name) if name is not None), task.default_objective)
+    named = declared_name if metric_name is None else metric_name
+    if metric_name is not None:
+        declared_goal = None
+    if task is None:
+        return _objective_without_task(named, declared_goal if metric_goal is None else metric_goal)
+    task = get_task(task)
+    named = task.default_objective if named is None else named
     bare = metric_name_for_trainer(named)
     if bare not in task.metrics:
         raise ValueError(unknown_metric(named, task))
-    metric = task.metrics[bare]
-    name = PREFIX + metric.name
+    return _objective_of(task.metrics[bare], metric_goal, declared_goal)
+
+
+def _objective_without_task(name: str | None, goal: str | None) -> Objective:
+    if name is None:
+        raise ValueError('the file names no metric; write "metric": {"name": ..., "goal": "maximize" or "minimize"}')
+    bare = metric_name_for_trainer(name)
+    goals = {task.metrics[bare].goal for task in TASKS.values() if bare in task.metrics}
+    if goal is None and len(goals) != 1:
+        raise ValueError(f"{name!r} has no goal; write maximize or minimize as the metric's goal")
+    return Objective(name, goals.pop() if goal is None else _checked_goal(goal))
+
+
+def _objective_of(metric: Metric, metric_goal: str | None, declared_goal: str | None) -> Objective:
+    name = reported_metric_name(metric.name)
     if metric_goal is not None:
         return Objective(name, _checked_goal(metric_goal))
-    if metric_name is not None or declared_goal is None:
-        return Objective(name, metric.goal)
-    if _checked_goal(declared_goal) != metric.goal:
+    if declared_goal is not None and _checked_goal(declared_goal) != metric.goal:
         better = "higher" if metric.goal == "maximize" else "lower"
         raise ValueError(
             f"goal {declared_goal!r} is against metric {name!r}, of which {better} values are better; "

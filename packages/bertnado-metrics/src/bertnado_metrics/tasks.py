@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import classification, losses, regression
 from .arrays import number_array
@@ -18,17 +18,12 @@ from .readings import Largest, Numbers, Reading, Signs
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-TaskType: TypeAlias = Literal[
-    "binary_classification", "multiclass_classification", "multilabel_classification", "regression"
-]
-"""The names of the task types."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """What a model is trained to tell of a sequence."""
 
-    name: TaskType
+    name: str
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"]
     """The `problem_type` of a transformers model configuration."""
     label_dtype: Literal["float32", "int64"]
@@ -163,12 +158,14 @@ TASKS: Mapping[str, Task] = {task.name: task for task in (_BINARY, _MULTICLASS, 
 """Every task by its name."""
 
 
-def get_task(task_type: str) -> Task:
-    """Find a task by its name.
+def get_task(task: str | Task) -> Task:
+    """Return the task itself, or the one of that name.
 
     Raises:
         ValueError: There is no such task; the message has the nearest name and all of them.
     """
-    if task_type not in TASKS:
-        raise ValueError(f"{task_type!r} is not a task type; {did_you_mean(str(task_type), TASKS)}")
-    return TASKS[task_type]
+    if isinstance(task, Task):
+        return task
+    if task not in TASKS:
+        raise ValueError(f"{task!r} is not a task type; {did_you_mean(str(task), TASKS)}")
+    return TASKS[task]

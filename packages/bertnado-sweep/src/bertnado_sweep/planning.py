@@ -11,7 +11,6 @@ from bertnado_metrics import Objective
 from .backends import AUTO, BackendChoice, choose_backend, get_backend_type
 from .backends.wandb.environment import project_of, project_problems, quiet_client
 from .backends.wandb.service import ServiceError, check_service_config, find_sweep
-from .objective import objective_of
 from .options import SweepOptions, check_options
 from .plan import Application, Plan
 from .records.files import holds_record, named_directory, output_problems, room_problems
@@ -221,7 +220,7 @@ class _Planner:
         if objective is not None:
             return objective
         try:
-            return objective_of(task, config, options.metric_name, options.metric_goal)
+            return config.resolve_objective(task, options.metric_name, options.metric_goal)
         except ValueError as error:
             kind = ArgumentProblem if is_given else Problem
             self._problems.append(kind("metric", str(error)))

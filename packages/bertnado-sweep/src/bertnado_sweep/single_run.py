@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from .backends.wandb.environment import project_of, require_wandb
@@ -82,10 +81,10 @@ def _why_offline() -> str | None:
 
 def _best_value(report: TrialReport) -> dict[str, float]:
     """The objective at the best evaluation, by its name; empty where there is none."""
-    name, is_better = report.objective.name, report.objective.is_better
+    name = report.objective.name
     values: list[float] = [row[name] for row in report.history]
-    best = reduce(lambda best, value: value if is_better(value, best) else best, values, None)
-    return {} if best is None else {name: best}
+    index = report.objective.best_index(values)
+    return {} if index is None else {name: values[index]}
 
 
 def _nobody(event: Event) -> None:

@@ -11,7 +11,6 @@ from bertnado_config import InvalidInputError, Problem
 from .backends import get_backend_type
 from .backends.wandb.environment import quiet_client, require_wandb
 from .backends.wandb.service import ServiceError, check_service_config, find_sweep, read_service_trials
-from .objective import declared_objective
 from .records.best import BEST_CONFIG_FILE, NoEligibleTrialError, choose_best, export_best, read_exported
 from .records.files import SWEEP_FILE, named_directory
 from .resume import find_recorded, read_recorded
@@ -106,7 +105,7 @@ def service_status(sweep_id: str, *, entity: str | None = None, project: str | N
         with quiet_client(here):
             sweep, document = find_sweep(sweep_id, entity=entity, project=project)
             config = check_service_config(document, sweep).require()
-            objective = declared_objective(config)
+            objective = config.resolve_objective()
             trials = read_service_trials(sweep, config, objective, here)
             return SweepStatus(sweep.id, sweep.url, objective, tuple(trials))
     except InvalidInputError:

@@ -11,7 +11,6 @@ from bertnado_config import TrainingInputs, load_sweep_config
 from .backends.wandb.agent import run_agent_trial
 from .backends.wandb.environment import is_inside_agent, quiet_client
 from .backends.wandb.service import check_service_config, find_sweep
-from .objective import objective_of
 from .planning import plan_sweep
 from .records.files import named_directory
 from .running.installed_trainers import find_trainer
@@ -173,4 +172,4 @@ class Sweeper:
             ValueError: The task does not compute it.
         """
         options = self._options
-        return objective_of(self.inputs.task_type, config, options["metric_name"], options["metric_goal"])
+        return config.resolve_objective(self.inputs.task_type, options["metric_name"], options["metric_goal"])

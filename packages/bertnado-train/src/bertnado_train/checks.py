@@ -159,7 +159,7 @@ def _plan_warnings(config: SweepConfig, plan: SweepPlan) -> list[Problem]:
                 "warning",
             )
         )
-    first = config.early_terminate.min_iter if config.early_terminate else None
+    first = config.early_terminate.first_evaluation if config.early_terminate else None
     if first is not None and first > many:
         warnings.append(
             Problem(

@@ -2,7 +2,7 @@
 
 from .base import InvalidParameterError, Mistake, Parameter
 from .categorical import Categorical, CategoricalWithProbabilities, Constant
-from .equality import identity, repeated
+from .equality import repeated, value_key
 from .log_uniform import InvLogUniform, InvLogUniformValues, LogUniform, LogUniformValues
 from .quantised import QBeta, QLogNormal, QLogUniform, QLogUniformValues, QNormal, QUniform
 from .registry import FORMS, keys_of, required_keys_of
@@ -32,7 +32,7 @@ __all__ = [
     "FORMS",
     "keys_of",
     "required_keys_of",
-    "identity",
+    "value_key",
     "repeated",
     "InvalidParameterError",
     "Mistake",

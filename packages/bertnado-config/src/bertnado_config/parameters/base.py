@@ -37,9 +37,6 @@ Number = Annotated[float, PlainValidator(read_number), WithJsonSchema({"type": "
 WholeNumber = Annotated[int, PlainValidator(read_whole_number), WithJsonSchema({"type": "integer"})]
 """A whole number."""
 
-FORM_CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-"""How a form is read from a file: no key that it does not have; its doc strings go into the JSON Schema."""
-
 
 class Mistake(NamedTuple):
     """A broken rule: the key that it belongs to, and what to do."""
@@ -67,6 +64,8 @@ class Parameter(ABC):
     The fields of a subclass are the keys of the form in a sweep file. A parameter that breaks a rule of its form
     cannot be made: `ValueError`, with every broken rule. Values are plain Python ones.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     distribution: ClassVar[Distribution]
     """W&B's name of the form."""

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, Any, cast
 
 from pydantic import PlainValidator, WithJsonSchema
 
 from bertnado_config.literals import as_json, read_number, show
 
-from .base import FORM_CONFIG, Distribution, Mistake, Parameter, check_unit
+from .base import Mistake, Parameter, check_unit
 from .equality import place_of, repeated
 
 SUM_TOLERANCE = 1e-5
@@ -47,8 +47,7 @@ Probabilities = Annotated[
 class Constant(Parameter):
     """One value, the same for every trial."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "constant"
+    distribution = "constant"
 
     value: Any
     """The value, of any type."""
@@ -140,8 +139,7 @@ class Choice(Parameter):
 class Categorical(Choice):
     """One of a list of values, all equally likely."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "categorical"
+    distribution = "categorical"
 
     values: Values
     """The values, of any type, each listed once."""
@@ -151,8 +149,7 @@ class Categorical(Choice):
 class CategoricalWithProbabilities(Choice):
     """One of a list of values, each with its own probability."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "categorical_w_probabilities"
+    distribution = "categorical_w_probabilities"
 
     values: Values
     """The values, of any type, each listed once."""

@@ -9,11 +9,8 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from .base import (
-    FORM_CONFIG,
-    Distribution,
     Mistake,
     Number,
     Parameter,
@@ -31,7 +28,7 @@ MIN_WIDTH = 1e-9
 
 
 class LogScale(Parameter):
-    """What the four spellings share: a logarithm that is uniform between those of `bounds`."""
+    """A form whose logarithm is uniform between those of `bounds`."""
 
     @property
     @abstractmethod
@@ -39,30 +36,48 @@ class LogScale(Parameter):
         """The smallest and the largest value, both inclusive and above 0."""
 
     def from_unit(self, u: float) -> float:
-        """Give the number whose logarithm lies at `u` of the way between those of the bounds."""
+        """Return the number whose logarithm lies at `u` of the way between those of the bounds."""
         lowest, highest = map(math.log, self.bounds)
         return clamp(math.exp(lowest + check_unit(u) * (highest - lowest)), self.bounds)
 
     def to_unit(self, value: float) -> float:
-        """Give the part of the way between the logarithms of the bounds at which that of `value` lies."""
+        """Return the part of the way between the logarithms of the bounds at which that of `value` lies."""
         lowest, highest = map(math.log, self.bounds)
         return (math.log(check_inside(value, self.bounds)) - lowest) / (highest - lowest)
 
 
 @dataclass(frozen=True)
-class LogUniformValues(LogScale):
+class PositiveRange(Parameter):
+    """The fields of a form on a log scale whose bounds are values."""
+
+    min: Number
+    """Lower bound, inclusive; above 0."""
+    max: Number
+    """Upper bound, inclusive."""
+
+
+@dataclass(frozen=True)
+class ExponentRange(Parameter):
+    """The fields of a form on a log scale whose bounds are base-e exponents."""
+
+    min: Number
+    """Natural logarithm of the lower bound, inclusive."""
+    max: Number
+    """Natural logarithm of the upper bound, inclusive."""
+
+
+@dataclass(frozen=True)
+class LogUniformValues(LogScale, PositiveRange):
     """Real numbers from min to max whose logarithm is uniform: the usual choice for a learning rate."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "log_uniform_values"
-
-    min: Number
-    """Smallest value, inclusive; above 0."""
-    max: Number
-    """Largest value, inclusive."""
+    distribution = "log_uniform_values"
 
     def _mistakes(self) -> Iterator[Mistake]:
-        yield from _value_mistakes(self.min, self.max)
+        if self.min <= 0:
+            yield Mistake("min", f"{self.min!r} has no logarithm; on a log scale min must be above 0")
+        yield from range_mistakes(self.min, self.max)
+        if 0 < self.min < self.max:
+            yield from _width_mistakes(math.log(self.max) - math.log(self.min))
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -71,40 +86,26 @@ class LogUniformValues(LogScale):
 
 
 @dataclass(frozen=True)
-class InvLogUniformValues(LogScale):
+class InvLogUniformValues(LogUniformValues):
     """Real numbers from min to max for which log(1/X) is uniform: the same as log_uniform_values."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "inv_log_uniform_values"
-
-    min: Number
-    """Smallest value, inclusive; above 0."""
-    max: Number
-    """Largest value, inclusive."""
-
-    def _mistakes(self) -> Iterator[Mistake]:
-        yield from _value_mistakes(self.min, self.max)
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """`min` and `max`."""
-        return float(self.min), float(self.max)
+    distribution = "inv_log_uniform_values"
 
 
 @dataclass(frozen=True)
-class LogUniform(LogScale):
+class LogUniform(LogScale, ExponentRange):
     """Real numbers from exp(min) to exp(max); prefer log_uniform_values, whose bounds are the values."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "log_uniform"
-
-    min: Number
-    """Natural logarithm of the smallest value, inclusive."""
-    max: Number
-    """Natural logarithm of the largest value, inclusive."""
+    distribution = "log_uniform"
 
     def _mistakes(self) -> Iterator[Mistake]:
-        yield from _exponent_mistakes(self.min, self.max)
+        yield from range_mistakes(self.min, self.max)
+        if self.min < self.max:
+            yield from _width_mistakes(self.max - self.min)
+        for key, exponent in (("min", self.min), ("max", self.max)):
+            if abs(exponent) > MAX_EXPONENT:
+                rule = f"is a base-e exponent here and must lie between -{MAX_EXPONENT:g} and {MAX_EXPONENT:g}"
+                yield Mistake(key, f"{exponent!r} {rule}; for bounds that are the values use log_uniform_values")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -113,19 +114,15 @@ class LogUniform(LogScale):
 
 
 @dataclass(frozen=True)
-class InvLogUniform(LogScale):
+class InvLogUniform(LogUniform):
     """Real numbers from exp(-max) to exp(-min); prefer log_uniform_values, whose bounds are the values."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "inv_log_uniform"
+    distribution = "inv_log_uniform"
 
     min: Number
     """Natural logarithm of one over the largest value, inclusive."""
     max: Number
     """Natural logarithm of one over the smallest value, inclusive."""
-
-    def _mistakes(self) -> Iterator[Mistake]:
-        yield from _exponent_mistakes(self.min, self.max)
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -141,23 +138,3 @@ def _power_of_e(exponent: float) -> float:
 def _width_mistakes(width: float) -> Iterator[Mistake]:
     if width < MIN_WIDTH:
         yield Mistake("max", "is too near to min to be told apart from it on a log scale; widen the range")
-
-
-def _value_mistakes(lowest: float, highest: float) -> Iterator[Mistake]:
-    """Yield the broken rules of bounds that are values."""
-    if lowest <= 0:
-        yield Mistake("min", f"{lowest!r} has no logarithm; on a log scale min must be above 0")
-    yield from range_mistakes(lowest, highest)
-    if 0 < lowest < highest:
-        yield from _width_mistakes(math.log(highest) - math.log(lowest))
-
-
-def _exponent_mistakes(lowest: float, highest: float) -> Iterator[Mistake]:
-    """Yield the broken rules of bounds that are base-e exponents."""
-    yield from range_mistakes(lowest, highest)
-    if lowest < highest:
-        yield from _width_mistakes(highest - lowest)
-    for key, exponent in (("min", lowest), ("max", highest)):
-        if abs(exponent) > MAX_EXPONENT:
-            rule = f"is a base-e exponent here and must lie between -{MAX_EXPONENT:g} and {MAX_EXPONENT:g}"
-            yield Mistake(key, f"{exponent!r} {rule}; for bounds that are the values use log_uniform_values")

@@ -7,16 +7,13 @@ q, the default 1 too, gives integers.
 """
 
 import math
-from abc import abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cached_property
 from typing import ClassVar
 
 from .base import (
-    FORM_CONFIG,
-    Distribution,
     InvalidParameterError,
     Mistake,
     Number,
@@ -25,24 +22,29 @@ from .base import (
     check_unit,
     clamp,
 )
-from .log_uniform import LogScale, LogUniform, LogUniformValues
+from .log_uniform import ExponentRange, LogUniform, LogUniformValues, PositiveRange
 from .multiples import Multiples, multiple
-from .tailed import Beta, LogNormal, Normal, Tailed
-from .uniform import Uniform
+from .tailed import Beta, LogMeanAndDeviation, LogNormal, MeanAndDeviation, Normal, Shapes, Tailed
+from .uniform import Range, Uniform
 
 MAX_STEPS = 2**40
 """The farthest multiple from 0; farther out, neighbours on a log scale share a place on the unit interval."""
 
 
+@dataclass(frozen=True)
 class Quantised(Parameter):
-    """What the quantised forms share; each names the continuous form that it rounds."""
+    """A continuous form, with the same fields, that is rounded to multiples of q."""
 
-    q: Number
+    continuous_form: ClassVar[type[Uniform | LogUniformValues | LogUniform | Tailed]]
+    """The form that is rounded."""
 
-    @property
-    @abstractmethod
-    def continuous(self) -> Uniform | LogScale | Tailed:
-        """The form that is rounded."""
+    q: Number = 1
+    """The step between values; above 0. An integer gives integers."""
+
+    @cached_property
+    def continuous(self) -> Uniform | LogUniformValues | LogUniform | Tailed:
+        """The parameter that is rounded."""
+        return self.continuous_form(*(getattr(self, field.name) for field in fields(self.continuous_form)))
 
     def _mistakes(self) -> Iterator[Mistake]:
         if self.q <= 0:
@@ -55,7 +57,7 @@ class Quantised(Parameter):
         if self.q > 0:
             yield from self._step_mistakes(continuous)
 
-    def _step_mistakes(self, continuous: Uniform | LogScale | Tailed) -> Iterator[Mistake]:
+    def _step_mistakes(self, continuous: Parameter) -> Iterator[Mistake]:
         lowest, highest = continuous.bounds
         if math.isfinite(highest - lowest) and _exact(highest) - _exact(lowest) < _exact(self.q):
             yield Mistake("q", f"{self.q!r} is larger than the range from {lowest!r} to {highest!r}")
@@ -121,120 +123,48 @@ def _exact(number: float) -> Fraction:
 
 
 @dataclass(frozen=True)
-class QUniform(Quantised):
+class QUniform(Quantised, Range):
     """Multiples of q from min to max, equally likely but for those at the ends."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "q_uniform"
-
-    min: Number
-    """Lower bound, inclusive."""
-    max: Number
-    """Upper bound, inclusive."""
-    q: Number = 1
-    """The step; above 0. An integer gives integers."""
-
-    @property
-    def continuous(self) -> Uniform:
-        """A uniform form from `min` to `max`."""
-        return Uniform(self.min, self.max)
+    distribution = "q_uniform"
+    continuous_form = Uniform
 
 
 @dataclass(frozen=True)
-class QLogUniformValues(Quantised):
+class QLogUniformValues(Quantised, PositiveRange):
     """Multiples of q from min to max, on a log scale."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "q_log_uniform_values"
-
-    min: Number
-    """Lower bound, inclusive; above 0."""
-    max: Number
-    """Upper bound, inclusive."""
-    q: Number = 1
-    """The step; above 0. An integer gives integers."""
-
-    @property
-    def continuous(self) -> LogUniformValues:
-        """A log-uniform form from `min` to `max`."""
-        return LogUniformValues(self.min, self.max)
+    distribution = "q_log_uniform_values"
+    continuous_form = LogUniformValues
 
 
 @dataclass(frozen=True)
-class QLogUniform(Quantised):
+class QLogUniform(Quantised, ExponentRange):
     """Multiples of q from exp(min) to exp(max), on a log scale; prefer q_log_uniform_values."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "q_log_uniform"
-
-    min: Number
-    """Natural logarithm of the lower bound, inclusive."""
-    max: Number
-    """Natural logarithm of the upper bound, inclusive."""
-    q: Number = 1
-    """The step between values; above 0. An integer gives integers."""
-
-    @property
-    def continuous(self) -> LogUniform:
-        """A log-uniform form from exp(min) to exp(max)."""
-        return LogUniform(self.min, self.max)
+    distribution = "q_log_uniform"
+    continuous_form = LogUniform
 
 
 @dataclass(frozen=True)
-class QNormal(Quantised):
-    """Multiples of q, normally distributed around mu."""
+class QNormal(Quantised, MeanAndDeviation):
+    """Multiples of q, normally distributed around mu before rounding."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "q_normal"
-
-    mu: Number = 0.0
-    """Mean before rounding."""
-    sigma: Number = 1.0
-    """Standard deviation before rounding; above 0."""
-    q: Number = 1
-    """The step; above 0. An integer gives integers."""
-
-    @property
-    def continuous(self) -> Normal:
-        """A normal form with `mu` and `sigma`."""
-        return Normal(self.mu, self.sigma)
+    distribution = "q_normal"
+    continuous_form = Normal
 
 
 @dataclass(frozen=True)
-class QLogNormal(Quantised):
-    """Multiples of q, 0 among them, log-normally distributed."""
+class QLogNormal(Quantised, LogMeanAndDeviation):
+    """Multiples of q, 0 among them, log-normally distributed before rounding."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "q_log_normal"
-
-    mu: Number = 0.0
-    """Mean of the natural logarithm before rounding."""
-    sigma: Number = 1.0
-    """Standard deviation of the natural logarithm before rounding; above 0."""
-    q: Number = 1
-    """The step between values; above 0. An integer gives integers."""
-
-    @property
-    def continuous(self) -> LogNormal:
-        """A log-normal form with `mu` and `sigma`."""
-        return LogNormal(self.mu, self.sigma)
+    distribution = "q_log_normal"
+    continuous_form = LogNormal
 
 
 @dataclass(frozen=True)
-class QBeta(Quantised):
-    """Multiples of q from 0 to 1, beta distributed."""
+class QBeta(Quantised, Shapes):
+    """Multiples of q from 0 to 1, beta distributed before rounding; q is at most 1."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "q_beta"
-
-    a: Number = 1.0
-    """First shape parameter; above 0, at most a million. The larger, the nearer to 1."""
-    b: Number = 1.0
-    """Second shape parameter; above 0, at most a million. The larger, the nearer to 0."""
-    q: Number = 1
-    """The step; above 0 and at most 1. An integer gives integers."""
-
-    @property
-    def continuous(self) -> Beta:
-        """A beta form with `a` and `b`."""
-        return Beta(self.a, self.b)
+    distribution = "q_beta"
+    continuous_form = Beta

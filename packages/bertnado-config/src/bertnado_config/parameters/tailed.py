@@ -9,9 +9,8 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import ClassVar
 
-from .base import FORM_CONFIG, Distribution, Mistake, Number, Parameter, check_inside, check_unit, clamp
+from .base import Mistake, Number, Parameter, check_inside, check_unit, clamp
 
 TAIL = 1e-6
 """The probability, on either side, of values that are not proposed."""
@@ -50,16 +49,40 @@ class Tailed(Parameter):
 
 
 @dataclass(frozen=True)
-class Normal(Tailed):
-    """Real numbers, normally distributed around mu."""
-
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "normal"
+class MeanAndDeviation(Parameter):
+    """The fields of a normal form."""
 
     mu: Number = 0.0
     """Mean."""
     sigma: Number = 1.0
     """Standard deviation; above 0."""
+
+
+@dataclass(frozen=True)
+class LogMeanAndDeviation(Parameter):
+    """The fields of a log-normal form."""
+
+    mu: Number = 0.0
+    """Mean of the natural logarithm."""
+    sigma: Number = 1.0
+    """Standard deviation of the natural logarithm; above 0."""
+
+
+@dataclass(frozen=True)
+class Shapes(Parameter):
+    """The fields of a beta form."""
+
+    a: Number = 1.0
+    """First shape parameter; above 0, at most a million. The larger, the nearer to 1."""
+    b: Number = 1.0
+    """Second shape parameter; above 0, at most a million. The larger, the nearer to 0."""
+
+
+@dataclass(frozen=True)
+class Normal(Tailed, MeanAndDeviation):
+    """Real numbers, normally distributed around mu."""
+
+    distribution = "normal"
 
     def _mistakes(self) -> Iterator[Mistake]:
         yield from _sigma_mistakes(self.sigma)
@@ -79,16 +102,10 @@ class Normal(Tailed):
 
 
 @dataclass(frozen=True)
-class LogNormal(Tailed):
+class LogNormal(Tailed, LogMeanAndDeviation):
     """Real numbers above 0 whose natural logarithm is normally distributed."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "log_normal"
-
-    mu: Number = 0.0
-    """Mean of the natural logarithm."""
-    sigma: Number = 1.0
-    """Standard deviation of the natural logarithm; above 0."""
+    distribution = "log_normal"
 
     def _mistakes(self) -> Iterator[Mistake]:
         yield from _sigma_mistakes(self.sigma)
@@ -108,16 +125,10 @@ class LogNormal(Tailed):
 
 
 @dataclass(frozen=True)
-class Beta(Tailed):
-    """Real numbers from 0 to 1, beta distributed; uniform where a and b are 1."""
+class Beta(Tailed, Shapes):
+    """Real numbers from 0 to 1, beta distributed; uniform if a and b are 1."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "beta"
-
-    a: Number = 1.0
-    """First shape parameter; above 0, at most a million. The larger, the nearer to 1."""
-    b: Number = 1.0
-    """Second shape parameter; above 0, at most a million. The larger, the nearer to 0."""
+    distribution = "beta"
 
     def _mistakes(self) -> Iterator[Mistake]:
         for key, shape in (("a", self.a), ("b", self.b)):

@@ -3,13 +3,10 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from bertnado_config.literals import read_whole_number
 
 from .base import (
-    FORM_CONFIG,
-    Distribution,
     Mistake,
     Number,
     Parameter,
@@ -25,16 +22,20 @@ MAX_INTEGERS = 2**50
 
 
 @dataclass(frozen=True)
-class Uniform(Parameter):
-    """Real numbers from min to max, all equally likely."""
-
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "uniform"
+class Range(Parameter):
+    """The fields of a form between two bounds."""
 
     min: Number
-    """Smallest value, inclusive."""
+    """Lower bound, inclusive."""
     max: Number
-    """Largest value, inclusive."""
+    """Upper bound, inclusive."""
+
+
+@dataclass(frozen=True)
+class Uniform(Range):
+    """Real numbers from min to max, all equally likely."""
+
+    distribution = "uniform"
 
     def _mistakes(self) -> Iterator[Mistake]:
         yield from range_mistakes(self.min, self.max)
@@ -61,13 +62,12 @@ class Uniform(Parameter):
 class IntUniform(Parameter):
     """Integers from min to max, all equally likely."""
 
-    __pydantic_config__ = FORM_CONFIG
-    distribution: ClassVar[Distribution] = "int_uniform"
+    distribution = "int_uniform"
 
     min: WholeNumber
-    """Smallest value, inclusive."""
+    """Lower bound, inclusive."""
     max: WholeNumber
-    """Largest value, inclusive."""
+    """Upper bound, inclusive."""
 
     def _mistakes(self) -> Iterator[Mistake]:
         yield from range_mistakes(self.min, self.max)

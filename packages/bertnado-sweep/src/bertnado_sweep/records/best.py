@@ -51,11 +51,9 @@ def choose_best(trials: Sequence[Trial], objective: Objective) -> Trial | None:
 
     A tie goes to the earlier trial. `None` where no trial is eligible.
     """
-    best: Trial | None = None
-    for trial in sorted(trials, key=lambda trial: trial.number):
-        if trial.is_eligible and (best is None or objective.is_better(trial.value, best.value)):
-            best = trial
-    return best
+    eligible = sorted((trial for trial in trials if trial.is_eligible), key=lambda trial: trial.number)
+    index = objective.best_index(trial.value for trial in eligible)
+    return None if index is None else eligible[index]
 
 
 def export_best(best: Trial, objective: Objective, output_dir: Path, sweep_id: str) -> Path:

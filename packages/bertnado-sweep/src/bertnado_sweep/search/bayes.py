@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from bertnado_config import value_key
+
 from .random import random_candidates
-from .space import key_of, point, varied
+from .space import point, varied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -61,8 +63,8 @@ def start_points(config: SweepConfig, number: int, seed: int) -> Iterator[dict[s
     seen: set[str] = set()
     for row in units:
         candidate = point(config, dict(zip(paths, (float(u) for u in row), strict=True)))
-        if key_of(candidate) not in seen:
-            seen.add(key_of(candidate))
+        if value_key(candidate) not in seen:
+            seen.add(value_key(candidate))
             if len(seen) > number:
                 yield candidate
                 return

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bertnado_config import value_key
+
 from .base import SearchState, as_method
-from .space import key_of, space_size
+from .space import space_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,10 +41,10 @@ def propose(
         seed: The seed of the sweep, at least 0.
         method: The search method; by default the one that the sweep file names.
     """
-    tried = {key_of(trial.parameters) for trial in trials if trial.parameters}
+    tried = {value_key(trial.parameters) for trial in trials if trial.parameters}
     size = space_size(config)
     if size is not None and len(tried) >= size:
         return None
     state = SearchState(config, goal, trials, number, seed)
     candidates = as_method(method or config.method).candidates(state)
-    return next((candidate for candidate in candidates if key_of(candidate) not in tried), None)
+    return next((candidate for candidate in candidates if value_key(candidate) not in tried), None)

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bertnado_config import grid_point, grid_size, nest_parameters, sample_parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from bertnado_config import Parameter, ParameterPath, SweepConfig
-
-
-def key_of(value: Any) -> str:
-    """A text that two values share if and only if a trial cannot tell them apart; 1 and 1.0 it cannot."""
-    return json.dumps(_canonical(value), sort_keys=True, default=str)
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        items = cast("Mapping[Any, Any]", value).items()
-        return {str(key): _canonical(item) for key, item in items}
-    if isinstance(value, list | tuple):
-        return [_canonical(item) for item in cast("Sequence[Any]", value)]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
 
 
 def varied(config: SweepConfig) -> list[tuple[ParameterPath, Parameter]]:

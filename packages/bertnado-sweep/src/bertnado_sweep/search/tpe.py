@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
-from bertnado_config import flatten_parameters, parameter_label
+from bertnado_config import flatten_parameters, parameter_label, value_key
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from .quiet import quiet_optuna
-from .space import key_of, point, varied
+from .space import point, varied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ def _unit_of(parameter: Parameter, chosen: float) -> float:
 def _chosen_of(parameter: Parameter, value: Any) -> float:
     if parameter.is_ordered or parameter.choices is None:
         return min(max(parameter.to_unit(value), _EDGE), 1 - _EDGE)
-    return [key_of(choice) for choice in parameter.choices].index(key_of(value))
+    return [value_key(choice) for choice in parameter.choices].index(value_key(value))
 
 
 def _losses(trials: Sequence[Trial], goal: Goal) -> list[tuple[Trial, float | None]]:

@@ -43,7 +43,6 @@ from bertnado_sweep.running.stop_request import Interrupted, StopRequest, run_sh
 from bertnado_sweep.running.tracker import Tracker, run_name
 from bertnado_sweep.running.trial_run import TrialReport, end_trial, run_trial
 from bertnado_sweep.running.worker_pool import WorkerExit, run_workers
-from bertnado_sweep.search.early_stopping import EarlyTermination
 from bertnado_sweep.search.propose import propose
 
 from .leases import Claim, Lease, Leases, Pool, is_in, is_owned_by, leading, owner_of
@@ -95,8 +94,7 @@ class LocalBackend:
 
     def __init__(self, plan: Plan, sweep_id: str, past: int = 0, pool: Pool | None = None) -> None:
         self._plan = plan
-        section = plan.config.early_terminate
-        self._early = None if section is None else EarlyTermination.from_section(section, plan.objective.goal)
+        self._early = plan.config.early_terminate
         self._storage = open_storage(plan.output_dir, plan.options.storage)
         name = plan.options.study or sweep_id
         self._study = _study(self._storage, name, plan.objective) if pool is None else _find(self._storage, name)
@@ -456,7 +454,8 @@ class LocalBackend:
             except UpdateFinishedTrialError:
                 ticket.lease.is_lost = True
                 return True
-            return self._early is not None and self._early.should_stop(values, self._rivals(ticket.trial.number))
+            goal = self._plan.objective.goal
+            return self._early is not None and self._early.should_stop(goal, values, self._rivals(ticket.trial.number))
 
         return judge
 

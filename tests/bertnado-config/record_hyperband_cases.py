@@ -3,7 +3,7 @@
 Runs in an environment of its own, because the engine needs an older numpy:
 
     uv run --no-project --python 3.11 --with "sweeps==0.3.0" --with "numpy<2" \
-        python tests/bertnado-sweep/record_hyperband_cases.py
+        python tests/bertnado-config/record_hyperband_cases.py
 
 Non-finite numbers are written as the strings "nan", "inf" and "-inf", so that the file is plain JSON.
 """

@@ -1,0 +1,19 @@
+"""Libraries that are imported when a metric is computed, so that importing this package is cheap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def sklearn_metrics() -> Any:
+    """Return `sklearn.metrics`, which has no type hints."""
+    import sklearn.metrics as library  # pyright: ignore[reportMissingTypeStubs]
+
+    return library
+
+
+def scipy_stats() -> Any:
+    """Return `scipy.stats`, which has no type hints."""
+    import scipy.stats as library  # pyright: ignore[reportMissingTypeStubs]
+
+    return library
