@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
@@ -12,7 +13,7 @@ import torch
 from bertnado_config import Precision, Problem, nest_parameters, sample_parameters
 
 from .argument_names import MANAGED, OBJECT_NAME, argument_named, given_arguments
-from .arguments import differences_from_defaults, effective_arguments, gpu_has_bf16, plan_steps
+from .arguments import convert_arguments, differences_from_defaults, effective_arguments, gpu_has_bf16, plan_steps
 from .grouping import LengthGrouping, measure_grouping
 from .prepared import TRAIN
 
@@ -98,7 +99,7 @@ def check_precision(config: SweepConfig, precision: Precision) -> list[Problem]:
 def try_arguments(
     config: SweepConfig, objective: Objective, setting: Setting
 ) -> tuple[SweepPlan | None, list[Problem]]:
-    """Make the training arguments of many possible trials: what transformers refuses, and the plan.
+    """Build the training arguments of possible trials, each distinct set once: what transformers refuses, and the plan.
 
     Args:
         config: A sweep file without problems of its own.
@@ -110,7 +111,8 @@ def try_arguments(
     plans, effective = [], []
     batches: list[tuple[int, int]] = []
     is_grouped = False
-    for parameters in _possible_trials(config):
+    distinct, varied = _distinct_trials(config)
+    for parameters in distinct:
         try:
             arguments = setting.training_arguments(parameters, objective, "unused")
         except ValueError as error:
@@ -123,7 +125,11 @@ def try_arguments(
     problems = [Problem("parameters", reason) for reason in refused]
     if not plans:
         return None, problems
-    shared = {name: value for name, value in effective[0].items() if all(e[name] == value for e in effective)}
+    shared = {
+        name: value
+        for name, value in effective[0].items()
+        if name not in varied and all(other[name] == value for other in effective)
+    }
     steps, evaluations = [plan.steps for plan in plans], [plan.evaluations for plan in plans]
     plan = SweepPlan(
         steps=(min(steps), max(steps)),
@@ -209,6 +215,28 @@ def _possible_trials(config: SweepConfig) -> Iterator[Mapping[str, Any]]:
         yield _merge(sampled, nest_parameters(chosen))
 
 
+def _distinct_trials(config: SweepConfig) -> tuple[list[Mapping[str, Any]], set[str]]:
+    """Sample trials whose arguments differ in more than `_INDEPENDENT` fields, and name every field that varies."""
+    distinct: dict[str, Mapping[str, Any]] = {}
+    values: defaultdict[str, set[str]] = defaultdict(set)
+    for parameters in _possible_trials(config):
+        try:
+            fields = convert_arguments(parameters)
+        except ValueError as error:  # building the arguments says it
+            distinct.setdefault(str(error), parameters)
+            continue
+        for name, value in fields.items():
+            values[name].add(repr(value))
+        related = {name: value for name, value in fields.items() if name not in _INDEPENDENT}
+        distinct.setdefault(repr(sorted(related.items())), parameters)
+    return list(distinct.values()), {name for name, seen in values.items() if len(seen) > 1}
+
+
+_INDEPENDENT = frozenset(
+    {"learning_rate", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm"}
+    | {"label_smoothing_factor", "warmup_steps", "seed", "data_seed"}
+)
+"""Fields whose value `TrainingArguments` neither relates to another field nor checks beyond its bounds."""
 _DECIDING = frozenset(
     {"num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps"}
     | {"eval_steps", "eval_strategy", "eval_delay", "dataloader_drop_last"}
