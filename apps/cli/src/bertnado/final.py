@@ -15,7 +15,7 @@ from bertnado_config import (
 )
 from bertnado_metrics import Objective, resolve_objective
 from bertnado_sweep import BEST_DETAILS_FILE, output_problems, project_problems, single_run
-from bertnado_train import HuggingFaceTrainer, convert_arguments, override_arguments
+from bertnado_train import HuggingFaceTrainer, convert_arguments, override_parameters
 from bertnado_train import train_model as train
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def prepare_final(
     if precision != "auto":
         carried = {name: value for name, value in carried.items() if name not in _PRECISION}
     given = dict(overrides) if seed is None else {**overrides, "seed": seed}
-    parameters = override_arguments(override_arguments(carried, best.parameters), given)
+    parameters = override_parameters(override_parameters(carried, best.parameters), given)
     carried = {name: value for name, value in carried.items() if parameters.get(name) == value}
     trainer = HuggingFaceTrainer(
         model_name=model_name,

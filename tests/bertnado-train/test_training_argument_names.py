@@ -1,7 +1,10 @@
 """Which names mean which training argument, and which values they take."""
 
 import pytest
-from bertnado_train.argument_names import argument_named, given_arguments, override_arguments
+from bertnado_train.parameters.namespaces import named_values, namespace_of, override_parameters
+from bertnado_train.parameters.training_argument_names import TrainingArgumentNames
+
+NAMES = TrainingArgumentNames()
 
 
 @pytest.mark.parametrize(
@@ -24,10 +27,9 @@ from bertnado_train.argument_names import argument_named, given_arguments, overr
     ],
 )
 def test_a_name_leads_to_its_field_and_a_value_gets_the_type_of_the_field(name, value, field, converted):
-    argument = argument_named(name)
-    assert argument.field == field
-    assert argument.convert(value) == converted
-    assert type(argument.convert(value)) is type(converted)
+    assert NAMES.target(name) == field
+    assert NAMES.convert(name, value) == converted
+    assert type(NAMES.convert(name, value)) is type(converted)
 
 
 @pytest.mark.parametrize(
@@ -60,13 +62,13 @@ def test_a_name_leads_to_its_field_and_a_value_gets_the_type_of_the_field(name, 
 )
 def test_a_value_that_the_field_cannot_hold_is_refused_with_the_rule(name, value, message):
     with pytest.raises(ValueError) as caught:
-        argument_named(name).convert(value)
+        NAMES.convert(name, value)
     assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "value"), [("max_steps", -1), ("push_to_hub", False), ("deepspeed", None)])
 def test_a_value_that_only_says_the_default_is_no_mistake(name, value):
-    assert argument_named(name).convert(value) == value
+    assert NAMES.convert(name, value) == value
 
 
 @pytest.mark.parametrize(
@@ -77,16 +79,18 @@ def test_a_value_that_only_says_the_default_is_no_mistake(name, value):
         ("batch_size", "per_device_train_batch_size"),
         ("num_epochs", "epochs"),
         ("wieght_decay", "weight_decay"),
+        ("training_args.lr", "training_args.learning_rate"),
+        ("training_args.max_grad_nor", "training_args.max_grad_norm"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_one(name, suggestion):
-    with pytest.raises(ValueError, match=f"{name!r} is not a training argument; did you mean {suggestion!r}"):
-        argument_named(name)
+    with pytest.raises(ValueError, match=f"unknown parameter {name!r}; did you mean {suggestion!r}"):
+        namespace_of(name)
 
 
 def test_a_name_that_resembles_none_is_refused_with_where_to_look():
     with pytest.raises(ValueError, match="see the fields of transformers' TrainingArguments"):
-        argument_named("zzzzzzzz")
+        namespace_of("zzzzzzzz")
 
 
 def test_the_training_args_object_and_its_dotted_spelling_stand_for_what_is_inside():
@@ -95,18 +99,21 @@ def test_the_training_args_object_and_its_dotted_spelling_stand_for_what_is_insi
         "training_args": {"max_grad_norm": 0.5, "optim": "adamw_torch"},
         "training_args.weight_decay": 0.1,
     }
-    assert list(given_arguments(parameters)) == [
-        ("epochs", "epochs", 3),
-        ("training_args.max_grad_norm", "max_grad_norm", 0.5),
-        ("training_args.optim", "optim", "adamw_torch"),
-        ("training_args.weight_decay", "weight_decay", 0.1),
+    assert list(named_values(parameters)) == [
+        ("epochs", 3),
+        ("training_args.max_grad_norm", 0.5),
+        ("training_args.optim", "adamw_torch"),
+        ("training_args.weight_decay", 0.1),
+    ]
+    assert [NAMES.target(name) for name, _ in named_values(parameters)] == [
+        *("num_train_epochs", "max_grad_norm", "optim", "weight_decay")
     ]
 
 
 def test_an_override_replaces_its_twin_whatever_name_that_goes_by():
     parameters = {"epochs": 3, "warmup_ratio": 0.1, "training_args": {"weight_decay": 0.1, "optim": "sgd"}}
     overrides = {"num_train_epochs": 5, "weight_decay": 0.0}
-    assert override_arguments(parameters, overrides) == {
+    assert override_parameters(parameters, overrides) == {
         "warmup_ratio": 0.1,
         "training_args": {"optim": "sgd"},
         "num_train_epochs": 5,

@@ -1,4 +1,4 @@
-"""Which parameter names mean which `TrainingArguments` field, and which values a field takes."""
+"""The values that training arguments take, by the types of their fields."""
 
 from __future__ import annotations
 
@@ -6,48 +6,18 @@ import math
 import os
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
 from bertnado_config import InvalidInputError, read_json
-from bertnado_metrics import did_you_mean, nearest
+from bertnado_metrics import did_you_mean
 from transformers import TrainingArguments
 
+from .training_argument_rules import MISNOMERS, TRANSLATED
+
 _LONGEST_SHOWN = 80
-OBJECT_NAME = "training_args"
-"""The parameter that holds further training arguments as an object, or prefixes their names."""
-
-MANAGED = frozenset(
-    {
-        # where things go and what tracks them
-        *("output_dir", "logging_dir", "overwrite_output_dir", "report_to", "run_name", "project", "disable_tqdm"),
-        # the best checkpoint
-        *("load_best_model_at_end", "metric_for_best_model", "greater_is_better"),
-        # how checkpoints reach the disk
-        *("save_strategy", "save_steps", "save_total_limit", "save_only_model", "save_safetensors"),
-        "enable_jit_checkpoint",
-        # the evaluation's own plumbing
-        *("prediction_loss_only", "batch_eval_metrics", "eval_do_concat_batches", "include_for_metrics"),
-        *("label_names", "remove_unused_columns", "do_train", "do_eval", "do_predict", "resume_from_checkpoint"),
-    }
-)
-"""Names that a sweep file may set and that are ignored: BertNado decides them itself."""
-
-_ONE_DEVICE = "a trial has one device; leave it out, and train several trials at once with --workers"
-_LOG_IN = (
-    "a token must stay out of sweep files and arguments, which are written into every record; "
-    "take it out, and log in with `hf auth login` or set HF_TOKEN"
-)
-_NO_UPLOAD = "a sweep uploads no model; leave it out, and upload what full-train writes"
-REFUSED: Mapping[str, str] = {
-    **dict.fromkeys(("deepspeed", "fsdp", "fsdp_config", "parallelism_config"), _ONE_DEVICE),
-    **dict.fromkeys(("push_to_hub", "hub_model_id", "hub_strategy", "hub_private_repo"), _NO_UPLOAD),
-    **dict.fromkeys(("hub_always_push", "hub_revision"), _NO_UPLOAD),
-    "hub_token": _LOG_IN,
-}
-"""Names that no sweep file may set, and why."""
 
 FIELDS: Mapping[str, Any] = {field.name: field.type for field in fields(TrainingArguments) if field.init}
 """The fields of the installed transformers' `TrainingArguments`, with their types."""
@@ -57,30 +27,19 @@ _CHOICES: Mapping[str, Sequence[str]] = {
 """The texts that a field may hold whose type does not say it."""
 
 
-@dataclass(frozen=True)
-class Argument:
-    """A training argument under the name that a person gave it."""
+def convert_argument(name: str, field: str, value: Any) -> Any:
+    """Give `value` the type and the meaning that the field has.
 
-    name: str
-    field: str
-    translate: Callable[[Any], Any] | None = None
-
-    def convert(self, value: Any) -> Any:
-        """Give `value` the type and the meaning that the field has.
-
-        Raises:
-            ValueError: The field cannot hold `value`; the message says what it takes.
-        """
-        if self.field in REFUSED and value not in (None, False):
-            raise ValueError(REFUSED[self.field])
-        if self.field in _OBJECTS_OR_FILES:
-            value = _read_object(value)
-        kind = FIELDS[self.field] if self.translate is None else _TRANSLATED_TYPES[self.name]
-        converted = _convert(kind, value)
-        if self.translate is None and self.field in _CHOICES and converted is not None:
-            converted = _convert_name(_CHOICES[self.field], converted)
-        _check_bounds(self.name if self.translate else self.field, converted)
-        return converted if self.translate is None else self.translate(converted)
+    Raises:
+        ValueError: The field cannot hold `value`; the message says what it takes.
+    """
+    if field in _OBJECTS_OR_FILES:
+        value = _read_object(value)
+    converted = _convert(_TRANSLATED_TYPES.get(name, FIELDS[field]), value)
+    if name not in TRANSLATED and field in _CHOICES and converted is not None:
+        converted = _convert_name(_CHOICES[field], converted)
+    _check_bounds(name if name in TRANSLATED else field, converted)
+    return _TRANSLATIONS[name](converted) if name in TRANSLATED else converted
 
 
 _OBJECTS_OR_FILES = frozenset({"accelerator_config"})
@@ -95,58 +54,6 @@ def _read_object(value: Any) -> Any:
         return read_json(value)
     except InvalidInputError as error:
         raise ValueError("; ".join(f"{value}: {problem}" for problem in error.problems)) from None
-
-
-def argument_named(name: str) -> Argument:
-    """Find the training argument that `name` means.
-
-    Raises:
-        ValueError: No installed or older `TrainingArguments` has that name; the message has the nearest one.
-    """
-    if name in FIELDS:
-        return Argument(name, name)
-    if name in _RENAMED:
-        return Argument(name, _RENAMED[name])
-    if name in _TRANSLATED:
-        field, translate = _TRANSLATED[name]
-        return Argument(name, field, translate)
-    known = sorted({*FIELDS, *_RENAMED, *_TRANSLATED} - MANAGED)
-    suggestion = _COMMON_MISNOMERS.get(name) or nearest(name, known)
-    hint = f"did you mean {suggestion!r}?" if suggestion else "see the fields of transformers' TrainingArguments"
-    raise ValueError(f"{name!r} is not a training argument; {hint}")
-
-
-def given_arguments(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Walk through the training arguments in `parameters` as (where it stands, its name, its value).
-
-    The object `training_args`, and names that begin with `training_args.`, stand for the arguments inside.
-    """
-    for name, value in parameters.items():
-        if name == OBJECT_NAME and isinstance(value, Mapping):
-            for inner, inner_value in typing.cast("Mapping[str, Any]", value).items():
-                yield f"{OBJECT_NAME}.{inner}", inner, inner_value
-        else:
-            yield name, name.removeprefix(f"{OBJECT_NAME}."), value
-
-
-def override_arguments(parameters: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Join two sets of training arguments; one of `overrides` replaces its twin, whatever name that goes by."""
-    overridden = {_field_or_name(name) for _, name, _ in given_arguments(overrides)}
-    kept: dict[str, Any] = {}
-    for name, value in parameters.items():
-        if name == OBJECT_NAME and isinstance(value, Mapping):
-            inner = typing.cast("Mapping[str, Any]", value)
-            kept[name] = {key: item for key, item in inner.items() if _field_or_name(key) not in overridden}
-        elif _field_or_name(name.removeprefix(f"{OBJECT_NAME}.")) not in overridden:
-            kept[name] = value
-    return kept | dict(overrides)
-
-
-def _field_or_name(name: str) -> str:
-    try:
-        return argument_named(name).field
-    except ValueError:
-        return name
 
 
 def _convert(kind: Any, value: Any) -> Any:
@@ -177,7 +84,7 @@ def _convert_choice(choices: type[Enum], value: Any) -> str:
 def _convert_name(names: Sequence[str], given: Any) -> str:
     if given in names:
         return typing.cast("str", given)
-    suggestion = next((name for name in [_COMMON_MISNOMERS.get(str(given))] if name in names), None)
+    suggestion = next((name for name in [MISNOMERS.get(str(given))] if name in names), None)
     raise ValueError(f"{given!r} is not one of the choices; {did_you_mean(str(given), names, suggestion=suggestion)}")
 
 
@@ -252,33 +159,10 @@ def _sampling_strategy(grouped: bool) -> str:
     return "group_by_length" if grouped else "random"
 
 
-_RENAMED = {
-    "epochs": "num_train_epochs",
-    "evaluation_strategy": "eval_strategy",
-    "no_cuda": "use_cpu",
-    "push_to_hub_token": "hub_token",
-}
-_TRANSLATED: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "warmup_ratio": ("warmup_steps", _steps_for_ratio),
-    "group_by_length": ("train_sampling_strategy", _sampling_strategy),
-}
 _TRANSLATED_TYPES: dict[str, Any] = {"warmup_ratio": float, "group_by_length": bool}
-_COMMON_MISNOMERS = {
-    "lr": "learning_rate",
-    "batch_size": "per_device_train_batch_size",
-    "train_batch_size": "per_device_train_batch_size",
-    "eval_batch_size": "per_device_eval_batch_size",
-    "num_epochs": "epochs",
-    "n_epochs": "epochs",
-    "scheduler": "lr_scheduler_type",
-    "lr_scheduler": "lr_scheduler_type",
-    "optimizer": "optim",
-    "warmup": "warmup_ratio",
-    "grad_accum": "gradient_accumulation_steps",
-    "accumulation_steps": "gradient_accumulation_steps",
-    # values
-    "adam": "adamw_torch",
-    "adamw": "adamw_torch",
+_TRANSLATIONS: dict[str, Callable[[Any], Any]] = {
+    "warmup_ratio": _steps_for_ratio,
+    "group_by_length": _sampling_strategy,
 }
 
 
