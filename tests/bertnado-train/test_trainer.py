@@ -85,14 +85,14 @@ def test_a_session_trains_in_the_directory_of_the_report(trainer, tmp_path):
         ({"learning_rat": 1e-4}, "parameters.learning_rat: unknown parameter 'learning_rat'; did you mean"),
         (
             {"per_device_train_batch_size": {"min": 4.0, "max": 16.5}},
-            "parameters.per_device_train_batch_size: a whole number is needed, got",
+            "parameters.per_device_train_batch_size: must be an integer, got",
         ),
         (
             {"lr_scheduler_type": {"values": ["linear", "cosin"]}},
-            "parameters.lr_scheduler_type: 'cosin' is not one of the choices; did you mean 'cosine'?",
+            "parameters.lr_scheduler_type: unknown value 'cosin'; did you mean 'cosine'?",
         ),
-        ({"bf16": {"values": ["yes", "no"]}}, "parameters.bf16: true or false is needed, got 'yes'"),
-        ({"warmup_ratio": {"min": 0.0, "max": 1.5}}, "parameters.warmup_ratio: it has to be at least 0 and at most 1"),
+        ({"bf16": {"values": ["yes", "no"]}}, "parameters.bf16: must be true or false, got 'yes'"),
+        ({"warmup_ratio": {"min": 0.0, "max": 1.5}}, "parameters.warmup_ratio: must be at least 0 and at most 1"),
         (
             {"epochs": 3, "num_train_epochs": 4},
             "parameters.num_train_epochs: parameters.epochs sets 'num_train_epochs' as well",

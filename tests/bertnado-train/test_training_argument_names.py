@@ -1,8 +1,13 @@
 """Which names mean which training argument, and which values they take."""
 
+from dataclasses import MISSING, fields
+
 import pytest
-from bertnado_train.parameters.namespaces import named_values, namespace_of, override_parameters
+from bertnado_train.parameters.namespaces import named_values, namespace_of, override_parameters, trial_settings
 from bertnado_train.parameters.training_argument_names import TrainingArgumentNames
+from bertnado_train.parameters.training_argument_rules import MANAGED, REFUSED
+from bertnado_train.parameters.training_argument_types import FIELDS
+from transformers import TrainingArguments
 
 NAMES = TrainingArgumentNames()
 
@@ -35,26 +40,26 @@ def test_a_name_leads_to_its_field_and_a_value_gets_the_type_of_the_field(name, 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("learning_rate", "fast", "a number is needed, got 'fast'"),
-        ("learning_rate", float("nan"), "a number is needed, got nan"),
-        ("learning_rate", True, "a number is needed, got True"),
-        ("learning_rate", -1e-5, "it has to be at least 0, got -1e-05"),
-        ("per_device_train_batch_size", 7.5, "a whole number is needed, got 7.5"),
-        ("per_device_train_batch_size", 0, "it has to be at least 1, got 0"),
-        ("epochs", 0, "it has to be above 0, got 0.0"),
-        ("bf16", "maybe", "true or false is needed, got 'maybe'"),
-        ("lr_scheduler_type", "cosin", "'cosin' is not one of the choices; did you mean 'cosine'?"),
-        ("warmup_ratio", 1.5, "it has to be at least 0 and at most 1, got 1.5"),
-        ("num_train_epochs", None, "a value is needed, got None"),
-        ("seed", 2**32, "it has to be at least 0 and below 4294967296, got 4294967296"),
-        ("max_steps", 0, "it has to be at least 1, or -1 where epochs count, got 0"),
-        ("eval_delay", -1, "it has to be at least 0, got -1.0"),
-        ("dataloader_num_workers", -1, "it has to be at least 0, got -1"),
-        ("optim", "adam", "'adam' is not one of the choices; did you mean 'adamw_torch'?"),
+        ("learning_rate", "fast", "must be a number, got 'fast'"),
+        ("learning_rate", float("nan"), "must be a number, got nan"),
+        ("learning_rate", True, "must be a number, got True"),
+        ("learning_rate", -1e-5, "must be at least 0, got -1e-05"),
+        ("per_device_train_batch_size", 7.5, "must be an integer, got 7.5"),
+        ("per_device_train_batch_size", 0, "must be at least 1, got 0"),
+        ("epochs", 0, "must be above 0 and at most 1000000000, got 0"),
+        ("bf16", "maybe", "must be true or false, got 'maybe'"),
+        ("lr_scheduler_type", "cosin", "unknown value 'cosin'; did you mean 'cosine'?"),
+        ("warmup_ratio", 1.5, "must be at least 0 and at most 1, got 1.5"),
+        ("num_train_epochs", None, "must be a number, got None"),
+        ("seed", 2**32, "must be at least 0 and below 4294967296, got 4294967296"),
+        ("max_steps", 0, "must be at least 1, or -1 to count epochs, got 0"),
+        ("eval_delay", -1, "must be at least 0 and at most 1000000000, got -1"),
+        ("dataloader_num_workers", -1, "must be at least 0, got -1"),
+        ("optim", "adam", "unknown value 'adam'; did you mean 'adamw_torch'?"),
         (
             "train_sampling_strategy",
             "by_length",
-            "'by_length' is not one of the choices; did you mean 'group_by_length'?",
+            "unknown value 'by_length'; did you mean 'group_by_length'?",
         ),
         ("deepspeed", "zero2.json", "a trial has one device; leave it out, and train several trials at once"),
         ("push_to_hub", True, "a sweep uploads no model; leave it out"),
@@ -66,9 +71,23 @@ def test_a_value_that_the_field_cannot_hold_is_refused_with_the_rule(name, value
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "value"), [("max_steps", -1), ("push_to_hub", False), ("deepspeed", None)])
+@pytest.mark.parametrize(("name", "value"), [("max_steps", -1), ("bf16", False), ("tf32", None)])
 def test_a_value_that_only_says_the_default_is_no_mistake(name, value):
     assert NAMES.convert(name, value) == value
+
+
+def test_a_refused_argument_may_be_switched_off():
+    off = {"push_to_hub": False, "deepspeed": None, "hub_token": None}
+    assert trial_settings(off | {"epochs": 2}).arguments == {"num_train_epochs": 2.0}
+
+
+@pytest.mark.parametrize("name", sorted(set(FIELDS) - MANAGED - set(REFUSED)))
+def test_every_field_takes_its_default_and_refuses_what_it_cannot_hold(name):
+    field = next(field for field in fields(TrainingArguments) if field.name == name)
+    default = field.default if field.default is not MISSING else field.default_factory()
+    assert NAMES.convert(name, default) == default
+    with pytest.raises(ValueError, match=r"^(must be (an? |true or false).*, got <object|unknown value <object)"):
+        NAMES.convert(name, object())
 
 
 @pytest.mark.parametrize(

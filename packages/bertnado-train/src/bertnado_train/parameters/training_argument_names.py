@@ -8,7 +8,7 @@ from bertnado_metrics import nearest
 
 from .namespace import Interaction, ParameterNamespace, TrialSettings
 from .training_argument_rules import INDEPENDENT, MANAGED, MISNOMERS, REFUSED, RENAMED, SCHEDULE, TRANSLATED
-from .training_argument_values import FIELDS, convert_argument
+from .training_argument_types import FIELDS, convert_argument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,13 +41,15 @@ class TrainingArgumentNames(ParameterNamespace):
             ValueError: The field cannot hold `value`, or no sweep may set it; the message says what to do.
         """
         field = self.target(name)
-        if field in REFUSED and value not in (None, False):
+        if field in REFUSED:
+            if value in (None, False):
+                return None
             raise ValueError(REFUSED[field])
         return convert_argument(_short(name), field, value)
 
     def apply(self, values: Mapping[str, Any], settings: TrialSettings) -> None:
-        """Pass the values on to `TrainingArguments`."""
-        settings.arguments.update(values)
+        """Pass the values on to `TrainingArguments`; a refused argument that is switched off keeps its default."""
+        settings.arguments.update({field: value for field, value in values.items() if field not in REFUSED})
 
     def suggest(self, name: str) -> str | None:
         """Return the nearest name, or what a name from elsewhere means here."""
