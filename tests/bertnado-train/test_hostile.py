@@ -10,10 +10,11 @@ import torch
 from bertnado_config import parse_sweep_config
 from bertnado_metrics import Objective
 from bertnado_train import DatasetError, HuggingFaceTrainer, train_trial
-from bertnado_train.argument_names import argument_named
 from bertnado_train.arguments import convert_arguments
+from bertnado_train.parameters.training_argument_names import TrainingArgumentNames
 from safetensors.torch import load_file
 
+NAMES = TrainingArgumentNames()
 AUC = Objective("eval/roc_auc", "maximize")
 SWEEP = parse_sweep_config({"method": "grid", "parameters": {"max_steps": {"value": 2}}})
 
@@ -82,14 +83,12 @@ def test_whoever_trains_one_trial_is_told_the_same(model_dir, dataset_dir, tmp_p
 def test_no_sweep_starts_a_hundred_thousand_processes():
     """W&B hands out values that no check has seen, so the bound holds where a trial reads them too."""
     for most in (8, max(8, 2 * len(os.sched_getaffinity(0)))):
-        assert argument_named("dataloader_num_workers").convert(most) == most
-    message = (
-        "it has to be at most 8, or twice the CPUs that this process may use, got 100000; each is a process of its own"
-    )
+        assert NAMES.convert("dataloader_num_workers", most) == most
+    message = "must be at most 8, or twice the CPUs that this process may use, got 100000; each is a separate process"
     with pytest.raises(ValueError, match=message):
         convert_arguments({"dataloader_num_workers": 100_000})
-    with pytest.raises(ValueError, match="it has to be at least 1 and at most 1000, got 1001"):
-        argument_named("dataloader_prefetch_factor").convert(1001)
+    with pytest.raises(ValueError, match="must be at least 1 and at most 1000, got 1001"):
+        NAMES.convert("dataloader_prefetch_factor", 1001)
 
 
 @pytest.mark.parametrize("name", ["hub_token", "push_to_hub_token", "training_args.hub_token"])
@@ -110,14 +109,14 @@ def test_what_only_an_upload_needs_is_refused_as_it_is(name):
 
 @pytest.mark.parametrize("name", ["learning_rate", "max_steps", "num_train_epochs"])
 def test_a_number_beyond_any_other_is_refused(name):
-    with pytest.raises(ValueError, match="number is needed"):
-        argument_named(name).convert(10**400)
+    with pytest.raises(ValueError, match=r"must be (an integer|a number), got 10000"):
+        NAMES.convert(name, 10**400)
 
 
 @pytest.mark.parametrize("name", ["epochs", "eval_delay"])
 def test_epochs_are_so_few_that_their_steps_can_be_counted(name):
-    with pytest.raises(ValueError, match=r"it has to be at most 1000000000, got 1e\+308"):
-        argument_named(name).convert(1e308)
+    with pytest.raises(ValueError, match=r"must be (above|at least) 0 and at most 1000000000, got 1e\+308"):
+        NAMES.convert(name, 1e308)
 
 
 def test_an_object_in_a_file_is_read_like_any_file(tmp_path):

@@ -2,14 +2,16 @@
 
 import pickle
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from bertnado_config import parse_sweep_config
+from bertnado_config import load_sweep_config, parse_sweep_config
 from bertnado_metrics import Objective, get_task
 from bertnado_train import HuggingFaceTrainer, TrainingInputs
 from bertnado_train.trial import SilentReport
+from transformers import TrainingArguments
 
 AUC = Objective("eval/roc_auc", "maximize")
 
@@ -80,26 +82,26 @@ def test_a_session_trains_in_the_directory_of_the_report(trainer, tmp_path):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"learning_rat": 1e-4}, "parameters.learning_rat: 'learning_rat' is not a training argument; did you mean"),
+        ({"learning_rat": 1e-4}, "parameters.learning_rat: unknown parameter 'learning_rat'; did you mean"),
         (
             {"per_device_train_batch_size": {"min": 4.0, "max": 16.5}},
-            "parameters.per_device_train_batch_size: a whole number is needed, got",
+            "parameters.per_device_train_batch_size: must be an integer, got",
         ),
         (
             {"lr_scheduler_type": {"values": ["linear", "cosin"]}},
-            "parameters.lr_scheduler_type: 'cosin' is not one of the choices; did you mean 'cosine'?",
+            "parameters.lr_scheduler_type: unknown value 'cosin'; did you mean 'cosine'?",
         ),
-        ({"bf16": {"values": ["yes", "no"]}}, "parameters.bf16: true or false is needed, got 'yes'"),
-        ({"warmup_ratio": {"min": 0.0, "max": 1.5}}, "parameters.warmup_ratio: it has to be at least 0 and at most 1"),
+        ({"bf16": {"values": ["yes", "no"]}}, "parameters.bf16: must be true or false, got 'yes'"),
+        ({"warmup_ratio": {"min": 0.0, "max": 1.5}}, "parameters.warmup_ratio: must be at least 0 and at most 1"),
         (
             {"epochs": 3, "num_train_epochs": 4},
-            "parameters.num_train_epochs: parameters.epochs sets the same training argument 'num_train_epochs'",
+            "parameters.num_train_epochs: parameters.epochs sets 'num_train_epochs' as well",
         ),
         (
             {"training_args": {"max_grad_nor": 1.0}},
-            "parameters.training_args: 'max_grad_nor' is not a training argument; did you mean 'max_grad_norm'?",
+            "parameters.training_args: unknown parameter 'training_args.max_grad_nor'; did you mean",
         ),
-        ({"optimizer": {"parameters": {"lr": {"value": 1}}}}, "'optimizer.lr' is not a training argument"),
+        ({"optimizer": {"parameters": {"lr": {"value": 1}}}}, "unknown parameter 'optimizer.lr'"),
         ({"dataloader_prefetch_factor": 2}, "dataloader_prefetch_factor can only be set when data is loaded in a"),
     ],
 )
@@ -147,6 +149,52 @@ def test_the_plan_says_what_the_trials_will_do(trainer):
     assert (plan.steps, plan.evaluations) == ((6, 12), (2, 4))
     assert plan.arguments["num_train_epochs"] == 2.0
     assert "learning_rate" not in plan.arguments
+
+
+class TestCostOfAPlan:
+    """`TrainingArguments` are built once for each set that transformers could tell apart."""
+
+    @pytest.fixture
+    def built(self, monkeypatch):
+        arguments = []
+        build = TrainingArguments.__post_init__
+
+        def count(self):
+            arguments.append(self)
+            build(self)
+
+        monkeypatch.setattr(TrainingArguments, "__post_init__", count)
+        return arguments
+
+    def test_a_sweep_is_planned_with_few_arguments_and_asked_again_with_none(self, trainer, built):
+        config = load_sweep_config(Path(__file__).parents[2] / "configs" / "quickstart.json")
+        planner = trainer()
+        assert planner.check(config, AUC) == []
+        assert len(built) == 7  # 2 batch sizes x 3 numbers of epochs, and the defaults to compare with
+        plan, problems = planner.plan(config, AUC)
+        assert (plan.steps, problems) == ((6, 24), [])
+        assert len(built) == 7
+
+    def test_another_sweep_is_planned_anew(self, trainer, built):
+        planner = trainer()
+        assert planner.plan(sweep(**GOOD, eval_steps=3), AUC)[0].evaluations == (2, 4)
+        assert planner.plan(sweep(**GOOD, eval_steps=6), AUC)[0].evaluations == (1, 2)
+
+    def test_what_was_wrong_is_looked_at_again(self, trainer, dataset_dir, tmp_path):
+        planner = trainer(dataset=tmp_path / "dataset")
+        assert len(errors(planner, sweep(**GOOD))) == 1
+        shutil.copytree(dataset_dir, tmp_path / "dataset")
+        assert errors(planner, sweep(**GOOD)) == []
+
+    def test_what_varies_is_not_shown_as_shared_though_it_was_built_once(self, trainer):
+        plan, _ = trainer().plan(sweep(epochs=9, weight_decay={"values": [0.0, 0.1]}, adam_beta1=0.8), AUC)
+        assert plan.arguments["adam_beta1"] == 0.8
+        assert "weight_decay" not in plan.arguments
+
+    def test_a_combination_that_transformers_refuses_is_found(self, trainer):
+        both = {"values": [True, False]}
+        (found,) = errors(trainer(), sweep(**GOOD, fp16_full_eval=both, bf16_full_eval=both, use_cpu=True))
+        assert "At most one of fp16 and bf16 can be True for full eval" in found
 
 
 def test_labels_of_a_regression_cannot_be_smoothed(trainer, write_dataset, sequences):
@@ -355,6 +403,7 @@ def test_what_a_check_has_read_is_not_read_again_and_not_sent_to_workers(trainer
     shutil.copytree(dataset_dir, tmp_path / "copy")
     checked = trainer(dataset=tmp_path / "copy")
     assert checked.check(sweep(**GOOD), AUC) == []
+    assert checked == trainer(dataset=tmp_path / "copy")
     assert len(pickle.dumps(checked)) < 1000
     shutil.rmtree(tmp_path / "copy")
     checked.open()

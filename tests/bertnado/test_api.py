@@ -129,7 +129,7 @@ def test_an_output_directory_with_a_trained_model_is_refused(train_model, tmp_pa
 
 
 def test_a_mistake_in_an_argument_is_said_before_training(train_model, tmp_path):
-    with pytest.raises(SweepConfigError, match="'weight_decai' is not a training argument; did you mean"):
+    with pytest.raises(SweepConfigError, match="unknown parameter 'weight_decai'; did you mean"):
         train_model(weight_decai=0.1)
     assert not (tmp_path / "train").exists()
 

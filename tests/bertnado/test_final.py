@@ -77,7 +77,7 @@ def cut_in_half(path):
         (a_pipe, "must be a regular file, got a named pipe"),
         (with_details([]), "it must hold the object 'details', and holds none"),
         (with_details({"arguments": 3}), "it must hold the object 'arguments', and holds none"),
-        (with_details({"arguments": {"seed": "x"}}), "seed: a whole number is needed, got 'x'"),
+        (with_details({"arguments": {"seed": "x"}}), "seed: must be an integer, got 'x'"),
     ],
 )
 def test_a_record_that_is_damaged_is_left_out_and_said_so(prepare, tmp_path, change, reason):

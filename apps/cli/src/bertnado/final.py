@@ -18,7 +18,7 @@ from bertnado_sweep.backends.wandb.environment import project_problems
 from bertnado_sweep.records.best import BEST_DETAILS_FILE
 from bertnado_sweep.records.files import output_problems
 from bertnado_sweep.single_run import single_run
-from bertnado_train import HuggingFaceTrainer, convert_arguments, override_arguments
+from bertnado_train import HuggingFaceTrainer, convert_arguments, override_parameters
 from bertnado_train import train_model as train
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bertnado_config import TrainingInputs
-    from bertnado_metrics import Goal
+    from bertnado_metrics import Goal, Task
     from bertnado_sweep.running.events import Observer
 
 DEFAULT_SEED = 42
@@ -74,7 +74,7 @@ def prepare_final(
     if inputs.precision != "auto":
         carried = {name: value for name, value in carried.items() if name not in _PRECISION}
     given = dict(overrides) if seed is None else {**overrides, "seed": seed}
-    parameters = override_arguments(override_arguments(carried, best.parameters), given)
+    parameters = override_parameters(override_parameters(carried, best.parameters), given)
     carried = {name: value for name, value in carried.items() if parameters.get(name) == value}
     trainer = HuggingFaceTrainer(**dict(inputs))
     if not parameters:
@@ -82,7 +82,7 @@ def prepare_final(
         raise InvalidInputError([Problem("", message)], source=str(best_config_path))
     problems += [*_output_problems(output_dir), *project_problems(project_name)]
     try:
-        objective = _objective(best, inputs.task_name, metric_name, metric_goal)
+        objective = _objective(best, inputs.task_type, metric_name, metric_goal)
         config = parse_sweep_config(_constants(parameters))
     except InvalidInputError as error:
         raise InvalidInputError([*problems, *error.problems], source=str(best_config_path)) from None
@@ -130,11 +130,11 @@ def _notes(run: FinalRun) -> tuple[str, ...]:
     return (*(f"Warning: {warning}" for warning in run.warnings), *((source,) if taken else ()))
 
 
-def _objective(best: BestConfig, task_type: str, metric_name: str | None, metric_goal: Goal | None) -> Objective:
+def _objective(best: BestConfig, task: str | Task, metric_name: str | None, metric_goal: Goal | None) -> Objective:
     """Find the objective; the goal in the file was settled by the sweep that wrote it."""
     if metric_name is None and metric_goal is None:
         metric_goal = best.objective_goal
-    return resolve_objective(task_type, metric_name, metric_goal, declared_name=best.objective_name)
+    return resolve_objective(task, metric_name, metric_goal, declared_name=best.objective_name)
 
 
 def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, Any], list[Problem]]:

@@ -2,12 +2,12 @@
 
 from bertnado_config import Precision, TrainingInputs
 
-from .argument_names import override_arguments
 from .arguments import convert_arguments
 from .checks import SweepPlan
 from .final import FinalModel, train_model
 from .loop import DivergedError
 from .memory import OutOfMemoryError
+from .parameters.namespaces import override_parameters
 from .prepared import DatasetError
 from .trainer import HuggingFaceTrainer
 from .trial import train_trial
@@ -21,7 +21,7 @@ __all__ = [
     "TrainingInputs",
     "Precision",
     "convert_arguments",
-    "override_arguments",
+    "override_parameters",
     "DatasetError",
     "DivergedError",
     "OutOfMemoryError",

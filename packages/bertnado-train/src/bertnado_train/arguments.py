@@ -10,7 +10,7 @@ import torch
 from transformers import TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
 
-from .argument_names import MANAGED, argument_named, given_arguments
+from .parameters.namespaces import trial_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ def make_training_arguments(
     """Make the arguments of one trial.
 
     Args:
-        parameters: The trial's parameters, by any name that `argument_named` knows; managed names are ignored.
+        parameters: The trial's parameters, by any name that a namespace knows.
         output_dir: Where the trial keeps its files.
         objective: What the best checkpoint is chosen by.
         rows: Rows of the training split, at least 1.
@@ -60,7 +60,7 @@ def make_training_arguments(
         precision: What the trial computes in, unless its parameters hold `bf16`, `fp16` or `tf32`.
 
     Raises:
-        ValueError: A name or a value that no training argument has; the message begins with its place.
+        ValueError: A name is unknown, a value is refused, or parameters contradict each other.
     """
     settings = {"seed": seed, "logging_nan_inf_filter": False, **convert_arguments(parameters)}
     settings |= _precision_settings(settings, precision)
@@ -90,26 +90,12 @@ def make_training_arguments(
 
 
 def convert_arguments(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Give each parameter the field and the type that `TrainingArguments` has for it.
+    """Return the keyword arguments of `TrainingArguments` that parameters mean, by field and with the field's type.
 
     Raises:
-        ValueError: A name or a value that no training argument has, or two names for one field.
+        ValueError: A name is unknown, a value is refused, or parameters contradict each other.
     """
-    settings: dict[str, Any] = {}
-    named: dict[str, str] = {}
-    for place, name, value in given_arguments(parameters):
-        if name in MANAGED:
-            continue
-        try:
-            argument = argument_named(name)
-            converted = argument.convert(value)
-        except ValueError as error:
-            raise ValueError(f"{place}: {error}") from None
-        if argument.field in named:
-            raise ValueError(f"{place}: {named[argument.field]!r} sets the same training argument; keep one of them")
-        named[argument.field] = place
-        settings[argument.field] = converted
-    return settings
+    return trial_settings(parameters).arguments
 
 
 def _precision_settings(settings: Mapping[str, Any], precision: Precision) -> dict[str, Any]:

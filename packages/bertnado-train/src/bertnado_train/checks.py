@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
-from bertnado_config import Precision, Problem, nest_parameters, sample_parameters
+from bertnado_config import Precision, Problem, nest_parameters, parameter_label, parameter_place, sample_parameters
 
-from .argument_names import MANAGED, OBJECT_NAME, argument_named, given_arguments
 from .arguments import differences_from_defaults, effective_arguments, gpu_has_bf16, plan_steps
 from .grouping import LengthGrouping, measure_grouping
+from .parameters.namespaces import convert_parameters, named_values, namespace_of, target_of
 from .prepared import TRAIN
 
 if TYPE_CHECKING:
-    from bertnado_config import Parameter, SweepConfig
+    from bertnado_config import Parameter, ParameterPath, SweepConfig
     from bertnado_metrics import Objective, Task
 
     from .trial import Setting
@@ -26,8 +27,6 @@ _SAMPLES = 64
 """Combinations of parameters that are tried out."""
 _MANY = 12
 """A parameter with more values than this is looked at in a few places only."""
-
-Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -49,28 +48,22 @@ class SweepPlan:
 
 
 def check_parameters(config: SweepConfig, task: Task) -> list[Problem]:
-    """Name every parameter that is no training argument, and every value that its argument cannot hold."""
+    """Report every parameter with an unknown name, and every value that its parameter cannot take."""
     problems: list[Problem] = []
-    first_of_field: dict[str, str] = {}
-    ignored: list[str] = []
+    place_of_target: dict[str, str] = {}
+    ignored: set[str] = set()
     for path, parameter in config.space.items():
-        place = "parameters." + ".parameters.".join(path)
-        for name, value in _arguments_at(path, parameter):
-            problem = _problem_with(name, value, task)
+        place = parameter_place(path)
+        for name, value in _values_at(path, parameter):
+            problem = _problem_with(name, value, task) or _contradiction(name, place, place_of_target)
             if problem:
                 problems.append(Problem(place, problem))
                 break
-            if name in MANAGED:
-                ignored.append(name)
-                continue
-            field = argument_named(name).field
-            other = first_of_field.setdefault(field, place)
-            if other != place:
-                problems.append(Problem(place, f"{other} sets the same training argument {field!r}; keep one of them"))
-                break
+            if namespace_of(name).is_managed(name):
+                ignored.add(name)
     if ignored:
-        names = ", ".join(sorted(set(ignored)))
-        problems.append(Problem("parameters", f"ignored, because BertNado decides it: {names}", "warning"))
+        message = f"ignored, because BertNado decides it: {', '.join(sorted(ignored))}"
+        problems.append(Problem("parameters", message, "warning"))
     return problems
 
 
@@ -81,8 +74,8 @@ def check_precision(config: SweepConfig, precision: Precision) -> list[Problem]:
     if precision not in get_args(Precision):
         message = f"{precision!r} is no precision; {', '.join(get_args(Precision))} are"
         return [Problem("precision", message)]
-    own = [name for path, parameter in config.space.items() for name, _ in _arguments_at(path, parameter)]
-    said = sorted({"bf16", "fp16"} & set(own))
+    own = {target_of(name) for path, parameter in config.space.items() for name, _ in _values_at(path, parameter)}
+    said = sorted({"bf16", "fp16"} & own)
     if said:
         message = f"--precision {precision} and the sweep file's {' and '.join(said)} both decide it; keep one of them"
         return [Problem("precision", message)]
@@ -98,7 +91,7 @@ def check_precision(config: SweepConfig, precision: Precision) -> list[Problem]:
 def try_arguments(
     config: SweepConfig, objective: Objective, setting: Setting
 ) -> tuple[SweepPlan | None, list[Problem]]:
-    """Make the training arguments of many possible trials: what transformers refuses, and the plan.
+    """Build the training arguments of possible trials, each distinct set once: what transformers refuses, and the plan.
 
     Args:
         config: A sweep file without problems of its own.
@@ -110,7 +103,8 @@ def try_arguments(
     plans, effective = [], []
     batches: list[tuple[int, int]] = []
     is_grouped = False
-    for parameters in _possible_trials(config):
+    distinct, varied = _distinct_trials(config)
+    for parameters in distinct:
         try:
             arguments = setting.training_arguments(parameters, objective, "unused")
         except ValueError as error:
@@ -123,7 +117,11 @@ def try_arguments(
     problems = [Problem("parameters", reason) for reason in refused]
     if not plans:
         return None, problems
-    shared = {name: value for name, value in effective[0].items() if all(e[name] == value for e in effective)}
+    shared = {
+        name: value
+        for name, value in effective[0].items()
+        if name not in varied and all(other[name] == value for other in effective)
+    }
     steps, evaluations = [plan.steps for plan in plans], [plan.evaluations for plan in plans]
     plan = SweepPlan(
         steps=(min(steps), max(steps)),
@@ -173,22 +171,28 @@ def _plan_warnings(config: SweepConfig, plan: SweepPlan) -> list[Problem]:
 
 
 def _problem_with(name: str, value: Any, task: Task) -> str | None:
-    if name in MANAGED:
-        return None
     try:
-        converted = argument_named(name).convert(value)
+        namespace = namespace_of(name)
+        if namespace.is_managed(name):
+            return None
+        return namespace.problem_with(name, namespace.convert(name, value), task)
     except ValueError as error:
         return str(error)
-    if name == "label_smoothing_factor" and converted and task.problem_type == "regression":
-        return f"labels of a {task.name} task cannot be smoothed; leave it out"
-    return None
 
 
-def _arguments_at(path: Path, parameter: Parameter) -> Iterator[tuple[str, Any]]:
-    """Walk through the arguments that one parameter sets, with values that it can take."""
+def _contradiction(name: str, place: str, place_of_target: dict[str, str]) -> str | None:
+    """Return how the parameter contradicts an earlier one, and note what it sets."""
+    if namespace_of(name).is_managed(name):
+        return None
+    target = target_of(name)
+    earlier = place_of_target.setdefault(target, place)
+    return None if earlier == place else f"{earlier} sets {target!r} as well; keep one of them"
+
+
+def _values_at(path: ParameterPath, parameter: Parameter) -> Iterator[tuple[str, Any]]:
+    """Yield the names that one parameter of the file stands for, with values that it can take."""
     for value in _some_values(parameter):
-        for _, name, argument in given_arguments(nest_parameters({path: value})):
-            yield (name if path[0] == OBJECT_NAME or len(path) == 1 else ".".join(path)), argument
+        yield from named_values({parameter_label(path): value})
 
 
 def _some_values(parameter: Parameter) -> list[Any]:
@@ -201,25 +205,36 @@ def _some_values(parameter: Parameter) -> list[Any]:
 def _possible_trials(config: SweepConfig) -> Iterator[Mapping[str, Any]]:
     """Sample trials, and go through what decides the number of steps in all combinations."""
     rng = np.random.default_rng(0)
-    deciding = {path: _some_values(parameter) for path, parameter in config.space.items() if _decides_steps(path)}
-    combinations = list(itertools.islice(itertools.product(*deciding.values()), 4096))
+    scheduling = {path: _some_values(parameter) for path, parameter in config.space.items() if _is_scheduling(path)}
+    combinations = list(itertools.islice(itertools.product(*scheduling.values()), 4096))
     for index in range(max(_SAMPLES, len(combinations))):
         sampled = sample_parameters(config, rng)
-        chosen = dict(zip(deciding, combinations[index % len(combinations)], strict=True))
+        chosen = dict(zip(scheduling, combinations[index % len(combinations)], strict=True))
         yield _merge(sampled, nest_parameters(chosen))
 
 
-_DECIDING = frozenset(
-    {"num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps"}
-    | {"eval_steps", "eval_strategy", "eval_delay", "dataloader_drop_last"}
-)
+def _distinct_trials(config: SweepConfig) -> tuple[list[Mapping[str, Any]], set[str]]:
+    """Sample trials that differ in more than independent parameters, and name every target whose value varies."""
+    distinct: dict[str, Mapping[str, Any]] = {}
+    values: defaultdict[str, set[str]] = defaultdict(set)
+    for parameters in _possible_trials(config):
+        try:
+            converted = convert_parameters(parameters)
+        except ValueError as error:  # making the training arguments reports it
+            distinct.setdefault(str(error), parameters)
+            continue
+        for parameter in converted:
+            values[parameter.target].add(repr(parameter.value))
+        related = {p.target: p.value for p in converted if p.namespace.interaction(p.name) != "none"}
+        distinct.setdefault(repr(sorted(related.items())), parameters)
+    return list(distinct.values()), {target for target, seen in values.items() if len(seen) > 1}
 
 
-def _decides_steps(path: Path) -> bool:
-    name = path[-1].removeprefix(f"{OBJECT_NAME}.")
+def _is_scheduling(path: ParameterPath) -> bool:
+    name = parameter_label(path)
     try:
-        return name not in MANAGED and argument_named(name).field in _DECIDING
-    except ValueError:
+        return namespace_of(name).interaction(name) == "schedule"
+    except ValueError:  # an object of parameters
         return False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -30,6 +30,15 @@ _BYTES = 4
 """Of one weight of a checkpoint, in fp32."""
 
 
+class _KeptPlan(NamedTuple):
+    """What a check found of a sweep that can be trained."""
+
+    config: SweepConfig
+    objective: Objective
+    plan: SweepPlan
+    problems: tuple[Problem, ...]
+
+
 class HuggingFaceTrainer(TrainingInputs):
     """Trains trials of one model on one dataset; see `bertnado_config.Trainer`.
 
@@ -41,7 +50,19 @@ class HuggingFaceTrainer(TrainingInputs):
         return self.plan(config, objective)[1]
 
     def plan(self, config: SweepConfig, objective: Objective) -> tuple[SweepPlan | None, list[Problem]]:
-        """Check everything, and say what the trials will do unless something is wrong."""
+        """Check everything, and say what the trials will do unless something is wrong.
+
+        The last plan is kept: asked again about an equal sweep, nothing is checked twice.
+        """
+        for kept in self._last_plan:
+            if (kept.config, kept.objective) == (config, objective):
+                return kept.plan, list(kept.problems)
+        plan, problems = self._make_plan(config, objective)
+        if plan is not None:
+            self._last_plan[:] = [_KeptPlan(config, objective, plan, tuple(problems))]
+        return plan, problems
+
+    def _make_plan(self, config: SweepConfig, objective: Objective) -> tuple[SweepPlan | None, list[Problem]]:
         problems = [*check_parameters(config, self.task), *check_precision(config, self.precision)]
         unnamed = self._unnamed()
         setting, more = (None, unnamed) if unnamed else self._try_open(objective)
@@ -79,6 +100,11 @@ class HuggingFaceTrainer(TrainingInputs):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the inputs alone: another process reads the dataset and the model itself."""
         return partial(type(self), **dict(self)), ()
+
+    @cached_property
+    def _last_plan(self) -> list[_KeptPlan]:
+        """At most one plan, in a list because a frozen model takes no new values."""
+        return []
 
     @cached_property
     def _setting(self) -> Setting:

@@ -16,13 +16,16 @@ from .arguments import effective_arguments, make_training_arguments, training_st
 from .loop import BestCheckpoint, TaskTrainer
 from .memory import Fit, is_out_of_memory, release_memory
 from .model import StoredModel, load_config, load_tokenizer, read_model, without_bars
+from .parameters.namespaces import trial_settings
 from .prepared import TRAIN, VALIDATION, PreparedDataset, open_dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bertnado_config import Report
     from transformers import PreTrainedModel, TrainingArguments
+
+    from .parameters.namespace import ModelChange
 
 CHECKPOINT = "checkpoint"
 """The directory of the best checkpoint, in the trial's directory."""
@@ -176,11 +179,12 @@ def run_trial(
         OutOfMemoryError: Not even one row at a time fits.
     """
     fit = fit or Fit()
+    changes = trial_settings(parameters).model_changes
     while True:
         arguments = setting.training_arguments(parameters, report.objective, report.directory)
         fit.apply(arguments, len(setting.dataset.splits[TRAIN]))
         try:
-            return _train(setting, arguments, report, checkpoint, patience, fit)
+            return _train(setting, arguments, changes, report, checkpoint, patience, fit)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -207,6 +211,7 @@ def _save(model: PreTrainedModel, checkpoint: Path) -> None:
 def _train(
     setting: Setting,
     arguments: TrainingArguments,
+    changes: Sequence[ModelChange],
     report: Report,
     checkpoint: Path,
     patience: int | None,
@@ -215,6 +220,8 @@ def _train(
     begin = time.perf_counter()
     train, validation = setting.dataset.splits[TRAIN], setting.dataset.splits[VALIDATION]
     model = setting.model.copy(arguments.seed)
+    for change in changes:
+        model = change(model)
     details = {"arguments": effective_arguments(arguments), "dataset": setting.dataset.summary}
     report.started(training_steps(arguments, len(train)), details)
     best = BestCheckpoint(report, patience)

@@ -1,0 +1,106 @@
+"""All parameter namespaces, and what is done with a trial's parameters through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, cast
+
+from bertnado_metrics import nearest
+
+from .namespace import ParameterNamespace, TrialSettings
+from .training_argument_names import TrainingArgumentNames
+
+NAMESPACES: tuple[ParameterNamespace, ...] = (TrainingArgumentNames(),)
+"""Where a parameter's name is looked up, in this order."""
+
+
+class ConvertedParameter(NamedTuple):
+    """A trial's parameter with a value of the right type."""
+
+    namespace: ParameterNamespace
+    name: str
+    target: str
+    value: Any
+
+
+def namespace_of(name: str) -> ParameterNamespace:
+    """Return the namespace that knows `name`.
+
+    Raises:
+        ValueError: None does; the message has the most similar name.
+    """
+    for namespace in NAMESPACES:
+        if namespace.knows(name):
+            return namespace
+    suggestions = [suggestion for namespace in NAMESPACES if (suggestion := namespace.suggest(name))]
+    if not suggestions:
+        raise ValueError(f"unknown parameter {name!r}; see the fields of transformers' TrainingArguments")
+    raise ValueError(f"unknown parameter {name!r}; did you mean {nearest(name, suggestions) or suggestions[0]!r}?")
+
+
+def target_of(name: str) -> str:
+    """Return what the parameter `name` sets; an unknown parameter sets itself."""
+    return next((namespace.target(name) for namespace in NAMESPACES if namespace.knows(name)), name)
+
+
+def named_values(parameters: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each parameter as (name, value); an object that holds parameters yields those, as `object.name`."""
+    for name, value in parameters.items():
+        if isinstance(value, Mapping) and _holds_parameters(name):
+            for inner, inner_value in cast("Mapping[str, Any]", value).items():
+                yield f"{name}.{inner}", inner_value
+        else:
+            yield name, value
+
+
+def convert_parameters(parameters: Mapping[str, Any]) -> list[ConvertedParameter]:
+    """Convert each value to the type of its parameter; parameters that BertNado sets itself are left out.
+
+    Raises:
+        ValueError: A name is unknown, a value is refused, or two parameters set the same.
+    """
+    converted: dict[str, ConvertedParameter] = {}
+    for name, value in named_values(parameters):
+        namespace = namespace_of(name)
+        if namespace.is_managed(name):
+            continue
+        target = namespace.target(name)
+        if target in converted:
+            raise ValueError(f"{name}: {converted[target].name!r} sets {target!r} as well; keep one of them")
+        try:
+            converted[target] = ConvertedParameter(namespace, name, target, namespace.convert(name, value))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return list(converted.values())
+
+
+def trial_settings(parameters: Mapping[str, Any]) -> TrialSettings:
+    """Return what the parameters of a trial decide.
+
+    Raises:
+        ValueError: A name is unknown, a value is refused, or parameters contradict each other.
+    """
+    converted = convert_parameters(parameters)
+    settings = TrialSettings()
+    for namespace in NAMESPACES:
+        values = {parameter.target: parameter.value for parameter in converted if parameter.namespace is namespace}
+        if values:
+            namespace.apply(values, settings)
+    return settings
+
+
+def override_parameters(parameters: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Join two sets of parameters; one of `overrides` replaces those that set the same under another name."""
+    overridden = {target_of(name) for name, _ in named_values(overrides)}
+    kept: dict[str, Any] = {}
+    for name, value in parameters.items():
+        if isinstance(value, Mapping) and _holds_parameters(name):
+            inner = cast("Mapping[str, Any]", value)
+            kept[name] = {key: item for key, item in inner.items() if target_of(f"{name}.{key}") not in overridden}
+        elif target_of(name) not in overridden:
+            kept[name] = value
+    return kept | dict(overrides)
+
+
+def _holds_parameters(name: str) -> bool:
+    return any(namespace.holds_parameters(name) for namespace in NAMESPACES)

@@ -1,0 +1,83 @@
+"""The names of `TrainingArguments` as a parameter namespace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bertnado_metrics import nearest
+
+from .namespace import Interaction, ParameterNamespace, TrialSettings
+from .training_argument_rules import INDEPENDENT, MANAGED, MISNOMERS, REFUSED, RENAMED, SCHEDULE, TRANSLATED
+from .training_argument_types import FIELDS, convert_argument
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bertnado_metrics import Task
+
+OBJECT_NAME = "training_args"
+"""The parameter that holds training arguments as an object, and the prefix of their longer names."""
+
+_FIELD_OF = {**{name: name for name in FIELDS}, **RENAMED, **TRANSLATED}
+
+
+class TrainingArgumentNames(ParameterNamespace):
+    """Fields of the installed `TrainingArguments`, by their own or older names, with or without `training_args.`."""
+
+    names = frozenset(_FIELD_OF) - MANAGED
+
+    def knows(self, name: str) -> bool:
+        """Return whether a field of the installed or of an older `TrainingArguments` has the name."""
+        return _short(name) in _FIELD_OF or self.is_managed(name)
+
+    def target(self, name: str) -> str:
+        """Return the field that the parameter sets."""
+        return _FIELD_OF.get(_short(name), _short(name))
+
+    def convert(self, name: str, value: Any) -> Any:
+        """Give `value` the type and the meaning that the field has.
+
+        Raises:
+            ValueError: The field cannot hold `value`, or no sweep may set it; the message says what to do.
+        """
+        field = self.target(name)
+        if field in REFUSED:
+            if value in (None, False):
+                return None
+            raise ValueError(REFUSED[field])
+        return convert_argument(_short(name), field, value)
+
+    def apply(self, values: Mapping[str, Any], settings: TrialSettings) -> None:
+        """Pass the values on to `TrainingArguments`; a refused argument that is switched off keeps its default."""
+        settings.arguments.update({field: value for field, value in values.items() if field not in REFUSED})
+
+    def suggest(self, name: str) -> str | None:
+        """Return the nearest name, or what a name from elsewhere means here."""
+        short = _short(name)
+        suggestion = MISNOMERS.get(short) or nearest(short, sorted(self.names))
+        return None if suggestion is None else name.removesuffix(short) + suggestion
+
+    def holds_parameters(self, name: str) -> bool:
+        """Return whether `name` is the object `training_args`."""
+        return name == OBJECT_NAME
+
+    def is_managed(self, name: str) -> bool:
+        """Return whether BertNado decides the field itself."""
+        return _short(name) in MANAGED
+
+    def interaction(self, name: str) -> Interaction:
+        """Return whether `TrainingArguments` relates the field to others, or the schedule depends on it."""
+        field = self.target(name)
+        if field in SCHEDULE:
+            return "schedule"
+        return "none" if field in INDEPENDENT or self.is_managed(name) else "combined"
+
+    def problem_with(self, name: str, value: Any, task: Task) -> str | None:
+        """Return why a converted value does not suit `task`, or `None` if it does."""
+        if self.target(name) == "label_smoothing_factor" and value and task.problem_type == "regression":
+            return f"labels of a {task.name} task cannot be smoothed; leave it out"
+        return None
+
+
+def _short(name: str) -> str:
+    return name.removeprefix(f"{OBJECT_NAME}.")

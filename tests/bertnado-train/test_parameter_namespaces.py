@@ -1,0 +1,96 @@
+"""Adding names of parameters is adding a namespace to the list."""
+
+import pytest
+import torch
+from bertnado_config import parse_sweep_config
+from bertnado_metrics import Objective
+from bertnado_train import HuggingFaceTrainer, override_parameters, train_trial
+from bertnado_train.parameters import namespaces
+from bertnado_train.parameters.namespace import ParameterNamespace
+from safetensors.torch import load_file
+
+AUC = Objective("eval/roc_auc", "maximize")
+QUICK = {"max_steps": 2, "eval_steps": 1, "learning_rate": 0.01}
+
+
+class Freezing(ParameterNamespace):
+    """`freeze.layers` and `freeze.embeddings`, which keep parts of a model as they are."""
+
+    names = ("freeze.layers", "freeze.embeddings")
+
+    def knows(self, name):
+        return name in self.names
+
+    def holds_parameters(self, name):
+        return name == "freeze"
+
+    def convert(self, name, value):
+        if name == "freeze.layers" and not 0 <= int(value) <= 12:
+            raise ValueError(f"must be from 0 to 12, got {value!r}")
+        return int(value)
+
+    def apply(self, values, settings):
+        prefixes = [f"bert.encoder.layer.{layer}." for layer in range(values.get("freeze.layers", 0))]
+        if values.get("freeze.embeddings"):
+            prefixes.append("bert.embeddings.")
+
+        def freeze(model):
+            for name, weight in model.named_parameters():
+                weight.requires_grad = not name.startswith(tuple(prefixes))
+            return model
+
+        settings.model_changes.append(freeze)
+
+
+@pytest.fixture(autouse=True)
+def freezing(monkeypatch):
+    monkeypatch.setattr(namespaces, "NAMESPACES", (*namespaces.NAMESPACES, Freezing()))
+
+
+@pytest.fixture
+def problems(model_dir, dataset_dir):
+    trainer = HuggingFaceTrainer(model_name=str(model_dir), dataset=dataset_dir)
+
+    def check(parameters):
+        content = {"method": "random", "parameters": {"epochs": {"value": 9}, **parameters}}
+        return [str(problem) for problem in trainer.check(parse_sweep_config(content), AUC)]
+
+    return check
+
+
+def test_its_names_are_checked_beside_those_of_training_arguments(problems):
+    assert problems({"freeze": {"parameters": {"layers": {"values": [0, 1]}, "embeddings": {"value": True}}}}) == []
+    assert problems({"freeze": {"value": {"layers": "1"}}, "weight_decay": {"value": 0.1}}) == []
+    assert problems({"freeze": {"parameters": {"layers": {"values": [1, 99]}}}}) == [
+        "parameters.freeze.parameters.layers: must be from 0 to 12, got 99"
+    ]
+
+
+def test_a_name_that_resembles_one_is_suggested(problems):
+    assert problems({"freeze.layer": {"value": 1}, "wieght_decay": {"value": 0.1}}) == [
+        "parameters.freeze.layer: unknown parameter 'freeze.layer'; did you mean 'freeze.layers'?",
+        "parameters.wieght_decay: unknown parameter 'wieght_decay'; did you mean 'weight_decay'?",
+    ]
+
+
+def test_two_spellings_of_one_parameter_contradict_each_other(problems):
+    assert problems({"freeze": {"value": {"layers": 1}}, "freeze.layers": {"value": 2}}) == [
+        "parameters.freeze.layers: parameters.freeze sets 'freeze.layers' as well; keep one of them"
+    ]
+    assert override_parameters({"freeze": {"layers": 1}}, {"freeze.layers": 2}) == {"freeze": {}, "freeze.layers": 2}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "frozen"),
+    [({}, set()), ({"freeze": {"layers": "1"}}, {"layer.0"}), ({"freeze.embeddings": 1}, {"embeddings"})],
+)
+def test_its_values_are_converted_and_change_what_is_trained(model_dir, dataset_dir, tmp_path, parameters, frozen):
+    result = train_trial(str(model_dir), dataset_dir, "binary_classification", QUICK | parameters, AUC, tmp_path)
+    before, after = load_file(model_dir / "model.safetensors"), load_file(result.checkpoint / "model.safetensors")
+    parts = {"embeddings": "bert.embeddings.", "layer.0": "bert.encoder.layer.0.", "layer.1": "bert.encoder.layer.1."}
+    unchanged = {
+        part
+        for part, prefix in parts.items()
+        if all(torch.equal(before[name], after[name]) for name in before if name.startswith(prefix))
+    }
+    assert unchanged == frozen
