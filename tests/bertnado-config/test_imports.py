@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.modules import import_every_module
 
 CONFIG = Path(__file__).parents[2] / "configs" / "sweep_config.json"
 HEAVY = ("torch", "transformers", "datasets", "wandb", "optuna", "sklearn", "scipy", "bertnado_train", "bertnado_sweep")
@@ -27,6 +28,10 @@ def loaded_after(code):
 )
 def test_nothing_heavy_is_loaded(code):
     assert loaded_after(code).isdisjoint(HEAVY)
+
+
+def test_every_module_can_be_imported():
+    assert "bertnado_config.sampling" in import_every_module("bertnado_config")
 
 
 def test_every_public_name_exists():

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from support.modules import import_every_module
+
 HEAVY = {"numpy", "scipy", "sklearn", "torch", "transformers", "wandb", "optuna"}
 
 
@@ -32,6 +34,10 @@ except ValueError:
 def test_computing_metrics_loads_neither_torch_nor_transformers_nor_wandb_nor_optuna():
     code = "import bertnado_metrics as m; m.compute_metrics('binary_classification', [1.0, -1.0], [1, 0])"
     assert modules_after(code) & HEAVY == {"numpy", "scipy", "sklearn"}
+
+
+def test_every_module_can_be_imported():
+    assert "bertnado_metrics.compute" in import_every_module("bertnado_metrics")
 
 
 def test_every_name_in_all_can_be_imported():

@@ -202,7 +202,6 @@ def postgresql_of_its_own():
         yield server
 
 
-@pytest.mark.long
 class TestADatabaseThatIsAway:
     """An outage in mid-sweep: a short one nobody notices, and by a long one nothing is lost."""
 

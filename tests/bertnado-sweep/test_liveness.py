@@ -113,7 +113,6 @@ class TestLife:
             time.sleep(0.01)
 
 
-@pytest.mark.long
 @needs_namespaces
 class TestContainers:
     """Processes of one host name, one boot and one machine that have numbers of their own."""

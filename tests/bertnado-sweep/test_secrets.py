@@ -85,7 +85,6 @@ def places_of(secret, directory):
     return [path for path in files if any(form in path.read_bytes() for form in forms)]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("end", "code", "hide"),
     [

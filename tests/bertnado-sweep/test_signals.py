@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from bertnado_config import read_best_config, read_json
 
-pytestmark = pytest.mark.long
-
 PROGRAM = """
 import sys
 from bertnado_sweep import Interrupted, run_sweep

@@ -21,7 +21,6 @@ CONFIG = {
     "metric": {"name": "score", "goal": "maximize"},
     "parameters": {"x": {"min": 0.0, "max": 1.0}},
 }
-pytestmark = pytest.mark.long
 
 GRID = CONFIG | {"method": "grid", "parameters": {"x": {"values": [1, 2, 3, 4]}}}
 

@@ -10,8 +10,6 @@ from bertnado.cli import main
 from bertnado_train.simulated import write_dataset, write_model
 from click.testing import CliRunner
 
-pytestmark = pytest.mark.long
-
 CONFIG = Path(__file__).parents[2] / "configs" / "quickstart.json"
 
 

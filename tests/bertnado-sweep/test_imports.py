@@ -1,0 +1,13 @@
+"""The package can be imported, module by module, from what it declares."""
+
+from support.modules import import_every_module
+
+
+def test_every_module_can_be_imported():
+    assert "bertnado_sweep.sweeper" in import_every_module("bertnado_sweep")
+
+
+def test_every_public_name_exists():
+    import bertnado_sweep
+
+    assert [name for name in bertnado_sweep.__all__ if not hasattr(bertnado_sweep, name)] == []
