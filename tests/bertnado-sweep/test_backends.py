@@ -172,7 +172,7 @@ def test_a_trial_without_a_finite_value_failed(sweep, value):
 
 
 def test_a_function_that_returns_no_number_failed_with_what_it_should_return(sweep):
-    with pytest.raises(TooManyFailuresError, match="returns the objective's value, not dict") as raised:
+    with pytest.raises(TooManyFailuresError, match="must return a number or a TrialResult, got dict") as raised:
         sweep(lambda parameters, report: {"score": 1.0})
     assert len(raised.value.trials) == 3
 

@@ -9,7 +9,7 @@ import pytest
 from bertnado_config import read_best_config
 from bertnado_metrics import Objective
 from bertnado_sweep import NoEligibleTrialError, Trial
-from bertnado_sweep.records.best import choose_best, export_best, read_exported, settle
+from bertnado_sweep.records.best import choose_best, export_and_clean_up, export_best, read_export
 from bertnado_sweep.records.files import git_commit, library_versions
 
 HIGHER = Objective("eval/roc_auc", "maximize")
@@ -96,9 +96,9 @@ def test_two_exports_that_ran_into_each_other_are_told_apart_from_one(tmp_path):
     first, second = trial_of(0, 0.9), trial_of(1, 0.5)
     export_best(second, HIGHER, tmp_path, "s")
     config = (tmp_path / "best_sweep_config.json").read_text()
-    assert read_exported(tmp_path).trial == "s-1"
+    assert read_export(tmp_path).trial == "s-1"
     export_best(first, HIGHER, tmp_path, "s")
     (tmp_path / "best_sweep_config.json").write_text(config)  # as the slower of two processes would
-    assert read_exported(tmp_path) is None
-    assert settle(lambda: [first, second], HIGHER, tmp_path, "s", "all") == first
-    assert read_exported(tmp_path).trial == "s-0"
+    assert read_export(tmp_path) is None
+    assert export_and_clean_up(lambda: [first, second], HIGHER, tmp_path, "s", "all") == first
+    assert read_export(tmp_path).trial == "s-0"

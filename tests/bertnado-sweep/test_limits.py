@@ -39,7 +39,7 @@ class TestFailures:
         with pytest.raises(TooManyFailuresError) as caught:
             sweep(failing_at(*range(12)))
         assert str(caught.value).splitlines()[:2] == [
-            "the first 3 trials failed for the same reason, so the sweep ends here:",
+            "the first 3 trials failed for the same reason, so the sweep ends:",
             "  3 of 3: ValueError: no such file",
         ]
         assert len(list(tmp_path.glob("sweep/sweep_*"))) == 3
@@ -49,7 +49,7 @@ class TestFailures:
         assert len(sweep(train).trials) == 12
 
     def test_as_many_failures_as_were_allowed_end_it_and_the_best_is_exported(self, sweep, tmp_path):
-        with pytest.raises(TooManyFailuresError, match="4 trials failed, so the sweep ends here"):
+        with pytest.raises(TooManyFailuresError, match="4 trials failed, so the sweep ends"):
             sweep(failing_at(1, 3, 5, 7, reason="at {x}"), max_failures=4)
         assert len(list(tmp_path.glob("sweep/sweep_*"))) == 8
         assert (tmp_path / "sweep" / "best_sweep_config.json").exists()

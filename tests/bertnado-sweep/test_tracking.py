@@ -124,7 +124,7 @@ def test_what_the_client_cannot_take_ends_tracking_and_not_the_trial(tmp_path, c
         tracker.log({1: 0.5}, step=1)
         tracker.log({"eval/loss": 0.5}, step=2)
         tracker.finish({"eval/loss": 0.5})
-    assert caplog.text.count("tracking ends here") == 1
+    assert caplog.text.count("tracking stopped") == 1
 
 
 def test_tracking_prints_nothing_and_leaves_the_environment_and_the_callers_run_alone(tmp_path):

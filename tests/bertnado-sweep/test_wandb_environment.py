@@ -5,7 +5,7 @@ import os
 import pytest
 from bertnado_sweep import SweepOptions
 from bertnado_sweep.backends import choose_backend
-from bertnado_sweep.backends.wandb.environment import has_credentials, quiet_client
+from bertnado_sweep.backends.wandb.environment import has_credentials, quiet_wandb
 from support.wandb_server import KEY
 
 
@@ -82,7 +82,7 @@ def test_a_key_that_wandb_login_kept_is_found_by_its_server(nowhere):
 def test_what_the_client_sets_is_put_back(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_PROJECT", "mine")
     monkeypatch.delenv("WANDB_ENTITY", raising=False)
-    with quiet_client(tmp_path):
+    with quiet_wandb(tmp_path):
         assert os.environ["WANDB_DIR"] == str(tmp_path)
         os.environ |= {"WANDB_PROJECT": "theirs", "WANDB_ENTITY": "theirs"}
     assert os.environ["WANDB_PROJECT"] == "mine"
@@ -93,5 +93,5 @@ def test_what_the_client_sets_is_put_back(tmp_path, monkeypatch):
 def test_directories_and_silence_of_the_persons_own_are_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_DIR", "elsewhere")
     monkeypatch.setenv("WANDB_SILENT", "false")
-    with quiet_client(tmp_path):
+    with quiet_wandb(tmp_path):
         assert (os.environ["WANDB_DIR"], os.environ["WANDB_SILENT"]) == ("elsewhere", "false")

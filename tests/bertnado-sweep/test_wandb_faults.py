@@ -115,7 +115,7 @@ def test_a_service_that_goes_away_for_good_costs_no_trial_and_ends_the_sweep(swe
     monkeypatch.setattr(wandb_backend, "PATIENCE", 3)
     monkeypatch.setenv("WANDB_FINISH_TIMEOUT", "3")
     monkeypatch.setenv("WANDB__GRAPHQL_RETRY_MAX", "1")
-    with pytest.raises(ServiceError, match="has not answered for 3 s, so the sweep ends here; what was trained is in"):
+    with pytest.raises(ServiceError, match="has not answered for 3 s, so the sweep ends; what was trained is in"):
         sweep(server.go_away)
     assert recorded_states(tmp_path) == ["completed", "completed"]
     assert read_best_config(tmp_path / "sweep" / "best_sweep_config.json").parameters == {"x": 2}
@@ -191,4 +191,4 @@ def test_a_trial_whose_run_cannot_be_started_is_tracked_offline_and_counts(sweep
     server.fail("UpsertBucket", seconds=6, times=1)
     result = sweep(sweep_count=1)
     assert [(trial.state, trial.value) for trial in result.trials] == [("completed", 1)]
-    assert sweep.notes[0].startswith("tracked offline, W&B could not start the run: ")
+    assert sweep.notes[0].startswith("tracked offline: W&B could not start the run: ")

@@ -13,7 +13,7 @@ from bertnado_config import SweepConfigError, read_json
 from bertnado_sweep import NoEligibleTrialError, TooManyFailuresError, plan_sweep, run_sweep
 from bertnado_sweep.backends.wandb.backend import shares
 from bertnado_sweep.running.events import Note, TrialEnded, TrialEvaluated, TrialStarted
-from bertnado_sweep.running.worker_pool import places, visible_gpus
+from bertnado_sweep.running.worker_pool import visible_gpus, worker_environments
 from support.trainers import (
     CrashingTrainer,
     CurveTrainer,
@@ -64,16 +64,18 @@ class TestPlaces:
 
     def test_gpus_are_dealt_out_in_turn_and_shared_in_equal_parts(self, monkeypatch):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-        found = [(place["CUDA_VISIBLE_DEVICES"], float(place["BERTNADO_GPU_SHARE"])) for place in places(3)]
+        found = [
+            (place["CUDA_VISIBLE_DEVICES"], float(place["BERTNADO_GPU_SHARE"])) for place in worker_environments(3)
+        ]
         assert found == [("3", 0.5), ("5", 1.0), ("3", 0.5)]
 
     def test_without_a_gpu_the_cores_are_shared(self, monkeypatch):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-        assert places(2) == [{"OMP_NUM_THREADS": "4"}] * 2
+        assert worker_environments(2) == [{"OMP_NUM_THREADS": "4"}] * 2
         monkeypatch.setenv("OMP_NUM_THREADS", "3")
-        assert places(2) == [{"OMP_NUM_THREADS": "3"}] * 2
+        assert worker_environments(2) == [{"OMP_NUM_THREADS": "3"}] * 2
 
 
 class TestHowManyWorkers:

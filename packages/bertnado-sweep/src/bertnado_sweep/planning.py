@@ -9,19 +9,19 @@ from bertnado_config import ArgumentProblem, InvalidInputError, Problem, SweepCo
 from bertnado_metrics import Objective
 
 from .backends import AUTO, BackendChoice, choose_backend, get_backend_type
-from .backends.wandb.environment import project_of, project_problems, quiet_client
+from .backends.wandb.environment import project_of, project_problems, quiet_wandb
 from .backends.wandb.service import ServiceError, check_service_config, find_sweep
 from .options import SweepOptions, check_options
 from .plan import Application, Plan
 from .records.files import holds_record, named_directory, output_problems, room_problems
 from .resume import STUDY_WITHOUT_STORAGE, find_recorded, require_recorded
 from .running.function_trainer import FunctionTrainer
-from .running.worker_pool import visible_gpus, why_not_sendable
+from .running.worker_pool import pickling_problem, visible_gpus
 from .search import get_method
 from .start import JoinedSweep, JoinedWandbSweep, NewSweep, ResumedSweep, SweepStart
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from bertnado_config import Trainer, TrialFunction
     from bertnado_metrics import Task
@@ -42,7 +42,7 @@ def plan_sweep(
     config: SweepFile | None,
     *,
     output_dir: str | Path,
-    objective: Objective | None = None,
+    objective: Objective | Callable[[SweepConfig], Objective] | None = None,
     task: str | Task | None = None,
     group: str | None = None,
     command: Sequence[str] = (),
@@ -56,7 +56,8 @@ def plan_sweep(
         trainer: What trains a trial: a `Trainer`, or a function of the parameters and a report.
         config: The sweep file, read or not, or its content; None for a sweep that is recorded or at W&B.
         output_dir: The directory to record the sweep in.
-        objective: What is optimised; otherwise `metric_name`, the file's metric or the task's, in this order.
+        objective: What is optimized, or how to tell from the sweep file; otherwise `metric_name`, the file's metric or
+            the task's, in this order.
         task: The task that names the metrics; without it any metric name is accepted.
         group: The W&B group of the runs.
         command: The program, with its arguments, that W&B's command-line agent is to start for a trial.
@@ -86,7 +87,7 @@ class _Planner:
     def plan(
         self,
         config: SweepFile | None,
-        objective: Objective | None,
+        objective: Objective | Callable[[SweepConfig], Objective] | None,
         task: str | Task | None,
         given: Mapping[str, Any],
         *,
@@ -168,7 +169,7 @@ class _Planner:
         self, options: SweepOptions, recorded: RecordedSweep | None
     ) -> tuple[SweepStart, SweepConfig | None, None]:
         try:
-            with quiet_client(self._output):
+            with quiet_wandb(self._output):
                 sweep, document = find_sweep(str(options.sweep_id), entity=options.entity, project=options.project_name)
         except ServiceError as error:
             self._problems.append(ArgumentProblem("sweep_id", str(error)))
@@ -203,7 +204,7 @@ class _Planner:
 
     def _resolve(
         self,
-        objective: Objective | None,
+        objective: Objective | Callable[[SweepConfig], Objective] | None,
         task: str | Task | None,
         config: SweepConfig | None,
         options: SweepOptions,
@@ -217,9 +218,11 @@ class _Planner:
             return start.recorded.objective
         if objective is None and not is_given and recorded is not None and recorded.has_metric_of(config):
             return recorded.objective
-        if objective is not None:
+        if isinstance(objective, Objective):
             return objective
         try:
+            if objective is not None:
+                return objective(config)
             return config.resolve_objective(task, options.metric_name, options.metric_goal)
         except ValueError as error:
             kind = ArgumentProblem if is_given else Problem
@@ -260,7 +263,7 @@ class _Planner:
             self._problems.append(ArgumentProblem("workers", message))
             return 1
         wanted = count or max(gpus * per_gpu, 1)
-        obstacle = why_not_sendable(self._trainer) if wanted > 1 else None
+        obstacle = pickling_problem(self._trainer) if wanted > 1 else None
         if obstacle is None:
             return wanted
         message = f"the trainer must be picklable to train in worker processes: {obstacle}"

@@ -1,4 +1,4 @@
-"""A training run of its own, tracked and watched as a trial is."""
+"""A single training run, tracked and observed like a trial."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def single_run(
     notes: tuple[str, ...] = (),
     observer: Observer | None = None,
 ) -> Generator[TrialReport]:
-    """Hand out the report of one run, job type `full_train`; end its tracking when the block ends.
+    """Yield the report of one run, job type `full_train`; its tracking ends with the block.
 
-    It is tracked at W&B where W&B can be used, otherwise offline.
+    It is tracked at W&B if W&B can be used, otherwise offline.
 
     Args:
-        directory: Where the run keeps its files; it exists.
-        objective: What the best checkpoint is chosen by.
-        parameters: What the run trains with.
+        directory: The existing directory of the run.
+        objective: The objective that the best checkpoint is chosen by.
+        parameters: The parameters of the run.
         project: The W&B project; otherwise WANDB_PROJECT, otherwise `bertnado`.
         group: The W&B group: the task.
-        notes: What a person should know of it beforehand.
-        observer: Hears of everything that happens.
+        notes: Information to show beforehand.
+        observer: Called with every event.
     """
     listen = observer or _nobody
     run_id = new_sweep_id()
@@ -80,7 +80,7 @@ def _why_offline() -> str | None:
 
 
 def _best_value(report: TrialReport) -> dict[str, float]:
-    """The objective at the best evaluation, by its name; empty where there is none."""
+    """Return the objective at the best evaluation, by its name; empty if there is none."""
     name = report.objective.name
     values: list[float] = [row[name] for row in report.history]
     index = report.objective.best_index(values)
@@ -88,4 +88,4 @@ def _best_value(report: TrialReport) -> dict[str, float]:
 
 
 def _nobody(event: Event) -> None:
-    """Hears nothing."""
+    """Ignore every event."""

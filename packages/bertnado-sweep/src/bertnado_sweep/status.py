@@ -1,4 +1,4 @@
-"""What is known of a sweep, running or over, here or at W&B, and its best trial once more."""
+"""The state of a sweep, running or ended, on disk, in a database or at W&B."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bertnado_config import InvalidInputError, Problem
+from bertnado_config import ArgumentProblem, InvalidInputError
 
 from .backends import get_backend_type
-from .backends.wandb.environment import quiet_client, require_wandb
+from .backends.wandb.environment import quiet_wandb, require_wandb
 from .backends.wandb.service import ServiceError, check_service_config, find_sweep, read_service_trials
-from .records.best import BEST_CONFIG_FILE, NoEligibleTrialError, choose_best, export_best, read_exported
+from .records.best import BEST_CONFIG_FILE, NoEligibleTrialError, choose_best, export_best, read_export
 from .records.files import SWEEP_FILE, named_directory
 from .resume import find_recorded, read_recorded
 
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """A sweep as it stands."""
+    """The state of a sweep."""
 
     sweep_id: str
     source: str
-    """Where this is known from: the output directory, or the sweep's address at W&B."""
+    """The source of the information: the output directory, or the page of the sweep at W&B."""
     objective: Objective
     trials: tuple[Trial, ...]
     """All of them, by number."""
     warnings: tuple[str, ...] = ()
-    """What of the record is damaged."""
+    """Damaged parts of the record."""
 
     @property
     def best(self) -> Trial | None:
-        """The best trial so far; `None` where none is eligible."""
+        """The best trial so far; None if no trial has a value."""
         return choose_best(self.trials, self.objective)
 
     def export(self, output_dir: str | Path) -> Path:
         """Write `best_sweep_config.json`, and the details beside it, into `output_dir`.
 
-        What is there already stays where it is of a better trial of this sweep: the record of that one was lost.
+        An existing export of a better trial of this sweep is kept: the record of that trial was lost.
 
         Raises:
-            NoEligibleTrialError: There is no best trial.
+            NoEligibleTrialError: No trial has a value.
             OSError: They cannot be written.
         """
         best = self.best
@@ -58,51 +58,53 @@ class SweepStatus:
         return output / BEST_CONFIG_FILE
 
     def has_better_export(self, output_dir: str | Path) -> bool:
-        """Return whether what is exported in `output_dir` is of a better trial of this sweep than any that is known."""
-        exported, best = read_exported(Path(output_dir)), self.best
+        """Return True if a better trial of this sweep than any known one is exported in `output_dir`."""
+        exported, best = read_export(Path(output_dir)), self.best
         if exported is None or best is None:
             return False
         return exported.is_better(self.trials, best, self.objective, self.sweep_id)
 
 
 def recorded_status(output_dir: str | Path, *, storage: str | None = None) -> SweepStatus:
-    """Read what the output directory of a sweep records, or the database that it names; asks nobody else.
+    """Return the state of a sweep as recorded in its output directory, or in the database that this names.
 
     Args:
-        output_dir: The sweep's.
-        storage: The database with its password, which the output directory does not hold.
+        output_dir: The output directory.
+        storage: The database, with the password that the output directory does not contain.
 
     Raises:
-        InvalidInputError: No sweep is recorded there.
+        InvalidInputError: No sweep is recorded there, or its record cannot be read.
     """
     named_directory(output_dir)
     directory = Path(output_dir)
     if read_recorded(directory.absolute()) is None:
         below = sorted(path.parent for path in directory.glob(f"*/{SWEEP_FILE}"))
-        hint = f"did you mean {below[0]}?" if below else "give the --output-dir of a run-sweep, or a --sweep-id"
-        raise InvalidInputError([Problem("output_dir", f"no sweep is recorded in {directory}; {hint}")])
+        hint = f"did you mean {below[0]}?" if below else "pass the output directory of a sweep"
+        raise InvalidInputError([ArgumentProblem("output_dir", f"{directory} does not contain a sweep; {hint}")])
     recorded = find_recorded(directory, storage=storage)
     if recorded is None:
-        raise InvalidInputError([Problem("storage", f"the database no longer has the sweep of {directory}")])
+        raise InvalidInputError(
+            [ArgumentProblem("storage", f"the database no longer contains the sweep of {directory}")]
+        )
     trials, warnings = get_backend_type(recorded.backend).read_trials(recorded)
     return SweepStatus(recorded.sweep_id, str(directory), recorded.objective, tuple(trials), tuple(warnings))
 
 
 def service_status(sweep_id: str, *, entity: str | None = None, project: str | None = None) -> SweepStatus:
-    """Read a sweep's runs from W&B.
+    """Return the state of a sweep at W&B.
 
     Args:
         sweep_id: `[ENTITY/PROJECT/]ID`.
-        entity: The W&B user or team, where the id does not say it.
-        project: The W&B project, where the id does not say it.
+        entity: The W&B user or team, if the id does not contain it.
+        project: The W&B project, if the id does not contain it.
 
     Raises:
-        InvalidInputError: W&B cannot be asked, has no such sweep, or keeps a file that cannot be used.
+        InvalidInputError: W&B cannot be used, has no such sweep, or its sweep file is invalid.
     """
     here = Path.cwd()
     try:
         require_wandb()
-        with quiet_client(here):
+        with quiet_wandb(here):
             sweep, document = find_sweep(sweep_id, entity=entity, project=project)
             config = check_service_config(document, sweep).require()
             objective = config.resolve_objective()
@@ -111,4 +113,4 @@ def service_status(sweep_id: str, *, entity: str | None = None, project: str | N
     except InvalidInputError:
         raise
     except (ServiceError, ValueError) as error:
-        raise InvalidInputError([Problem("sweep_id", str(error))]) from None
+        raise InvalidInputError([ArgumentProblem("sweep_id", str(error))]) from None

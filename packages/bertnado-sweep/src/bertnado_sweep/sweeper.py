@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import TrainingInputs, load_sweep_config
 
 from .backends.wandb.agent import run_agent_trial
-from .backends.wandb.environment import is_inside_agent, quiet_client
+from .backends.wandb.environment import is_inside_agent, quiet_wandb
 from .backends.wandb.service import check_service_config, find_sweep
 from .planning import plan_sweep
 from .records.files import named_directory
@@ -138,7 +138,7 @@ class Sweeper:
         """Return the sweep file, or W&B's copy of it."""
         if self.config_path is not None:
             return load_sweep_config(self.config_path)
-        with quiet_client(self.output_dir):
+        with quiet_wandb(self.output_dir):
             sweep, document = find_sweep(os.environ["WANDB_SWEEP_ID"], entity=None, project=None)
         return check_service_config(document, sweep).require()
 

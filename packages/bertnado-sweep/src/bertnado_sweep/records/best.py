@@ -1,4 +1,4 @@
-"""Which trial is the best, and the files that say so."""
+"""Choosing the best trial, and exporting it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ BEST_CONFIG_FILE = "best_sweep_config.json"
 BEST_DETAILS_FILE = "best_sweep_details.json"
 
 KeepCheckpoints = Literal["best", "all", "none"]
-"""Whose checkpoints stay on disk. The others' are removed as soon as they cannot be the best any more."""
+"""Checkpoints to keep on disk. `best` removes a checkpoint as soon as it cannot be the best any more."""
 
 
 class NoEligibleTrialError(RuntimeError):
-    """A sweep in which no trial came to a value. It names each reason once.
+    """No trial of a sweep has a value. The message names each reason once.
 
     Attributes:
         trials: The trials that were run.
@@ -39,17 +39,17 @@ class NoEligibleTrialError(RuntimeError):
 
     def __str__(self) -> str:
         if not self.trials:
-            return "no trial was run, so there is no best one"
+            return "no trial was run, so no best trial can be chosen"
         reasons = Counter(trial.error or trial.state for trial in self.trials)
         lines = [f"  {count} of {len(self.trials)}: {reason}" for reason, count in reasons.most_common()]
         where = f"  see {self.trials[0].directory.parent}"
-        return "\n".join(["no trial came to a value, so there is no best one:", *lines, where])
+        return "\n".join(["no trial has a value, so no best trial can be chosen:", *lines, where])
 
 
 def choose_best(trials: Sequence[Trial], objective: Objective) -> Trial | None:
-    """The trial with the best value among those that completed or were stopped early.
+    """Return the trial with the best value among those that completed or were stopped early; None if there is none.
 
-    A tie goes to the earlier trial. `None` where no trial is eligible.
+    A tie goes to the earlier trial.
     """
     eligible = sorted((trial for trial in trials if trial.is_eligible), key=lambda trial: trial.number)
     index = objective.best_index(trial.value for trial in eligible)
@@ -57,10 +57,10 @@ def choose_best(trials: Sequence[Trial], objective: Objective) -> Trial | None:
 
 
 def export_best(best: Trial, objective: Objective, output_dir: Path, sweep_id: str) -> Path:
-    """Write `best_sweep_config.json`, and beside it what else is worth knowing of that trial.
+    """Write `best_sweep_config.json`, and beside it the details of that trial.
 
-    Each file is replaced atomically; the details repeat the parameters, so that a reader can tell that the
-    two belong together. A directory in the place of one is set aside.
+    Each file is replaced atomically. The details repeat the parameters, so that a reader can check that the two belong
+    together. A directory in the place of a file is renamed.
 
     Raises:
         OSError: They cannot be written.
@@ -91,8 +91,8 @@ def export_best(best: Trial, objective: Objective, output_dir: Path, sweep_id: s
 
 
 @dataclass(frozen=True)
-class Exported:
-    """What the exported files say: whose parameters they hold."""
+class Export:
+    """What is exported: the parameters of which trial."""
 
     sweep_id: str
     trial: str
@@ -102,30 +102,30 @@ class Exported:
     """The content of `best_sweep_config.json`."""
 
     def is_of(self, best: Trial, sweep_id: str) -> bool:
-        """Return whether they are the trial's."""
+        """Return True if it is that trial."""
         return self.sweep_id == sweep_id and self.trial == best.id
 
     def is_better(self, trials: Sequence[Trial], best: Trial, objective: Objective, sweep_id: str) -> bool:
-        """Return whether they are of a better trial of the sweep than the best, one whose record is lost."""
+        """Return True if it is a better trial of the sweep than the best known one: a trial whose record is lost."""
         is_same = self.sweep_id == sweep_id and self.objective == objective
         is_lost = all(trial.id != self.trial for trial in trials)
         return is_same and is_lost and objective.is_better(self.value, best.value)
 
 
-def read_exported(output_dir: Path) -> Exported | None:
-    """Read the exported files; `None` where nothing whole is exported, whatever is wrong with them."""
+def read_export(output_dir: Path) -> Export | None:
+    """Read the exported files; return None if they are missing, damaged or do not belong together."""
     try:
         said: Any = read_json(output_dir / BEST_DETAILS_FILE)
         config: Any = read_json(output_dir / BEST_CONFIG_FILE)
         parameters: dict[str, Any] = said["parameters"]
-        exported = Exported(said["sweep_id"], said["trial"], Objective(**said["objective"]), said["value"], config)
+        exported = Export(said["sweep_id"], said["trial"], Objective(**said["objective"]), said["value"], config)
         is_one = all(config[name] == value for name, value in parameters.items() if name not in BEST_METRIC_KEYS)
         return exported if is_one and math.isfinite(exported.value) else None
     except (InvalidInputError, LookupError, TypeError, AttributeError, ValueError):
         return None
 
 
-def settle(
+def export_and_clean_up(
     read: Callable[[], Sequence[Trial]],
     objective: Objective,
     output_dir: Path,
@@ -134,21 +134,21 @@ def settle(
     *,
     is_ours: Callable[[Trial], bool] = lambda trial: True,
 ) -> Trial | None:
-    """Export the best of the trials that are recorded, and remove the checkpoints that need not be kept.
+    """Export the best recorded trial, and remove the checkpoints that need not be kept.
 
-    Several processes may do so at once: whoever writes looks again afterwards, so the last that is written is
-    the best of all that were recorded by then; and the best of all is the best of whatever part of them one sees.
+    Several processes may do so at once. Each reads the records again after writing, so the last file that is written is
+    the best of all that were recorded by then.
 
     Args:
-        read: Reads all trials as they are recorded at that moment.
-        objective: What they are compared by.
-        output_dir: Where the best is exported.
+        read: Reads all recorded trials.
+        objective: The objective.
+        output_dir: The directory to export to.
         sweep_id: The sweep's.
-        keep: Whose checkpoints stay.
-        is_ours: Whether a trial's directory is on this machine, which keeps the best of its own.
+        keep: The checkpoints to keep.
+        is_ours: Returns True for a trial whose directory is on this machine; each machine keeps the best of its own.
 
     Returns:
-        The best trial; `None` where there is none.
+        The best trial; None if there is none.
 
     Raises:
         OSError: It cannot be written.
@@ -169,15 +169,15 @@ def settle(
 def export_if_better(
     trials: Sequence[Trial], best: Trial, objective: Objective, output_dir: Path, sweep_id: str
 ) -> bool:
-    """Export the best trial, unless it is exported, or a better one is whose record is lost.
+    """Export the best trial, unless it is exported already, or a better one is whose record is lost.
 
     Returns:
-        Whether it was written.
+        True if it was written.
 
     Raises:
         OSError: It cannot be written.
     """
-    exported = read_exported(output_dir)
+    exported = read_export(output_dir)
     if exported is not None and exported.is_of(best, sweep_id):
         return False
     if exported is not None and exported.is_better(trials, best, objective, sweep_id):
@@ -187,19 +187,19 @@ def export_if_better(
 
 
 def with_kept_checkpoint(ended: Trial, keep: KeepCheckpoints, output_dir: Path) -> Trial:
-    """Return the trial as it is recorded: where no checkpoint is kept, its own is removed and no longer named."""
+    """Return the trial for its record; if no checkpoint is kept, its own is removed."""
     if keep == "none" and _remove_checkpoint(ended, output_dir):
         return replace(ended, checkpoint=None)
     return ended
 
 
 def _remove_checkpoint(trial: Trial, output_dir: Path) -> bool:
-    """Remove a trial's checkpoint; what does not really lie in the trial's own directory is not ours to remove."""
+    """Remove a trial's checkpoint, if it really lies in the trial's own directory; return True if so."""
     if trial.checkpoint is None or not is_trial_directory(trial.directory, output_dir):
         return False
     try:
         checkpoint, directory = trial.checkpoint.resolve(), trial.directory.resolve()
-    except (OSError, ValueError):  # nothing can lie there
+    except (OSError, ValueError):  # no file can have that name
         return False
     if checkpoint == directory or not checkpoint.is_relative_to(directory):
         return False
@@ -210,13 +210,13 @@ def _remove_checkpoint(trial: Trial, output_dir: Path) -> bool:
 
 
 def best_so_far(output_dir: Path) -> dict[str, Any]:
-    """What the exported files say of the best trial, in plain values; each is `None` where nothing is exported.
+    """Return the exported best trial in plain values; each is None if nothing is exported.
 
     Returns:
         `sweep_id`, `best_run_id`, `metric_name`, `metric_goal`, `metric_for_best_model`, `metric_value`,
         `best_config` (what the file at `best_config_path` holds) and `best_config_path`.
     """
-    found = read_exported(output_dir)
+    found = read_export(output_dir)
     if found is None:
         return dict.fromkeys(_RESULT)
     objective, path = found.objective, output_dir / BEST_CONFIG_FILE

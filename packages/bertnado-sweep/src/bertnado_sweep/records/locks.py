@@ -1,4 +1,4 @@
-"""Locks on files that the kernel frees when their holder is gone, and that a forked child does not hold."""
+"""File locks that the kernel releases when their holder is gone, and that a forked child does not inherit."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _open: set[int] = set()
-"""The descriptors of this process that may be locked."""
+"""The descriptors of this process that may hold locks."""
 
 
 def open_to_lock(path: Path, mode: int) -> int:
-    """Open a file that is there to be locked; an empty one is made where there is none.
+    """Open a file to lock it; create an empty one if it is missing.
 
     Raises:
-        InvalidInputError: Something else is in its place.
+        InvalidInputError: It is not a regular file.
         OSError: It cannot be opened.
     """
     flags = mode | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
     descriptor = os.open(path, flags, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise InvalidInputError([Problem("output_dir", f"{path} must be a regular file; remove what is in its place")])
+        raise InvalidInputError([Problem("output_dir", f"{path} must be a regular file; remove it")])
     _open.add(descriptor)
     return descriptor
 
 
 def lock(descriptor: int, path: Path | str, how: int = fcntl.LOCK_EX) -> None:
-    """Wait for a lock; after a while a line says for which file.
+    """Wait for a lock; after a while log which file it waits for.
 
     Raises:
-        OSError: The file system does not lock.
+        OSError: The file system does not support locks.
     """
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)
@@ -57,7 +57,7 @@ def lock(descriptor: int, path: Path | str, how: int = fcntl.LOCK_EX) -> None:
 
 
 def unlock(descriptor: int) -> None:
-    """Free the lock, also where a child that was forked meanwhile has the descriptor too, and close it."""
+    """Release the lock, even if a child forked in the meantime has the descriptor too, and close it."""
     _open.discard(descriptor)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_UN)

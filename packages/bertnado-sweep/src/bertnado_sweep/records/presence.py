@@ -1,8 +1,8 @@
-"""Who is at work in an output directory, told by locks that the kernel frees when their holder is gone.
+"""Which processes work in an output directory: locks that the kernel releases when their holder is gone.
 
-Removing and repairing is safe only while nobody else is there, or comes in the meantime. Whoever begins to work takes
-the lock of the beginners first, one at a time; as long as it is held, nobody comes. Then the lock of the workers,
-shared with all others until the work is over: whoever gets it alone is the only one there.
+Removing and repairing files is safe only while no other process works there, or starts to. So a process first takes the
+beginners' lock, one process at a time: while it is held, no other can start. Then it takes the workers' lock, shared
+with all others until it ends: a process that gets it exclusively is the only one there.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BEGINNERS, _WORKERS = ".beginners.lock", ".workers.lock"
-"""The empty files that are locked; they stay."""
+"""The empty files that are locked; they are never removed."""
 
 
 class Presence:
-    """A worker's presence in an output directory, until it leaves; from `come` on others see it."""
+    """The presence of a process in an output directory, which others see from `come` until `leave`."""
 
     def __init__(self, output_dir: Path) -> None:
         self._path = output_dir / _WORKERS
-        self._file = open_to_lock(self._path, os.O_RDONLY)  # one open for writing keeps a disk from being unmounted
+        self._file = open_to_lock(self._path, os.O_RDONLY)  # a file open for writing prevents unmounting
 
     def come(self) -> None:
-        """Be there beside others; wait while somebody is alone there."""
+        """Share the directory with others; wait while a process has it exclusively."""
         lock(self._file, self._path, fcntl.LOCK_SH)
 
     def is_alone(self) -> bool:
-        """Return whether nobody else is there; if so, nobody comes until `come` or `leave` is called."""
+        """Return True if no other process is present; then none can come until `come` or `leave` is called."""
         try:
             self._lock_alone()
         except BlockingIOError:
@@ -48,12 +48,12 @@ class Presence:
         except OSError as error:
             if error.errno != errno.EBADF:
                 raise
-            self.leave()  # NFS locks for one alone only what is open for writing (man 2 flock)
+            self.leave()  # NFS grants exclusive locks only on files open for writing (man 2 flock)
             self._file = open_to_lock(self._path, os.O_RDWR)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def leave(self) -> None:
-        """Be there no more."""
+        """End the presence."""
         file, self._file = self._file, -1
         if file >= 0:
             unlock(file)
@@ -61,7 +61,7 @@ class Presence:
 
 @contextmanager
 def beginning(output_dir: Path) -> Generator[None]:
-    """Let nobody else begin to work in an output directory, nor tidy it, while the block runs."""
+    """Keep other processes from starting in an output directory, and from tidying it, while the block runs."""
     path = output_dir / _BEGINNERS
     file = open_to_lock(path, os.O_RDWR)
     try:
@@ -73,9 +73,9 @@ def beginning(output_dir: Path) -> Generator[None]:
 
 @contextmanager
 def try_beginning(output_dir: Path) -> Generator[bool]:
-    """Let nobody else do this at the same time; whether that worked is handed out.
+    """Lock the directory itself while the block runs; yield False if another process has locked it.
 
-    It is the directory itself that is locked. Where the file system does not lock one (NFS), it always works.
+    On a file system that cannot lock directories (NFS) it always yields True.
     """
     directory = os.open(output_dir, os.O_RDONLY | os.O_CLOEXEC)
     try:

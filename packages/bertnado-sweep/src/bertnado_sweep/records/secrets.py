@@ -1,4 +1,4 @@
-"""What may be shown and written down of URLs and command lines that hold passwords."""
+"""Masking the passwords in URLs and command lines before they are shown or recorded."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 HIDDEN = "***"
-"""What stands in the place of a secret."""
+"""Replaces a secret."""
 
 _NAMES = r"pass|pwd|secret|token|key|credential"
 
 _SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
-"""Which arguments are secrets, by a part of their name."""
+"""Parts of the names of secret arguments."""
 
 _SECRET_FLAG = re.compile(rf"--?[\w-]*({_NAMES})[\w-]*", re.IGNORECASE)
 _ASSIGNMENT = re.compile(rf"(?P<name>[\w-]*({_NAMES})[\w-]*\s*=\s*)(?P<value>[^\s&;?]+)", re.IGNORECASE)
-"""A secret beside its name: `password=...`, in a flag, an URL's query or a database's list of words."""
+"""A secret with its name, `password=...`, in a flag, the query of a URL or a list of keywords."""
 
 _WITH_USER = re.compile(r"(?P<scheme>\w[\w+.-]*://)(?P<user>\S*)@")
-"""An URL with a user, up to the last @: an earlier one, or a slash, may be a part of the password."""
+"""A URL with a user, up to the last @: an earlier @ or a slash may be part of the password."""
 
 _STORAGE_FLAG = "--storage"
 
 
 def masked_url(url: str) -> str:
-    """Return an URL without its passwords; of one that cannot be read nothing is shown."""
+    """Return a URL without its passwords; a URL that cannot be parsed is masked completely."""
     parsed = _parse(url)
     if parsed is None or _looks_misread(parsed):
         return HIDDEN
@@ -43,26 +43,26 @@ def masked_url(url: str) -> str:
 
 
 def is_masked(url: str) -> bool:
-    """Return whether something is left out of an URL."""
+    """Return True if part of a URL is masked."""
     return HIDDEN in url
 
 
 def url_problem(url: str) -> str | None:
-    """Say what is wrong with the URL of a database, without repeating it; `None` where nothing is."""
+    """Return what is wrong with the URL of a database, without repeating it; None if it is valid."""
     parsed = _parse(url)
     cure = (
         "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters of the password "
         "percent-encoded (%40 for @, %2F for /, %3A for :)"
     )
     if parsed is None:
-        return f"what is given, not shown since it may hold a password, is no URL of a database; {cure}"
+        return f"{{storage}} must be the URL of a database (it is not shown, because it may contain a password); {cure}"
     if _looks_misread(parsed):
-        return f"the host of the URL holds an @ (not shown, it may be a part of the password); {cure}"
+        return f"the host in {{storage}} must not contain an @ (not shown, it may be part of the password); {cure}"
     return None
 
 
 def without_secrets(text: str, url: str) -> str:
-    """Return what a driver says of an URL without the passwords in that, as they are and as they are written there."""
+    """Return a driver's message on a URL without the passwords in it, plain or percent-encoded."""
     parsed = _parse(url)
     if parsed is None:
         return text
@@ -90,7 +90,7 @@ def masked_words(words: Sequence[str]) -> list[str]:
 
 @contextmanager
 def masked_command_line() -> Generator[None]:
-    """Let W&B's client, which writes down `sys.argv` with every run, see no passwords there."""
+    """Hide the passwords in `sys.argv` from W&B's client, which records it with every run."""
     before = sys.argv
     sys.argv = masked_words(before)
     try:
@@ -110,5 +110,5 @@ def _parse(url: str) -> URL | None:
 
 
 def _looks_misread(url: URL) -> bool:
-    """Return whether a part of the password has probably been read as the host's."""
+    """Return True if part of the password has probably been parsed as the host."""
     return "@" in (url.host or "") or "@" in (url.database or "")

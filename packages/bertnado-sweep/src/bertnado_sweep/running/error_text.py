@@ -1,4 +1,4 @@
-"""The text of an exception, whatever that is."""
+"""The text of any exception, safe to write and to show."""
 
 
 def one_line(error: BaseException) -> str:
@@ -12,5 +12,5 @@ def message_of(error: BaseException) -> str:
     try:
         message = str(error)
     except Exception:  # noqa: BLE001 (it is the error's own code)
-        message = "(its message cannot be read)"
+        message = "(no readable message)"
     return " ".join(message.split()).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,7 +1,7 @@
-"""What an observer hears while a sweep runs, a progress display for example.
+"""The events of a sweep, for an observer such as a progress display.
 
-The library prints nothing; whatever is to be shown is made of these. Events come in the thread that trains, or,
-where several processes train, in the one that waits for them. An observer must not raise.
+The library prints nothing; a display is made of these events. They come in the thread that trains, or, if several
+processes train, in the one that waits for them. An observer must not raise an exception.
 """
 
 from __future__ import annotations
@@ -24,39 +24,39 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SweepStarted:
-    """Everything was checked; the first trial comes next."""
+    """All checks passed; the first trial comes next."""
 
     sweep_id: str
     total: int
-    """How many trials there will be, unless the space is spent sooner."""
+    """The number of trials, unless the space is exhausted sooner."""
     objective: Objective
     output_dir: Path
     config: SweepConfig
     warnings: tuple[Problem, ...] = ()
-    """What is worth knowing about the sweep file and is no error."""
+    """Warnings about the sweep file and the options."""
     notes: tuple[str, ...] = ()
-    """What else a person should know: the backend and why it is that one, where to look at the sweep."""
+    """Further information: the backend and why it was chosen, where the sweep can be seen."""
     done: int = 0
-    """How many of the trials were finished before, where the sweep goes on."""
+    """The number of trials that were finished before, if the sweep is resumed."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something that a person should know, in one line."""
+    """A piece of information, in one line."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A training run outside of any sweep begins; what follows are the events of trial 0."""
+    """A training run outside a sweep begins; the events of trial 0 follow."""
 
     id: str
     objective: Objective
     parameters: Mapping[str, Any]
     directory: Path
     notes: tuple[str, ...] = ()
-    """What a person should know of it beforehand."""
+    """Information about the run, in lines."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ class TrialStarted:
 
 @dataclass(frozen=True)
 class TrialProgress:
-    """Optimiser steps were done."""
+    """Optimizer steps were completed."""
 
     number: int
     step: int
     total_steps: int | None
-    """`None` where the trainer did not say."""
+    """None if the trainer did not report it."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,13 @@ class TrialEvaluated:
     number: int
     step: int
     value: float
-    """The objective; NaN where it is not defined."""
+    """The objective; NaN if it is undefined."""
     metrics: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """A trial is over and recorded."""
+    """A trial has ended and is recorded."""
 
     trial: Trial
     best: Trial | None
@@ -104,7 +104,7 @@ Observer = Callable[[Event], None]
 
 
 def log_warnings(event: Event) -> None:
-    """An observer for where nobody watches: it keeps the warnings and notes at least."""
+    """Log the warnings and notes: the observer of a sweep that is given none."""
     if isinstance(event, SweepStarted):
         for warning in event.warnings:
             _log.warning("%s", warning)

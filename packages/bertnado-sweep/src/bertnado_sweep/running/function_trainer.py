@@ -1,4 +1,4 @@
-"""The smallest trainer: a plain function."""
+"""A trainer made of a plain function."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ if TYPE_CHECKING:
 class FunctionTrainer:
     """A trainer around `function(parameters, report)`, which returns the objective or a `TrialResult`.
 
-    It can be pickled where the function can.
+    It can be pickled if the function can.
     """
 
     function: TrialFunction
 
     def check(self, config: SweepConfig, objective: Objective) -> Sequence[Problem]:
-        """Nothing is known of a function beforehand."""
+        """Return no problems: a function cannot be checked beforehand."""
         return ()
 
     def open(self) -> FunctionTrainer:
-        """A function has nothing to read."""
+        """Return itself: there is nothing to read."""
         return self
 
     def run(self, parameters: Mapping[str, Any], report: Report) -> TrialResult:
-        """Call the function; it counts as stopped early where a report told it to stop.
+        """Call the function; the trial counts as stopped early if a report returned True.
 
         Raises:
             TypeError: It returned neither a number nor a `TrialResult`.
         """
-        listener = _Listener(report)
+        listener = _StopWatcher(report)
         returned: object = self.function(parameters, listener)
         if isinstance(returned, TrialResult):
             return returned
         try:
-            value = float(returned)  # pyright: ignore[reportArgumentType] (what is no number is refused)
+            value = float(returned)  # pyright: ignore[reportArgumentType] (anything but a number is refused)
         except (TypeError, ValueError):
             kind = type(returned).__name__
-            raise TypeError(f"a trial function returns the objective's value, not {kind}") from None
-        return TrialResult(value, stopped=listener.told_to_stop)
+            raise TypeError(f"a trial function must return a number or a TrialResult, got {kind}") from None
+        return TrialResult(value, stopped=listener.was_told_to_stop)
 
 
-class _Listener:
-    """Passes everything on, and remembers whether the trial was told to stop."""
+class _StopWatcher:
+    """Forwards everything, and remembers whether the trial was asked to stop."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self.told_to_stop = False
+        self.was_told_to_stop = False
 
     @property
     def directory(self) -> Path:
@@ -70,10 +70,10 @@ class _Listener:
 
     def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> bool:
         answer = self._report.progress(step, metrics)
-        self.told_to_stop |= answer
+        self.was_told_to_stop |= answer
         return answer
 
     def __call__(self, step: int, value: float, metrics: Mapping[str, float] | None = None) -> bool:
         answer = self._report(step, value, metrics)
-        self.told_to_stop |= answer
+        self.was_told_to_stop |= answer
         return answer

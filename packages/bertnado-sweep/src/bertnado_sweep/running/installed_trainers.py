@@ -1,4 +1,4 @@
-"""Trainers that other installed packages offer, found by name and imported when they are asked for."""
+"""Trainers of other installed packages, found by their entry points."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from bertnado_config import Trainer, TrainingInputs
 
 ENTRY_POINTS = "bertnado.trainers"
-"""The group in which a package declares its trainers: factories that take the fields of `TrainingInputs`."""
+"""The entry-point group of trainers: factories that take the fields of `TrainingInputs`."""
 
 _HUGGING_FACE = "huggingface"
 

@@ -1,4 +1,4 @@
-"""What ends a sweep before its budget is spent: too many failures, too little time, a database that is gone."""
+"""Limits that end a sweep before its budget is spent: too many failures, too little time, an unreachable database."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from bertnado_sweep.records.trial import Trial
 
 FIRST_FAILURES = 3
-"""The first so many trials that all fail for one reason end the sweep."""
+"""If this many trials, the first that ended, all failed for the same reason, the sweep ends."""
 
 
 class StorageError(RuntimeError):
-    """A database that a sweep is recorded in no longer answers, or refuses."""
+    """The database that a sweep is recorded in no longer answers, or refuses a request."""
 
 
 class TooManyFailuresError(RuntimeError):
-    """A sweep that ended because its trials fail. It names each reason once.
+    """The sweep ended because its trials failed. The message names each reason once.
 
     Attributes:
         trials: The trials that failed.
@@ -35,18 +35,18 @@ class TooManyFailuresError(RuntimeError):
         reasons = Counter(trial.error for trial in self.trials)
         lines = [f"  {count} of {len(self.trials)}: {reason}" for reason, count in reasons.most_common()]
         where = f"  see {self.trials[0].directory / 'error.txt'}"
-        return "\n".join([f"{self.args[0]}, so the sweep ends here:", *lines, where])
+        return "\n".join([f"{self.args[0]}, so the sweep ends:", *lines, where])
 
 
 def check_failures(trials: Sequence[Trial], most: int | None) -> None:
-    """End a sweep whose trials fail.
+    """Raise an error if too many trials failed.
 
     Args:
         trials: All trials so far.
-        most: How many may fail before the sweep ends, at least 1; `None` for any number.
+        most: The number of failures that ends the sweep, at least 1; None for no limit.
 
     Raises:
-        TooManyFailuresError: So many failed, or the first ones that ended all failed for the same reason.
+        TooManyFailuresError: That many failed, or the first ones that ended all failed for the same reason.
     """
     failed = [trial for trial in trials if trial.state == "failed"]
     if most is not None and len(failed) >= most:
@@ -58,11 +58,11 @@ def check_failures(trials: Sequence[Trial], most: int | None) -> None:
 
 
 def is_too_late(trials: Sequence[Trial], deadline: float | None) -> bool:
-    """Whether a trial that starts now would not end in time, judging by those that were finished.
+    """Return True if a trial that starts now would probably not end in time, judging by the finished ones.
 
     Args:
         trials: All trials so far.
-        deadline: When the time is over, by the machine's monotonic clock; `None` for never.
+        deadline: The end, by the machine's monotonic clock; None for no limit.
     """
     if deadline is None:
         return False

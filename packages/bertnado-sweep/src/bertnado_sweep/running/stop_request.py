@@ -1,4 +1,4 @@
-"""How running trials are asked to stop from outside, and what keeps the asking out of them."""
+"""Asking running trials to stop, by a signal, a deadline or W&B, without raising exceptions inside them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from types import FrameType
 
 StopReason = Literal["stopped", "interrupted", "out of time"]
-"""`stopped` is W&B's early termination or its stop button; the others are the end of the whole sweep."""
+"""`stopped` is W&B's early termination or its stop button; the others end the whole sweep."""
 
-GRACE = 8.0
-"""Seconds that a trial has to stop in, when the whole sweep is broken off."""
+GRACE_SECONDS = 8.0
+"""Seconds for a trial to stop when the whole sweep is interrupted."""
 
 _PAUSE = 0.02
-"""Seconds between two looks at whether the trial has ended."""
+"""Seconds between two checks whether the trial has ended."""
 
 _Result = TypeVar("_Result")
 
 
 class Interrupted(KeyboardInterrupt):
-    """The sweep was broken off by a signal.
+    """The sweep was interrupted by a signal.
 
     Attributes:
-        signum: Which signal.
+        signum: The number of the signal.
     """
 
     def __init__(self, signum: int = signal.SIGINT) -> None:
@@ -38,31 +38,31 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Whether a trial has to stop, and why; the first reason stays."""
+    """A request to stop, with its reason; the first reason counts."""
 
     def __init__(self) -> None:
         self.reason: StopReason | None = None
         self.signum: int = signal.SIGINT
-        """The signal that asked for it, if one did."""
+        """The signal behind the request, if there was one."""
         self.is_last = False
-        """Whether no trial may follow the running one."""
+        """True if no further trial may start."""
 
-    def make(self, reason: StopReason) -> None:
-        """Ask the trial to stop at its next step or evaluation."""
+    def set(self, reason: StopReason) -> None:
+        """Request that the trial stops at its next step or evaluation."""
         self.reason = self.reason or reason
 
     @property
-    def is_made(self) -> bool:
-        """Whether the trial has to stop."""
+    def is_set(self) -> bool:
+        """True if the trial must stop."""
         return self.reason is not None
 
 
 @contextmanager
-def signals_stop(stop: StopRequest) -> Generator[None]:
-    """Let SIGINT and SIGTERM ask for a stop, and SIGUSR1 for no further trial, while the block runs.
+def stop_on_signals(stop: StopRequest) -> Generator[None]:
+    """Turn SIGINT and SIGTERM into a stop request, and SIGUSR1 into `is_last`, while the block runs.
 
-    The second SIGINT or SIGTERM raises `Interrupted` where the main thread waits; a worker leaves that to its parent,
-    since both may be sent the same signal. Outside of the main thread it does nothing.
+    A second SIGINT or SIGTERM raises `Interrupted` in the main thread, except in a worker: its parent may have been
+    sent the same signal and handles it. Outside the main thread the block runs unchanged.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -72,20 +72,20 @@ def signals_stop(stop: StopRequest) -> Generator[None]:
     def interrupt(signum: int, frame: FrameType | None) -> None:
         if stop.reason == "interrupted" and not is_worker:
             raise Interrupted(signum)
-        if not stop.is_made:
+        if not stop.is_set:
             stop.signum = signum
-        stop.make("interrupted")
+        stop.set("interrupted")
 
     def end_soon(signum: int, frame: FrameType | None) -> None:
         stop.is_last = True
 
-    with handled({signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGUSR1: end_soon}):
+    with signal_handlers({signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGUSR1: end_soon}):
         yield
 
 
 @contextmanager
-def handled(handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]]) -> Generator[None]:
-    """Handle signals while the block runs, in the main thread."""
+def signal_handlers(handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]]) -> Generator[None]:
+    """Install signal handlers while the block runs, in the main thread."""
     before = {signum: signal.signal(signum, handler) for signum, handler in handlers.items()}
     try:
         yield
@@ -95,21 +95,21 @@ def handled(handlers: dict[signal.Signals, Callable[[int, FrameType | None], Non
 
 
 def interrupt_main() -> None:
-    """Interrupt the main thread as Ctrl-C does, also where it waits for a lock."""
+    """Interrupt the main thread as Ctrl-C does, even while it waits for a lock."""
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def run_shielded(work: Callable[[], _Result], stop: StopRequest) -> _Result:
-    """Do `work` in a thread of its own, and turn what arrives in this one meanwhile into a request to stop.
+    """Run `work` in a new thread, and turn exceptions that arrive in this one meanwhile into a stop request.
 
     W&B's function-mode agent stops a trial by raising one bare `Exception` in the thread that it started,
-    wherever that is (`_terminate_thread` in wandb's `agents/pyagent.py`). Whatever code catches `Exception` there,
-    the standard library's logging does, would swallow the stop for good. So nothing but this loop runs there.
-    A Ctrl-C as well arrives here, and so never in the middle of writing something down.
+    at any point (`_terminate_thread` in wandb's `agents/pyagent.py`). Code there that catches `Exception`, as the
+    standard library's logging does, would swallow the request for good. So only this loop runs there. Ctrl-C arrives
+    here too, and so never in the middle of writing a record.
 
     Raises:
-        BaseException: What `work` raised.
-        Interrupted: It was interrupted, and `work` did not end within `GRACE`; nothing waits for it any more.
+        BaseException: The exception of `work`.
+        Interrupted: It was interrupted, and `work` did not end within `GRACE_SECONDS`; its thread is abandoned.
     """
     results: list[_Result] = []
     errors: list[BaseException] = []
@@ -128,18 +128,18 @@ def run_shielded(work: Callable[[], _Result], stop: StopRequest) -> _Result:
             while not results and not errors:
                 time.sleep(_PAUSE)
                 if stop.reason == "interrupted":
-                    patience_ends = patience_ends or time.monotonic() + GRACE
+                    patience_ends = patience_ends or time.monotonic() + GRACE_SECONDS
                     if time.monotonic() > patience_ends:
                         raise Interrupted(stop.signum)
             break
         except Interrupted:
             raise
         except KeyboardInterrupt:
-            stop.make("interrupted")
+            stop.set("interrupted")
         except Exception as error:
             if type(error) is not Exception:
                 raise
-            stop.make("stopped")
+            stop.set("stopped")
     thread.join()
     if errors:
         raise errors[0]

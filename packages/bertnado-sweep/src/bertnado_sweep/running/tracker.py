@@ -1,4 +1,4 @@
-"""Tracking with W&B's own client: at W&B, or offline, so that `wandb sync` uploads the runs later, from anywhere."""
+"""Tracking runs with W&B's client: online, or offline for a later `wandb sync`."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 120.0
-"""How long the end of a run may wait for a server that takes nothing; what is left stays on disk for `wandb sync`."""
+"""Seconds that the end of a run may wait for the server; the rest stays on disk for `wandb sync`."""
 
 JobType = Literal["sweep", "full_train"]
 DETAILS_KEY: Final = "bertnado"
-"""The one key of a run's config that holds what was not sampled."""
+"""The key of a run's config that holds everything that was not sampled."""
 
 
 def run_name(of: str | None, run_id: str) -> str:
-    """The name that a person tells a run by."""
+    """Return the display name of a run."""
     return f"{of or 'sweep'}-{run_id}"
 
 
 def run_settings() -> dict[str, Any]:
-    """How a run differs from W&B's defaults, where the environment does not say otherwise."""
+    """Return the settings that differ from W&B's defaults, unless the environment sets them."""
     settings = {"console": "off", "finish_timeout": FINISH_SECONDS}
     return {name: value for name, value in settings.items() if f"WANDB_{name.upper()}" not in os.environ}
 
 
 def init_or_offline(arguments: Mapping[str, Any], warn: Callable[[str], None]) -> Run:
-    """Start a run at W&B, or, where W&B does not answer, one whose files stay here; `warn` is told so."""
+    """Start a run at W&B; if W&B does not answer, start an offline run and call `warn` with the reason."""
     wandb = wandb_client()
     try:
         with masked_command_line():
             return wandb.init(**arguments)
     except wandb.errors.CommError as error:
-        warn(f"tracked offline, W&B could not start the run: {error}")
+        warn(f"tracked offline: W&B could not start the run: {error}")
         # The client still holds the id that it could not start. Inside an agent the id comes from its settings.
         settings = wandb.setup().settings
         other = f"{arguments.get('id') or settings.run_id}-offline"
@@ -62,11 +62,11 @@ def _init_offline(arguments: Mapping[str, Any]) -> Run:
 
 
 class Tracker:
-    """One tracked run. Nothing that goes wrong with it reaches the caller: a warning, and no more tracking.
+    """One tracked run. An error of W&B is logged as a warning and ends the tracking; it never reaches the caller.
 
     Args:
-        run: The run; `None` tracks nothing.
-        details: What the run shows beside its parameters, under one nested key.
+        run: The run; None disables tracking.
+        details: Values to show in addition to the parameters, under one nested key.
     """
 
     def __init__(self, run: Run | None, details: Mapping[str, Any] | None = None) -> None:
@@ -91,21 +91,21 @@ class Tracker:
         group: str | None = None,
         entity: str | None = None,
     ) -> Tracker:
-        """Start a run: at W&B, or one whose files stay here until `wandb sync`.
+        """Start a run, online or offline.
 
-        `WANDB_MODE=disabled` leaves the tracker without one; `WANDB_DIR` says where its files go, in place of
-        `directory`. Nothing is changed in the environment, and a run of the caller's own is left alone.
+        `WANDB_MODE=disabled` disables tracking; `WANDB_DIR` replaces `directory`. The environment and other runs of the
+        caller stay unchanged.
 
         Args:
-            online: Whether it is sent to W&B as it goes; a server that does not answer makes it an offline run.
-            directory: Where the run's files go, in `wandb/`.
-            project: The W&B project; `None` leaves it to `WANDB_PROJECT`.
-            job_type: What the run is.
+            online: Send it to W&B as it goes; if the server does not answer, the run is offline.
+            directory: The directory for the run's files, which go into `wandb/`.
+            project: The W&B project; None for that of `WANDB_PROJECT`.
+            job_type: The kind of run.
             config: The parameters that runs are compared by.
-            details: What else is worth showing.
-            name: The name that a person tells it by.
-            run_id: Unique; W&B makes one where it is `None`.
-            group: What the run belongs to: the task.
+            details: Further values to show.
+            name: The display name.
+            run_id: A unique id; None lets W&B choose one.
+            group: The group of the run: the task.
             entity: The W&B team.
         """
         if os.environ.get("WANDB_MODE") == "disabled":
@@ -128,31 +128,31 @@ class Tracker:
             }
             run = init_or_offline(arguments, _log.warning) if online else _init_offline(arguments)
         except Exception as error:  # noqa: BLE001 (tracking never costs a trial)
-            _log.warning("this trial is not tracked, W&B could not start: %s", error)
+            _log.warning("this trial is not tracked: W&B could not start: %s", error)
             return cls(None)
         return cls(run, details)
 
     @property
     def url(self) -> str | None:
-        """Where a person looks at the run; `None` where it is offline."""
+        """The page of the run; None if it is offline."""
         return None if self._run is None or self._run.offline else self._run.url
 
     def describe(self, details: Mapping[str, Any]) -> None:
-        """Add to what the run shows under the nested key."""
+        """Add values under the nested key."""
         self._details |= details
         with self._guard("describe the run"):
             if self._run is not None:
                 self._run.config.update({DETAILS_KEY: self._details}, allow_val_change=True)  # pyright: ignore[reportUnknownMemberType] (untyped)
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log numbers at an optimiser step; one below the last counts as the last, since W&B takes none."""
+        """Log numbers at an optimizer step. An earlier step counts as the last one: W&B accepts no earlier step."""
         self._step = max(self._step, step)
         with self._guard("log"):
             if self._run is not None:
                 self._run.log(dict(metrics), step=self._step)
 
     def finish(self, summary: Mapping[str, float], *, failed: bool = False) -> None:
-        """End the run; `summary` replaces the last logged values of its names."""
+        """End the run; `summary` replaces the last logged values."""
         with self._guard("finish"):
             run, self._run = self._run, None
             if run is not None:
@@ -166,4 +166,4 @@ class Tracker:
             yield
         except Exception as error:  # noqa: BLE001 (tracking never costs a trial)
             self._run = None
-            _log.warning("tracking ends here, W&B could not %s: %s", doing, error)
+            _log.warning("tracking stopped: W&B could not %s: %s", doing, error)

@@ -1,4 +1,4 @@
-"""Run one trial and say what became of it. Backends share this; where trials come from is theirs."""
+"""Running one trial, whatever backend it comes from."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ if TYPE_CHECKING:
 
 @dataclass
 class TrialReport:
-    """What the session of one trial is handed: keeps the history, tells tracker, observer and judge."""
+    """The report that one trial is given: keeps its history and informs tracker, observer and judge."""
 
     trial: Trial
     objective: Objective
     tracker: Tracker
     observer: Observer
     judge: Callable[[Sequence[float]], bool] = lambda values: False
-    """Takes the values of all evaluations so far, one after each, and answers whether the trial has to stop."""
+    """Called with the values of all evaluations so far; returns True if early termination stops the trial."""
     is_stopped: Callable[[], bool] = lambda: False
-    """Asked at each step and evaluation whether somebody wants the trial to stop."""
+    """Called at each step and evaluation; returns True if the trial was asked to stop."""
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     total_steps: int | None = None
     broken: BaseException | None = None
-    """What went wrong here and not in the training: with the storage, the tracker, the observer."""
+    """The first exception of storage, tracker or observer: it is not the trial's fault."""
 
     @property
     def directory(self) -> Path:
-        """Where the trial keeps its files."""
+        """The directory of the trial."""
         return self.trial.directory
 
     def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
-        """Remember and track what is run; a trial that begins anew has no history."""
+        """Track the details of the trial, and forget the history of an earlier attempt of the trainer."""
         self.history.clear()
         self.total_steps, self.details = _number(total_steps), dict(details)
         with self._machinery():
@@ -65,7 +65,7 @@ class TrialReport:
             self.observer(TrialProgress(self.trial.number, 0, self.total_steps))
 
     def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> bool:
-        """Track what training logged."""
+        """Track what training logged; return True if the trial must stop."""
         step, metrics = _number(step), dict(metrics or {})
         with self._machinery():
             if metrics:
@@ -74,7 +74,7 @@ class TrialReport:
             return self.is_stopped()
 
     def __call__(self, step: int, value: float, metrics: Mapping[str, float] | None = None) -> bool:
-        """Keep and track one evaluation, then ask the judge."""
+        """Track one evaluation; return True if the trial must stop."""
         step, reported = _number(step), {**(metrics or {}), self.objective.name: value}
         numbers = {name: float(number) for name, number in reported.items()}
         self.history.append({"step": step, **numbers})
@@ -85,7 +85,7 @@ class TrialReport:
 
     @contextmanager
     def _machinery(self) -> Generator[None]:
-        """Remember what goes wrong: a trainer that hears of it may take it for its own."""
+        """Remember an exception: a trainer may catch it and report it as its own."""
         try:
             yield
         except BaseException as error:
@@ -93,28 +93,28 @@ class TrialReport:
             raise
 
     def finish_tracking(self, ended: Trial) -> None:
-        """End the tracked run; its summary of the objective becomes the trial's value."""
+        """End the tracked run; its summary has the trial's value."""
         summary = {} if ended.value is None else {self.objective.name: ended.value}
         self.tracker.describe({"state": ended.state})
         self.tracker.finish(summary, failed=not ended.is_eligible)
 
 
 def run_trial(train: Callable[[Mapping[str, Any], Report], TrialResult], report: TrialReport) -> Trial:
-    """Train `report.trial` with a session's `run`; what comes back is the same trial, ended.
+    """Train `report.trial` with a session's `run`; return the ended trial.
 
-    Whatever training raises, the end of the process included, makes it a failed trial, with the traceback in
-    `error.txt` in its directory; so does a result that its record cannot hold.
+    An exception of training, SystemExit included, makes it a failed trial, with the traceback in `error.txt` in its
+    directory; so does a result that cannot be recorded.
 
     Raises:
-        KeyboardInterrupt: Somebody interrupted it.
-        Exception: What went wrong in the report, and so is not the trial's fault; it did not come to its end.
+        KeyboardInterrupt: It was interrupted.
+        Exception: The report failed, which is not the trial's fault; the trial has not ended.
     """
     begin, process = time.perf_counter(), os.getpid()
     try:
         try:
             result = train(copy.deepcopy(dict(report.trial.parameters)), report)
         finally:
-            if os.getpid() != process:  # a child that training has forked, and that comes to the end of its own work
+            if os.getpid() != process:  # a child process that training has forked must not record the trial as well
                 os._exit(1)
         ended = _recordable(_with_result(report, result), report)
     except KeyboardInterrupt:
@@ -122,7 +122,7 @@ def run_trial(train: Callable[[Mapping[str, Any], Report], TrialResult], report:
     except BaseException as error:  # noqa: BLE001 (whatever a trainer raises ends its trial, and no more)
         if report.broken is not None:
             raise report.broken from None
-        with suppress(OSError):  # a full disk may be what ended it
+        with suppress(OSError):  # the disk may be full
             text = "".join(traceback.format_exception(error))
             (report.directory / ERROR_FILE).write_text(text, encoding="utf-8", errors="backslashreplace")
         ended = _recordable(end_trial(report, "failed", error=one_line(error)), report)
@@ -130,19 +130,19 @@ def run_trial(train: Callable[[Mapping[str, Any], Report], TrialResult], report:
 
 
 def _number(given: Any) -> int:
-    """Return a number of steps as a plain one, whatever kind of number it was given as.
+    """Return a number of steps as an int or float, whatever numeric type it has.
 
     Raises:
-        TypeError, ValueError: It is none.
+        TypeError, ValueError: It is not a number.
     """
     try:
         return int(operator.index(given))
     except TypeError:
-        return cast("int", float(given))  # a fraction of an epoch, from a trainer that counts so
+        return cast("int", float(given))  # a fraction, from a trainer that counts epochs
 
 
 def _recordable(ended: Trial, report: TrialReport) -> Trial:
-    """Return the trial if its record can hold it; otherwise as failed, with what can be recorded."""
+    """Return the trial if it can be recorded; otherwise as failed, with what can be recorded."""
     problem = _problem_with(ended)
     if problem is None:
         return ended
@@ -154,7 +154,7 @@ def _recordable(ended: Trial, report: TrialReport) -> Trial:
 
 
 def _problem_with(ended: Trial) -> str | None:
-    """Say why a trial cannot be written down; `None` where it can."""
+    """Return why a trial cannot be recorded; None if it can."""
     try:
         read_record(json.loads(json.dumps(plain(ended.to_record()))))
     except Exception as error:  # noqa: BLE001 (a trainer's objects raise what they like when they are looked at)
@@ -163,7 +163,7 @@ def _problem_with(ended: Trial) -> str | None:
 
 
 def end_trial(report: TrialReport, state: TrialState, *, error: str | None = None) -> Trial:
-    """The trial, ended in `state` without a value, with what it had reported until then."""
+    """Return the trial, ended in `state` without a value, with what it has reported."""
     return replace(
         report.trial,
         state=state,
@@ -175,7 +175,7 @@ def end_trial(report: TrialReport, state: TrialState, *, error: str | None = Non
 
 
 def _with_result(report: TrialReport, result: TrialResult) -> Trial:
-    """Take over what the trainer returned."""
+    """Return the trial, ended with the result of the trainer."""
     known = replace(
         end_trial(report, "stopped" if result.stopped else "completed"),
         step=result.step,

@@ -1,4 +1,4 @@
-"""Several workers on one machine: processes that train one trial each at a time, alone or side by side on a GPU."""
+"""Several workers on one machine: processes that each train one trial at a time, alone on a GPU or sharing it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .environment_variables import environment_variables
 from .error_text import one_line
 from .events import Event, Note, Observer, TrialProgress
 from .limits import StorageError
-from .stop_request import GRACE, Interrupted, StopRequest, handled, interrupt_main
+from .stop_request import GRACE_SECONDS, Interrupted, StopRequest, interrupt_main, signal_handlers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -37,22 +37,22 @@ if TYPE_CHECKING:
     from types import FrameType
 
     Work = Callable[[Observer], None]
-    """What a worker does in its process: it trains trials, and tells an observer. Picklable."""
+    """Trains trials in a worker process and reports to an observer. Picklable."""
 
 _PROGRESS_SECONDS = 0.1
-"""A worker tells no more often than this how far a trial is."""
+"""The shortest time between two progress events of a worker."""
 
 
 @dataclass(frozen=True)
 class _Ended:
-    """The last that a worker says."""
+    """The last message of a worker."""
 
     error: BaseException | None
 
 
 @dataclass
 class _Worker:
-    """A worker's process as the parent sees it."""
+    """A worker process as seen by its parent."""
 
     work: Work
     place: Mapping[str, str]
@@ -60,37 +60,37 @@ class _Worker:
     process: BaseProcess
     heard: Connection
     is_over: bool = False
-    has_said_so: bool = False
-    """Whether it came to its end before its process was over."""
+    is_clean: bool = False
+    """True if it sent its last message; otherwise it died."""
     error: BaseException | None = None
-    """What it said that it ended with."""
+    """The exception in its last message, if any."""
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process id."""
         return self.process.pid or 0
 
     @property
     def exited(self) -> WorkerExit:
-        """How the process ended, when it has."""
+        """How the process ended."""
         code = self.process.exitcode or 0
         how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
         if self.error is not None:
             how = one_line(self.error)
-        return WorkerExit(self.pid, how, _last_lines(self.log), self.has_said_so)
+        return WorkerExit(self.pid, how, _last_lines(self.log), self.is_clean)
 
 
 @dataclass(frozen=True)
 class WorkerExit:
-    """The end of a worker's process."""
+    """The end of a worker process."""
 
     pid: int
     how: str
-    """The signal, the exit code, or the error that it ended with."""
-    last_words: tuple[str, ...]
-    """The last lines that it wrote."""
-    has_said_so: bool
-    """Whether it came to its end, be it by an error; otherwise it died."""
+    """The signal, the exit code, or the exception that ended it."""
+    last_lines: tuple[str, ...]
+    """The last lines of its output."""
+    is_clean: bool
+    """True if it ended by itself, possibly with an exception; False if it died."""
 
 
 def run_workers(
@@ -100,51 +100,51 @@ def run_workers(
     log_dir: Path,
     stop: StopRequest | None = None,
 ) -> None:
-    """Do each of `works` in a process of its own, and pass on what they tell.
+    """Run each of `works` in its own process and forward the events to the observer.
 
-    SIGINT and SIGTERM are handed on to the workers, which have `GRACE` seconds to end; the second ends them at once.
-    SIGUSR1 is handed on as well.
+    SIGINT and SIGTERM are forwarded to the workers, which have `GRACE_SECONDS` to end; a second one kills them. SIGUSR1
+    is forwarded as well.
 
     Args:
-        works: What each worker does.
-        observer: Hears of everything that happens, in this thread.
-        handle_exit: Told of each worker that is over, and whether the sweep is being broken off; answers whether to
-            start it again.
-        log_dir: Where each worker's output goes, in a file of its own.
-        stop: Is made when the sweep is broken off, for whoever else has to know.
+        works: The work of each worker.
+        observer: Called with every event, in this thread.
+        handle_exit: Called for each worker that has ended, with True if the sweep is being interrupted; returns True
+            to start the worker again.
+        log_dir: The directory of the workers' output, one file each.
+        stop: Is set when the sweep is interrupted, for others to see.
 
     Raises:
         Interrupted: They were interrupted, and have ended.
-        BaseException: What a worker ended with, or `handle_exit` raised; the others came to their end first.
+        BaseException: The exception of a worker, or of `handle_exit`, after the other workers have ended.
     """
     log_dir.mkdir(exist_ok=True)
     workers = [
         _start(work, place, _free_log(log_dir, number))
-        for number, (work, place) in enumerate(zip(works, places(len(works)), strict=True), start=1)
+        for number, (work, place) in enumerate(zip(works, worker_environments(len(works)), strict=True), start=1)
     ]
     errors: list[BaseException] = []
     is_broken = False
     stop = stop or StopRequest()
     patience_ends = math.inf
     try:
-        with _handed_on(workers, stop):
+        with _forwarded_signals(workers, stop):
             while running := [worker for worker in workers if not worker.is_over]:
                 for heard in wait([worker.heard for worker in running], timeout=0.2):
                     worker = next(worker for worker in running if worker.heard is heard)
-                    _listen(worker, observer)
+                    _receive(worker, observer)
                     if not worker.is_over:
                         continue
-                    is_again, error = _settle(worker, handle_exit, stop.is_made or is_broken)
+                    is_again, error = _settle(worker, handle_exit, stop.is_set or is_broken)
                     if error is not None:
                         errors.append(error)
                         is_broken = True
                         _send(workers, signal.SIGINT)
-                    elif is_again and not stop.is_made and not is_broken:
+                    elif is_again and not stop.is_set and not is_broken:
                         workers.append(_start(worker.work, worker.place, worker.log))
                     elif worker.error is not None:
                         errors.append(worker.error)
-                if stop.is_made:
-                    patience_ends = min(patience_ends, time.monotonic() + GRACE + 1)
+                if stop.is_set:
+                    patience_ends = min(patience_ends, time.monotonic() + GRACE_SECONDS + 1)
                 if time.monotonic() > patience_ends:
                     break
     finally:
@@ -154,7 +154,7 @@ def run_workers(
             worker.process.join()
         for worker in left:
             _settle(worker, handle_exit, True)
-    if stop.is_made:
+    if stop.is_set:
         raise Interrupted(stop.signum)
     if errors:
         raise errors[0]
@@ -163,10 +163,13 @@ def run_workers(
 def _settle(
     worker: _Worker, handle_exit: Callable[[WorkerExit, bool], bool], is_over: bool
 ) -> tuple[bool, Exception | None]:
-    """Have settled what a worker has left: whether to start it again, and what kept that from being written down."""
+    """Handle the exit of a worker; return whether to start it again, and why that could not be recorded, if so."""
     try:
         return handle_exit(worker.exited, is_over), None
-    except (OSError, StorageError) as error:  # nobody can write now, so the sweep ends; the record is settled later
+    except (
+        OSError,
+        StorageError,
+    ) as error:  # nothing can be written now, so the sweep ends; resuming it completes the record
         return False, error
 
 
@@ -176,30 +179,30 @@ def _send(workers: Sequence[_Worker], signum: int) -> None:
             os.kill(worker.pid, signum)
 
 
-def _listen(worker: _Worker, observer: Observer) -> None:
-    """Take what a worker has said; its last word may be an error."""
+def _receive(worker: _Worker, observer: Observer) -> None:
+    """Receive one message of a worker."""
     try:
         said: Event | _Ended = worker.heard.recv()
-    except (EOFError, OSError):  # it is gone; a message that it had begun to send is gone with it
+    except (EOFError, OSError):  # it has died, perhaps in the middle of a message
         worker.process.join()
         worker.is_over = True
         return
     if isinstance(said, _Ended):
-        worker.has_said_so, worker.error = True, said.error
+        worker.is_clean, worker.error = True, said.error
     else:
         observer(said)
 
 
 @contextmanager
-def _handed_on(workers: Sequence[_Worker], stop: StopRequest) -> Generator[None]:
-    """Hand signals on to the workers. An exception in mid-message would lose what follows, so none is raised."""
+def _forwarded_signals(workers: Sequence[_Worker], stop: StopRequest) -> Generator[None]:
+    """Forward signals to the workers. No exception is raised: it would cut a message in two."""
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
-        if stop.is_made:
+        if stop.is_set:
             _send(workers, signal.SIGKILL)
             return
         stop.signum = signum
-        stop.make("interrupted")
+        stop.set("interrupted")
         _send(workers, signal.SIGINT)
 
     def end_soon(signum: int, frame: FrameType | None) -> None:
@@ -208,7 +211,7 @@ def _handed_on(workers: Sequence[_Worker], stop: StopRequest) -> Generator[None]
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    with handled({signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGUSR1: end_soon}):
+    with signal_handlers({signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGUSR1: end_soon}):
         yield
 
 
@@ -216,9 +219,9 @@ def _start(work: Work, place: Mapping[str, str], log: Path) -> _Worker:
     context = multiprocessing.get_context("spawn")
     heard, told = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(work, told, log))
-    with environment_variables({"WANDB_SERVICE": None, **place}):  # a client service of its own as well
+    with environment_variables({"WANDB_SERVICE": None, **place}):  # the worker starts W&B's service process itself
         process.start()
-    told.close()  # the worker's end is the only one, so that its death is the end of what is heard
+    told.close()  # so that the worker holds the only sending end, and its death closes the pipe
     return _Worker(work, place, log, process, heard)
 
 
@@ -235,7 +238,7 @@ def _last_lines(log: Path) -> tuple[str, ...]:
 
 
 def _free_log(log_dir: Path, number: int) -> Path:
-    """Return where a worker's output goes: behind that of earlier workers, never through a link or into a pipe.
+    """Return the file for a worker's output, which is appended to; never a link or a pipe.
 
     Raises:
         OSError: It cannot be written.
@@ -249,8 +252,8 @@ def _free_log(log_dir: Path, number: int) -> Path:
         attempt += 1
 
 
-def places(workers: int) -> list[dict[str, str]]:
-    """The environment of each worker: its GPU, its share of the GPU's memory, its number of threads."""
+def worker_environments(workers: int) -> list[dict[str, str]]:
+    """Return the environment of each worker: its GPU, its share of the GPU's memory, its number of threads."""
     gpus = visible_gpus()
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(len(os.sched_getaffinity(0)) // workers, 1))
     found: list[dict[str, str]] = []
@@ -265,7 +268,7 @@ def places(workers: int) -> list[dict[str, str]]:
 
 
 def visible_gpus() -> Sequence[str]:
-    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
+    """Return the GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip()]
@@ -277,16 +280,16 @@ def visible_gpus() -> Sequence[str]:
     return listed.stdout.split() if listed.returncode == 0 else []
 
 
-def _follow_parent() -> None:
-    """Interrupt this worker when its parent has died: nobody waits for it any more."""
+def _exit_with_parent() -> None:
+    """Interrupt this worker when its parent has died: its results would be lost."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         interrupt_main()
 
 
-class _Teller:
-    """An observer that tells the parent; of progress, only now and then."""
+class _EventSender:
+    """An observer that sends events to the parent; progress only now and then."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -302,39 +305,39 @@ class _Teller:
             self._connection.send(event)
 
 
-class _Warnings(logging.Handler):
-    """Tells the parent what libraries warn of."""
+class _WarningForwarder(logging.Handler):
+    """Forwards the warnings of libraries to the parent."""
 
-    def __init__(self, tell: _Teller) -> None:
+    def __init__(self, tell: _EventSender) -> None:
         super().__init__(logging.WARNING)
         self._tell = tell
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Make a note of it."""
+        """Send it as a note."""
         self._tell(Note(self.format(record)))
 
 
 def _work(work: Work, connection: Connection, log: Path) -> None:
-    """Do one worker's work, in its process."""
-    os.setpgrp()  # the terminal's Ctrl-C goes to the parent, which hands it on
-    _write_to(log)
-    threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
-    tell = _Teller(connection)
-    logging.getLogger().addHandler(_Warnings(tell))
+    """Run the work of one worker, in its process."""
+    os.setpgrp()  # the terminal's Ctrl-C goes to the parent only, which forwards it
+    _redirect_output(log)
+    threading.Thread(target=_exit_with_parent, name="parent", daemon=True).start()
+    tell = _EventSender(connection)
+    logging.getLogger().addHandler(_WarningForwarder(tell))
     error: BaseException | None = None
     try:
         work(tell)
     except BaseException as raised:  # noqa: BLE001 (it is raised again in the parent)
-        error = _sendable(raised)
+        error = _picklable(raised)
     tell(_Ended(error))
 
 
 _HEADER = "== worker process "
-"""How the part of a log begins that one process has written."""
+"""The first words of each process's part of a log."""
 
 
-def _write_to(log: Path) -> None:
-    """Send what this process prints, and the stack of a crash, to the end of a file."""
+def _redirect_output(log: Path) -> None:
+    """Append everything that this process prints, and the stack of a crash, to a file."""
     with log.open("a", encoding="utf-8") as file:
         file.write(f"{_HEADER}{os.getpid()}, {now()}\n")
         file.flush()
@@ -344,7 +347,7 @@ def _write_to(log: Path) -> None:
     faulthandler.enable()
 
 
-def _sendable(error: BaseException) -> BaseException:
+def _picklable(error: BaseException) -> BaseException:
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 (made a moment ago)
     except Exception:  # noqa: BLE001 (pickle raises whatever the object does)
@@ -352,8 +355,8 @@ def _sendable(error: BaseException) -> BaseException:
     return error
 
 
-def why_not_sendable(trainer: Any) -> str | None:
-    """Why an object cannot be handed to a worker's process; `None` where it can."""
+def pickling_problem(trainer: Any) -> str | None:
+    """Return why an object cannot be sent to a worker process; None if it can."""
     try:
         pickle.dumps(trainer)
     except Exception as error:  # noqa: BLE001 (pickle raises whatever the object does)

@@ -1,4 +1,4 @@
-"""Keep Optuna's own messages to itself: a library prints nothing."""
+"""Silencing Optuna: a library prints nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def quiet_optuna() -> Generator[None]:
-    """Leave out Optuna's news of made studies, and its warnings that an argument is experimental."""
+    """Suppress Optuna's messages, and its warnings of experimental arguments, while the block runs."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""Points of a search space: telling them apart, counting them, drawing them."""
+"""Points of a search space: counting and drawing them."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 
 def varied(config: SweepConfig) -> list[tuple[ParameterPath, Parameter]]:
-    """The parameters that have more than one value, by name, so that the order of the file plays no role."""
+    """Return the parameters that have more than one value, by name: the order in the file is irrelevant."""
     return [(path, parameter) for path, parameter in sorted(config.space.items()) if parameter.cardinality != 1]
 
 
 def space_size(config: SweepConfig) -> int | None:
-    """How many different points there are; `None` where they cannot be counted."""
+    """Return the number of different points; None if there is no limit."""
     sizes = [parameter.cardinality for parameter in config.space.values()]
     return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
 
 def point(config: SweepConfig, units: Mapping[ParameterPath, float]) -> dict[str, Any]:
-    """The parameters at a quantile each, nested; those that are not named are constants."""
+    """Return the parameters, nested, at one quantile each; parameters without a quantile are constants."""
     values = {path: parameter.from_unit(units.get(path, 0.5)) for path, parameter in config.space.items()}
     return nest_parameters(values)
 
 
 def random_points(config: SweepConfig, seed: int, number: int) -> Iterator[dict[str, Any]]:
-    """Draw points without end, each parameter by its own distribution; another stream for each `number`."""
+    """Yield random points without end, each parameter from its own distribution; `number` selects the stream."""
     rng = np.random.default_rng([seed, number])
     while True:
         yield sample_parameters(config, rng)
 
 
 def grid_points(config: SweepConfig, first: int = 0) -> Iterator[dict[str, Any]]:
-    """Every point once, in the grid's order, beginning at index `first` and going round.
+    """Yield every point once, in the order of the grid, starting at index `first` and wrapping around.
 
     Raises:
         InvalidInputError: A parameter cannot be enumerated.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .base import SearchState
 
 _EDGE = 1e-9
-"""The model stays off 0 and 1, where a form without bounds is infinite."""
+"""Keeps the model away from 0 and 1, where an unbounded distribution is infinite."""
 
 
 def model_points(state: SearchState) -> Iterator[dict[str, Any]]:
@@ -47,7 +47,7 @@ def model_points(state: SearchState) -> Iterator[dict[str, Any]]:
 
 
 def _dimension(parameter: Parameter) -> BaseDistribution:
-    """What the model searches: the unit interval, or the indices of choices that have no order."""
+    """Return the dimension for the model: the unit interval, or the indices of unordered choices."""
     if parameter.is_ordered or parameter.choices is None:
         return FloatDistribution(_EDGE, 1 - _EDGE)
     return CategoricalDistribution(range(len(parameter.choices)))
@@ -66,10 +66,10 @@ def _chosen_of(parameter: Parameter, value: Any) -> float:
 
 
 def _losses(trials: Sequence[Trial], goal: Goal) -> list[tuple[Trial, float | None]]:
-    """Each trial that has parameters, by number, with what it is to be judged by: lower is better.
+    """Return the trials that have parameters, by number, each with its loss: lower is better.
 
-    A trial that failed or has no value is as bad as the worst that has one. `None` is for a trial whose
-    value is still to come (an interrupted one is tried again): the model keeps away from it.
+    A trial that failed, or has no value, has the loss of the worst one. A trial whose value is still to come has None
+    (interrupted trials are attempted again): the model avoids its parameters.
     """
     sign = -1.0 if goal == "maximize" else 1.0
     known = {trial.number: sign * trial.value for trial in trials if trial.is_eligible and trial.value is not None}

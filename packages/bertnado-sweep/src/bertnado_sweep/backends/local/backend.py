@@ -18,7 +18,7 @@ from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from bertnado_sweep.plan import Plan, new_sweep_id
-from bertnado_sweep.records.best import choose_best, settle, with_kept_checkpoint
+from bertnado_sweep.records.best import choose_best, export_and_clean_up, with_kept_checkpoint
 from bertnado_sweep.records.files import (
     ERROR_FILE,
     LOGS,
@@ -39,7 +39,7 @@ from bertnado_sweep.records.secrets import masked_url
 from bertnado_sweep.records.trial import Trial, latest_attempts
 from bertnado_sweep.running.events import Note, Observer, TrialEnded, TrialStarted
 from bertnado_sweep.running.limits import StorageError, check_failures, is_too_late
-from bertnado_sweep.running.stop_request import Interrupted, StopRequest, run_shielded, signals_stop
+from bertnado_sweep.running.stop_request import Interrupted, StopRequest, run_shielded, stop_on_signals
 from bertnado_sweep.running.tracker import Tracker, run_name
 from bertnado_sweep.running.trial_run import TrialReport, end_trial, run_trial
 from bertnado_sweep.running.worker_pool import WorkerExit, run_workers
@@ -218,7 +218,7 @@ class LocalBackend:
             self.work_alone(observer, deadline)
             return
         handle_exit, stop = partial(self._handle_worker_exit, observer), StopRequest()
-        hurry(self._storage, lambda: stop.is_made)
+        hurry(self._storage, lambda: stop.is_set)
         with leading() as pool:
             work = partial(_work, self._plan, self.sweep_id, self._past, deadline, pool)
             run_workers([work] * self._plan.workers, observer, handle_exit, self._plan.output_dir / LOGS, stop)
@@ -234,8 +234,8 @@ class LocalBackend:
             Interrupted: A signal asked for it.
         """
         stop = StopRequest()
-        hurry(self._storage, lambda: stop.is_made)
-        with signals_stop(stop), _out_of_time(stop, deadline):
+        hurry(self._storage, lambda: stop.is_set)
+        with stop_on_signals(stop), _out_of_time(stop, deadline):
             try:
                 run_shielded(lambda: self._run_all(observer, stop, deadline), stop)
             except Interrupted:  # it did not stop in time
@@ -290,7 +290,7 @@ class LocalBackend:
 
     def _next(self, stop: StopRequest, deadline: float | None, waiting: Waiting) -> _Ticket | None:
         """Start the record of the next attempt; `None` where there is none to start."""
-        while not stop.is_made and not stop.is_last:
+        while not stop.is_set and not stop.is_last:
             self._require_place()
             self._settle_abandoned()
             trials = self.trials()
@@ -376,7 +376,7 @@ class LocalBackend:
     def _is_turn_of(self, entry: int, stop: StopRequest, waiting: Waiting) -> bool:
         """Wait until all entries before this one are decided; return whether that came before a stop."""
         place = self._storage.get_trial_number_from_id(entry)
-        while not stop.is_made:
+        while not stop.is_set:
             if not any(map(_is_undecided, self._entries()[:place])):
                 waiting.is_over()
                 return True
@@ -430,13 +430,13 @@ class LocalBackend:
             Tracker(None),
             observer,
             self._judge(ticket),
-            is_stopped=lambda: stop.is_made or lease.is_lost,
+            is_stopped=lambda: stop.is_set or lease.is_lost,
         )
         try:
             observer(TrialStarted(trial.number, trial.id, trial.parameters, trial.directory))
             report.tracker = self._tracker(trial)
             ended = run_trial(session.run, report)
-            if ended.state == "stopped" and (stop.is_made or lease.is_lost):
+            if ended.state == "stopped" and (stop.is_set or lease.is_lost):
                 ended = replace(ended, state="interrupted", value=None)
         except StorageError:
             self._require_place()
@@ -535,7 +535,7 @@ class LocalBackend:
 
     def _settle(self) -> Trial | None:
         plan = self._plan
-        return settle(
+        return export_and_clean_up(
             self.trials,
             plan.objective,
             plan.output_dir,
@@ -556,15 +556,15 @@ class LocalBackend:
                 other.number == trial.number and (other.error or "").startswith(_DIED) for _, other in self._attempts()
             )
             with suppress(OSError):  # a full disk may be what it died of
-                words = "\n".join([f"worker died: {exited.how}", *exited.last_words])
+                words = "\n".join([f"worker died: {exited.how}", *exited.last_lines])
                 (trial.directory / ERROR_FILE).write_text(words, encoding="utf-8", errors="backslashreplace")
-            last = f"; its last words: {exited.last_words[-1]}" if exited.last_words else ""
+            last = f"; its last words: {exited.last_lines[-1]}" if exited.last_lines else ""
             error = None if is_over else f"{_DIED}{' twice' * is_failed}: {exited.how}{last}"
             state = "failed" if is_failed else "interrupted"
             ended = replace(trial, state=state, ended=now(), error=error)
             with suppress(UpdateFinishedTrialError):  # somebody else took it over
                 observer(TrialEnded(ended, self._record(ended, entry)))
-        if not left and not is_over and not exited.has_said_so:
+        if not left and not is_over and not exited.is_clean:
             observer(Note(f"a worker died before it had a trial: {exited.how}"))
         return bool(left)
 
@@ -683,7 +683,7 @@ def _out_of_time(stop: StopRequest, deadline: float | None) -> Generator[None]:
     if deadline is None:
         yield
         return
-    timer = threading.Timer(max(deadline - time.monotonic(), 0.0), stop.make, ["out of time"])
+    timer = threading.Timer(max(deadline - time.monotonic(), 0.0), stop.set, ["out of time"])
     timer.daemon = True
     timer.start()
     try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from bertnado_config import InvalidInputError, Problem
+from bertnado_config import ArgumentProblem, InvalidInputError, Problem
 from bertnado_metrics import nearest
 
 from bertnado_sweep.records.secrets import masked_url, url_problem, without_secrets
@@ -59,7 +59,7 @@ def open_storage(output_dir: Path, url: str | None) -> BaseStorage:
         return open_journal(output_dir)
     problem = url_problem(url)
     if problem is not None:
-        raise InvalidInputError([Problem("storage", problem)])
+        raise InvalidInputError([ArgumentProblem("storage", problem)])
     try:
         with quiet_optuna():
             if url.startswith("redis"):

@@ -1,4 +1,4 @@
-"""Trials that an agent of W&B hands out: each trains with exactly what W&B chose."""
+"""Trials of a W&B agent: each trains with exactly the parameters that W&B chose."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import flatten_parameters, nest_parameters
 
-from bertnado_sweep.records.best import KeepCheckpoints, settle, with_kept_checkpoint
+from bertnado_sweep.records.best import KeepCheckpoints, export_and_clean_up, with_kept_checkpoint
 from bertnado_sweep.records.files import make_trial_directory, now, require_own, write_trial
 from bertnado_sweep.records.trial import Trial
 from bertnado_sweep.records.trial_files import read_trials
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class AgentTrials:
-    """What all trials of one agent share, and how each of them is trained."""
+    """The trials of one agent, and what they share."""
 
     session: Session
     config: SweepConfig
@@ -43,45 +43,46 @@ class AgentTrials:
     group: str | None
     observer: Observer
     next_number: Callable[[], int]
-    """Numbers trials in the order of their start."""
+    """Returns the number of the next trial."""
     keep_checkpoints: KeepCheckpoints = "best"
     is_cancelled: Callable[[], bool] = lambda: False
-    """Asked when a trial was stopped: whether that was the end of the whole sweep."""
+    """Called when a trial was stopped; returns True if the whole sweep was."""
     began: str = ""
-    """Since when trials count for the limits of the sweep, ISO 8601, UTC."""
+    """Trials that started earlier do not count for the limits; ISO 8601, UTC."""
     max_failures: int | None = None
-    """How many trials may fail before the sweep ends; `None` for any number."""
+    """The number of failures that ends the sweep; None for no limit."""
     deadline: float | None = None
-    """When the time is over, by the machine's monotonic clock."""
+    """The end, by the machine's monotonic clock; None for no limit."""
     is_last: bool = field(default=False, init=False)
-    """Whether no trial may follow."""
+    """True if no further trial may start."""
     failure: TooManyFailuresError | None = field(default=None, init=False)
-    """Why none may, where so many failed."""
+    """The error to raise, if too many trials failed."""
     running: StopRequest | None = field(default=None, init=False)
-    """How to stop the running trial; `None` between trials."""
+    """The stop request of the running trial; None between trials."""
     count: int = field(default=0, init=False)
-    """How many trials there were so far."""
+    """The number of trials so far."""
 
     def train_assigned(self) -> None:
-        """Train the trial that the agent has just been given. An agent that saw exceptions would give up.
+        """Train the trial that the agent was just given.
 
-        Whatever keeps a trial from starting is noted; its run ends as failed.
+        Nothing is raised, because an agent gives up after a few exceptions. If a trial cannot start, a note says so and
+        its run ends as failed.
         """
         try:
             self.train_one()
         except KeyboardInterrupt:
-            interrupt_main()  # the agent waits there; an interrupt in this thread it would not see
+            interrupt_main()  # the agent waits in the main thread, and would not see an interrupt in this one
         except Exception as error:  # noqa: BLE001 (nothing of one trial may end the agent)
             self.observer(Note(f"a trial could not be run: {type(error).__name__}: {' '.join(str(error).split())}"))
         if self.is_last:
             interrupt_main()
 
     def train_one(self) -> Trial:
-        """Train the trial that `wandb.config` describes; a failed or interrupted one comes back as such.
+        """Train the trial that `wandb.config` describes; return it, possibly failed or interrupted.
 
         Raises:
-            KeyboardInterrupt: Training raised it; the trial is recorded as interrupted.
-            ValueError: W&B's choice lacks a parameter of the sweep.
+            KeyboardInterrupt: It was interrupted; the trial is recorded as such.
+            ValueError: `wandb.config` lacks a parameter of the sweep.
             OSError: It cannot be recorded.
         """
         self.running = stop = StopRequest()
@@ -113,7 +114,7 @@ class AgentTrials:
             write_trial(trial)
             self.observer(TrialStarted(trial.number, trial.id, trial.parameters, trial.directory))
             tracker = Tracker(run, {"sweep_id": self.sweep_id, "directory": trial.directory.name})
-            report = TrialReport(trial, self.objective, tracker, self.observer, is_stopped=lambda: stop.is_made)
+            report = TrialReport(trial, self.objective, tracker, self.observer, is_stopped=lambda: stop.is_set)
             return self._finish(self._run(report, stop), report)
 
     def _run(self, report: TrialReport, stop: StopRequest) -> Trial:
@@ -127,10 +128,12 @@ class AgentTrials:
         return ended
 
     def _finish(self, ended: Trial, report: TrialReport) -> Trial:
-        """Record what became of a trial, here first and then at W&B."""
+        """Record an ended trial, on disk first and then at W&B."""
         ended = with_kept_checkpoint(ended, self.keep_checkpoints, self.output_dir)
         write_trial(ended)
-        best = settle(self._read_trials, self.objective, self.output_dir, self.sweep_id, self.keep_checkpoints)
+        best = export_and_clean_up(
+            self._read_trials, self.objective, self.output_dir, self.sweep_id, self.keep_checkpoints
+        )
         report.finish_tracking(ended)
         self.observer(TrialEnded(ended, best))
         return ended
@@ -140,7 +143,7 @@ class AgentTrials:
 
     @contextmanager
     def _start_run(self) -> Generator[Run]:
-        """Begin the run that W&B has made for this trial; where W&B does not answer, its files stay here."""
+        """Start the run that W&B has created for this trial; if W&B does not answer, it is offline."""
         import wandb
 
         run_id = os.environ.get("WANDB_RUN_ID")
@@ -165,20 +168,20 @@ def run_agent_trial(
     keep_checkpoints: KeepCheckpoints = "best",
     observer: Observer | None = None,
 ) -> Trial:
-    """Train the one trial that an agent of W&B has started this process, or called this function, for.
+    """Train the one trial of an agent of W&B.
 
-    SIGTERM, by which W&B's command-line agent stops a trial, ends it at its next step with its best value. A
-    failed trial ends its run with exit code 1 and comes back as failed: an agent that sees exceptions, or exit codes,
-    gives up after three.
+    On SIGTERM, with which W&B's command-line agent stops a trial, it ends at its next step with its best value. A
+    failed trial ends its run with exit code 1 and is returned as failed: an agent gives up after three exceptions or
+    exit codes.
 
     Args:
         trainer: What trains the trial.
         config: The sweep.
-        output_dir: Where the trial's directory is made.
-        objective: What is optimised.
+        output_dir: The directory in which the trial gets one.
+        objective: The objective.
         group: The W&B group of the run: the task.
-        keep_checkpoints: Whose checkpoints stay on disk, of the trials that are recorded in `output_dir`.
-        observer: Hears of everything that happens.
+        keep_checkpoints: Checkpoints to keep on disk, among the trials recorded in `output_dir`.
+        observer: Called with every event.
 
     Raises:
         InvalidInputError: Another sweep is recorded in `output_dir`.
@@ -198,19 +201,19 @@ def run_agent_trial(
         next_number=lambda: sum(1 for _ in output.glob("sweep_*/")),
         keep_checkpoints=keep_checkpoints,
     )
-    with _sigterm_stops(trials):
+    with _stop_on_sigterm(trials):
         return trials.train_one()
 
 
 @contextmanager
-def _sigterm_stops(trials: AgentTrials) -> Generator[None]:
+def _stop_on_sigterm(trials: AgentTrials) -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(*_: object) -> None:
         if trials.running is not None:
-            trials.running.make("stopped")
+            trials.running.set("stopped")
 
     before = signal.signal(signal.SIGTERM, stop)
     try:

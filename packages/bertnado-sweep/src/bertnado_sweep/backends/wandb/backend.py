@@ -1,4 +1,4 @@
-"""The W&B backend: W&B makes the sweep, its agents hand out every trial, here they are trained."""
+"""The W&B backend: W&B chooses the parameters of every trial, and its agents on this machine train them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bertnado_sweep.running.worker_pool import WorkerExit, run_workers
 from bertnado_sweep.start import JoinedWandbSweep
 
 from .agent import AgentTrials
-from .environment import answers, base_url, reread_settings
+from .environment import answers, base_url, reload_settings
 from .service import ServiceError, create_sweep, read_service_trials, sweep_state, wandb_best_run_id
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from bertnado_sweep.running.events import Observer
 
 PATIENCE = 60.0
-"""Seconds without an answer from the service, and without a running trial, after which the sweep ends."""
+"""Seconds without an answer of the server, and without a running trial, after which the sweep ends."""
 
 _PROBE_PAUSE = 2.0
 
 
 class WandbBackend:
-    """One sweep at W&B, worked on by agents of this machine, inside of `quiet_client`. See `Backend`."""
+    """One sweep at W&B, worked on by agents of this machine. See `Backend`; it runs inside `quiet_wandb`."""
 
     def __init__(self, plan: Plan, sweep: ServiceSweep, first_number: int = 0) -> None:
         self._plan = plan
@@ -53,11 +53,11 @@ class WandbBackend:
 
     @classmethod
     def create(cls, plan: Plan) -> WandbBackend:
-        """Create the sweep at W&B, or join the one that the plan names, and record it in the output directory.
+        """Create the sweep at W&B, or join the plan's, and record it in the output directory.
 
         Raises:
             ServiceError: W&B refused, or did not answer.
-            InvalidInputError: Another sweep is recorded there, or begun at the same time.
+            InvalidInputError: Another sweep is recorded there, or starts there at the same time.
             OSError: The record cannot be written.
         """
         plan.output_dir.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ class WandbBackend:
             first = len(read_service_trials(sweep, plan.config, plan.objective, plan.output_dir))
             cls._claim(plan, sweep)
             return cls(plan, sweep, first)
-        with beginning_alone(plan.output_dir):  # a sweep that found no place would be left behind at W&B
+        with beginning_alone(plan.output_dir):  # otherwise a sweep without a directory would be left at W&B
             sweep = create_sweep(sweep_document(plan), entity=plan.entity, project=plan.project)
             cls._claim(plan, sweep)
         return cls(plan, sweep, 0)
@@ -76,17 +76,17 @@ class WandbBackend:
         claim(plan.output_dir, plan.to_record(sweep.id) | {"path": str(sweep), "url": sweep.url})
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing needs to be released."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Where a person looks at the sweep."""
+        """The page of the sweep."""
         return (f"at W&B: {self._sweep.url}",)
 
     def work(self, observer: Observer) -> None:
-        """Run agents until they have had the plan's number of trials, or W&B has no more."""
+        """Run agents until they have trained the plan's number of trials, or W&B has no more."""
         plan = self._plan
-        if plan.budget == 0:  # resumed, and nothing is left to do
+        if plan.budget == 0:  # resumed, and all trials are finished
             return
         deadline = None if plan.options.time_limit is None else time.monotonic() + plan.options.time_limit
         if plan.workers == 1:
@@ -100,7 +100,7 @@ class WandbBackend:
         run_workers(works, observer, _ExitHandler(left, observer), plan.output_dir / LOGS)
 
     def trials(self) -> tuple[Trial, ...]:
-        """All runs of the sweep by creation; what is recorded here is believed before what W&B says."""
+        """Return all runs of the sweep by creation; the local record of a run takes precedence over W&B's."""
         mine = {trial.id: trial for trial in read_trials(self._plan.output_dir, self.sweep_id)}
         try:
             runs = read_service_trials(self._sweep, self._plan.config, self._plan.objective, self._plan.output_dir)
@@ -110,7 +110,7 @@ class WandbBackend:
         return (*merged, *mine.values())
 
     def conclude(self, trials: Sequence[Trial], best: Trial) -> tuple[str, ...]:
-        """Say where W&B's own choice of the best run differs, and why."""
+        """Return a note if W&B's own choice of the best run differs, with the reason."""
         named = wandb_best_run_id(self._sweep)
         other = next((trial for trial in trials if trial.id == named), None)
         if other is None or other.id == best.id or (other.is_eligible and other.value == best.value):
@@ -120,9 +120,9 @@ class WandbBackend:
 
 
 def shares(budget: int, workers: int) -> list[int]:
-    """Split a number of trials as evenly as it goes; nobody gets none.
+    """Split a number of trials as evenly as possible; no share is 0.
 
-    A run exists at W&B once it was handed out, so no agent may ask for one more than the sweep has left.
+    A run exists at W&B as soon as an agent asks for it, so the agents together must not ask for more than are left.
     """
     each, rest = divmod(budget, workers)
     return [share for share in (each + (worker < rest) for worker in range(workers)) if share]
@@ -136,7 +136,7 @@ def _work(
     deadline: float | None,
     observer: Observer,
 ) -> None:
-    """Do what is left of one worker's share, in its process."""
+    """Train what is left of one worker's share, in its process."""
 
     def next_number() -> int:
         left.value -= 1
@@ -144,13 +144,13 @@ def _work(
             numbers.value += 1
             return numbers.value - 1
 
-    reread_settings()
+    reload_settings()
     if left.value:
         run_agent(plan, sweep, left.value, next_number, observer, deadline)
 
 
 class _ExitHandler:
-    """Tells of workers that died, and has the rest of their shares done unless they died before they had a trial."""
+    """Reports workers that died, and restarts them for the rest of their share if they had started a trial."""
 
     def __init__(self, left: Sequence[Synchronized[int]], observer: Observer) -> None:
         self._left = left
@@ -158,18 +158,18 @@ class _ExitHandler:
         self._before = sum(share.value for share in left)
 
     def __call__(self, exited: WorkerExit, is_over: bool) -> bool:
-        if is_over or exited.has_said_so:
+        if is_over or exited.is_clean:
             return False
         left = sum(share.value for share in self._left)
         had_trial, self._before = left < self._before, left
-        last = f" ({exited.last_words[-1]})" if exited.last_words else ""
+        last = f" ({exited.last_lines[-1]})" if exited.last_lines else ""
         lost = "its trial is lost" if had_trial else "the rest of its share is lost"
         self._observer(Note(f"a worker died: {exited.how}{last}; {lost}"))
         return had_trial
 
 
 def sweep_document(plan: Plan) -> dict[str, Any]:
-    """The sweep file as W&B gets it: what the person wrote, with the resolved metric and a way to join."""
+    """Return the sweep file for W&B: as it was written, with the resolved metric and the command for agents."""
     document = plan.config.to_wandb()
     metric: Mapping[str, Any] = document.get("metric") or {}
     document["metric"] = {**metric, "name": plan.objective.name, "goal": plan.objective.goal}
@@ -193,13 +193,13 @@ def run_agent(
     observer: Observer,
     deadline: float | None,
 ) -> None:
-    """Run one of W&B's agents in this process for `count` trials, or until the time is over.
+    """Run one of W&B's agents in this process for `count` trials, or until the deadline.
 
     Raises:
-        TooManyFailuresError: So many trials failed.
-        KeyboardInterrupt: Somebody interrupted it; the running trial is recorded as interrupted.
+        TooManyFailuresError: Too many trials failed.
+        KeyboardInterrupt: It was interrupted; the running trial is recorded as such.
         ServiceError: W&B no longer answers.
-        InvalidInputError: What the trials share cannot be read.
+        InvalidInputError: The trainer cannot be opened.
     """
     wandb = wandb_client()
     try:
@@ -235,20 +235,20 @@ def run_agent(
         raise trials.failure
     if watch.is_lost:
         raise ServiceError(
-            f"{watch.url} has not answered for {PATIENCE:g} s, so the sweep ends here; what was trained is in "
-            f"{plan.output_dir}, `wandb sync` uploads what W&B has not got"
+            f"{watch.url} has not answered for {PATIENCE:g} s, so the sweep ends; what was trained is in "
+            f"{plan.output_dir}, and `wandb sync` uploads what W&B has not received"
         )
     if trials.is_last and trials.count < count:
-        observer(Note(f"no more trials are started, after {trials.count} of {count}"))
+        observer(Note(f"no more trials are started; {trials.count} of {count} were"))
     elif trials.count < count:
-        state = sweep_state(sweep) or "deleted, or W&B does not show it"
+        state = sweep_state(sweep) or "deleted or hidden"
         observer(Note(f"W&B ended the sweep after {trials.count} of {count} trials: it is {state}"))
 
 
 class _Watch:
-    """Tells Ctrl-C and a lost service apart from the other ends of an agent, which swallows both.
+    """Ends an agent on a signal, at the deadline, or if the server no longer answers, and remembers the cause.
 
-    An agent whose service no longer answers would wait for ever. SIGUSR1 and the end of the time end it as well.
+    An agent itself swallows Ctrl-C, and waits forever for a server that does not answer.
     """
 
     def __init__(self, trials: AgentTrials) -> None:
@@ -276,13 +276,13 @@ class _Watch:
 
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
         if self.is_interrupted and multiprocessing.parent_process() is not None:
-            return  # both the parent and a scheduler may have sent it
+            return  # the parent and a scheduler may both have sent it
         if self.is_interrupted:
-            os._exit(128 + signum)  # the second time, at once
+            os._exit(128 + signum)  # the second one ends the process at once
         self.is_interrupted = not self.is_lost and (not self._trials.is_last or self._trials.running is not None)
         self.signum = signum
         if self._trials.running is not None:
-            self._trials.running.make("interrupted")
+            self._trials.running.set("interrupted")
         raise KeyboardInterrupt
 
     def _end_soon(self, signum: int, frame: FrameType | None) -> None:
@@ -296,7 +296,7 @@ class _Watch:
             if self._trials.deadline is not None and time.monotonic() > self._trials.deadline:
                 self._trials.is_last = True
                 if self._trials.running is not None:
-                    self._trials.running.make("out of time")
+                    self._trials.running.set("out of time")
                 else:
                     interrupt_main()
                 return

@@ -9,7 +9,7 @@ from bertnado_config import ArgumentProblem, Problem
 from bertnado_sweep.records.trial_files import by_number, read_trial_files
 from bertnado_sweep.search.space import space_size
 
-from .environment import base_url, quiet_client, require_wandb
+from .environment import base_url, quiet_wandb, require_wandb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ class WandbBackendType:
 
     def prepared(self, output_dir: Path) -> AbstractContextManager[None]:
         """Make W&B's client write below the output directory and print nothing."""
-        return quiet_client(output_dir)
+        return quiet_wandb(output_dir)
 
     def create(self, plan: Plan) -> Backend:
         """Create the sweep at W&B, or join it."""

@@ -1,4 +1,4 @@
-"""What W&B's client reads from its surroundings, and how a sweep leaves them as they were."""
+"""What W&B's client reads from the environment, and how a sweep leaves that unchanged."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 DEFAULT_PROJECT = "bertnado"
 
 PROBE_SECONDS = 3.0
-"""How long the server may take to answer before `auto` does without it."""
+"""Seconds for the server to answer before `auto` chooses another backend."""
 
 ANSWER_SECONDS = 120
-"""How long one answer may take; the client's own 30 s make it ask again, and so create a sweep twice."""
+"""Seconds for one answer; after its own 30 s the client repeats a request, and creates a sweep twice."""
 
 HOW_TO_LOG_IN = "log in with `wandb login`, or set WANDB_API_KEY"
 
 
 def require_wandb() -> None:
-    """See to it that W&B can be asked.
+    """Check that W&B can be used.
 
     Raises:
-        ValueError: It cannot; the message says how to log in.
+        ValueError: It cannot; the message is the reason and the cure, separated by `; `.
     """
-    missing = _what_is_missing()
+    missing = _missing_for_wandb()
     if missing is not None:
         raise ValueError("; ".join(missing))
 
 
-def _what_is_missing() -> tuple[str, str] | None:
-    """Say what keeps W&B from being used, and the cure; `None` where nothing does."""
+def _missing_for_wandb() -> tuple[str, str] | None:
+    """Return why W&B cannot be used, and the cure; None if it can."""
     mode = os.environ.get("WANDB_MODE", "online")
     if mode in ("offline", "disabled", "dryrun"):
         return f"WANDB_MODE is {mode}", "unset WANDB_MODE"
@@ -54,12 +54,12 @@ def _what_is_missing() -> tuple[str, str] | None:
 
 
 def project_of(named: str | None, declared: str | None = None) -> str:
-    """The W&B project: the one that was named, the sweep file's, WANDB_PROJECT, or BertNado's own."""
+    """Return the W&B project: the given one, the sweep file's, that of WANDB_PROJECT, or `bertnado`."""
     return named or declared or os.environ.get("WANDB_PROJECT") or DEFAULT_PROJECT
 
 
 def project_problems(project: str | None) -> list[Problem]:
-    """Say why W&B refuses the project that was given, or the one of WANDB_PROJECT where none was."""
+    """Return why W&B refuses the given project, or that of WANDB_PROJECT if none is given; empty if it does not."""
     named = os.environ.get("WANDB_PROJECT") if project is None else project
     problem = None if named is None or (project is None and not named) else project_problem(named)
     source = "WANDB_PROJECT " if project is None else ""
@@ -67,13 +67,13 @@ def project_problems(project: str | None) -> list[Problem]:
 
 
 def base_url() -> str:
-    """The address of the W&B server: WANDB_BASE_URL, W&B's settings files, or W&B's own."""
+    """Return the address of the W&B server, from WANDB_BASE_URL or W&B's settings."""
     wandb = wandb_client()
     return str(os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url).rstrip("/")
 
 
 def has_credentials(url: str) -> bool:
-    """Whether a key is configured for the server: in the environment, or where `wandb login` puts it."""
+    """Return True if an API key is configured for the server, in the environment or by `wandb login`."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
     named = os.environ.get("NETRC")
@@ -89,7 +89,7 @@ def has_credentials(url: str) -> bool:
 
 
 def answers(url: str, seconds: float = PROBE_SECONDS) -> bool:
-    """Whether the server answers at all; any answer will do."""
+    """Return True if the server answers at all, even with an error."""
     try:
         with urllib.request.urlopen(f"{url}/healthz", timeout=seconds):  # noqa: S310 (the person's own server)
             return True
@@ -100,19 +100,19 @@ def answers(url: str, seconds: float = PROBE_SECONDS) -> bool:
 
 
 def is_inside_agent() -> bool:
-    """Whether this process, or this thread of it, was started by an agent of W&B to run one trial."""
+    """Return True if an agent of W&B started this process or thread to run one trial."""
     return bool(os.environ.get("WANDB_SWEEP_ID"))
 
 
-def reread_settings() -> None:
-    """Have the client read its environment again; it does so once, and it speaks until it has."""
+def reload_settings() -> None:
+    """Make the client read its environment again, which it does once, and before which it prints."""
     wandb = wandb_client()
     wandb.teardown()
     _ = wandb.setup().settings
 
 
 @contextmanager
-def quiet_client(directory: Path) -> Generator[None]:
+def quiet_wandb(directory: Path) -> Generator[None]:
     """Let the client write below `directory` and to no terminal, unless its own variables say otherwise.
 
     It also waits longer for an answer than it would. The client itself sets some of its variables (entity, project);
@@ -124,7 +124,7 @@ def quiet_client(directory: Path) -> Generator[None]:
         return
     before = {name: value for name, value in os.environ.items() if name.startswith("WANDB_")}
     os.environ.update(wanted | before)
-    reread_settings()
+    reload_settings()
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What is asked of W&B's service besides running its agents: create a sweep, read one back."""
+"""Requests to W&B's server: create a sweep, find one, read its runs."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ _STATES: Mapping[str, TrialState] = {
 
 
 class ServiceError(RuntimeError):
-    """W&B's service refused, or did not answer; the message says what it was asked."""
+    """W&B's server refused a request, or did not answer; the message names the request."""
 
 
 def create_sweep(document: Mapping[str, Any], *, entity: str | None, project: str | None) -> ServiceSweep:
     """Create one sweep.
 
     Raises:
-        ServiceError: The service refused it, or did not answer.
+        ServiceError: The server refused it, or did not answer.
     """
     wandb = wandb_client()
-    with _patient_client(), contextlib.redirect_stdout(io.StringIO()):
+    with _long_timeout(), contextlib.redirect_stdout(io.StringIO()):
         try:
             sweep_id = wandb.sweep(dict(document), entity=entity, project=project)
         except Exception as error:
             raise ServiceError(f"W&B did not create the sweep: {_reason(error)}") from error
-    # the client has put there what the service answered
+    # the client has stored the answer of the server there
     return ServiceSweep(os.environ["WANDB_ENTITY"], os.environ["WANDB_PROJECT"], sweep_id)
 
 
 @contextlib.contextmanager
-def _patient_client() -> Generator[None]:
-    """Wait for one answer: the client asks again, and creates again, when its own time is over."""
+def _long_timeout() -> Generator[None]:
+    """Raise the client's timeout: after it the client repeats the request, and creates a second sweep."""
     wandb = wandb_client()
     limits: Any = wandb.Api
     usual = getattr(limits, "_HTTP_TIMEOUT", None)
@@ -72,10 +72,10 @@ def _patient_client() -> Generator[None]:
 
 
 def find_sweep(path: str, *, entity: str | None, project: str | None) -> tuple[ServiceSweep, dict[str, Any]]:
-    """Find a sweep by `[ENTITY/PROJECT/]ID`, and the file that it was made of.
+    """Return a sweep by `[ENTITY/PROJECT/]ID`, and its sweep file.
 
     Raises:
-        ServiceError: There is none, or the service did not answer.
+        ServiceError: There is none, or the server did not answer.
     """
     wandb = wandb_client()
     *above, sweep_id = path.split("/")
@@ -89,14 +89,14 @@ def find_sweep(path: str, *, entity: str | None, project: str | None) -> tuple[S
     except Exception as error:
         where = f"{entity or '(your entity)'}/{project or '(no project)'}"
         raise ServiceError(
-            f"there is no sweep {sweep_id} in {where}, or W&B does not show it ({_reason(error)}); "
-            "give --sweep-id as ENTITY/PROJECT/ID, the end of the sweep's address"
+            f"sweep {sweep_id} was not found in {where} ({_reason(error)}); "
+            "write ENTITY/PROJECT/ID, the end of the sweep's address"
         ) from error
     return ServiceSweep(str(entity), str(project), sweep_id), cast("dict[str, Any]", found.config)
 
 
 def sweep_state(sweep: ServiceSweep) -> str | None:
-    """RUNNING, PAUSED, CANCELED or FINISHED; `None` where the service does not say."""
+    """Return RUNNING, PAUSED, CANCELED or FINISHED; None if the server does not tell."""
     wandb = wandb_client()
     try:
         return str(wandb.Api(timeout=10).sweep(str(sweep)).state)
@@ -107,10 +107,10 @@ def sweep_state(sweep: ServiceSweep) -> str | None:
 def read_service_trials(
     sweep: ServiceSweep, config: SweepConfig, objective: Objective, output_dir: Path
 ) -> list[Trial]:
-    """Read every run of a sweep as a trial, by creation; one without the sweep's parameters has none.
+    """Return every run of a sweep as a trial, by creation; parameters are empty if the run lacks one.
 
     Raises:
-        ServiceError: The service did not answer.
+        ServiceError: The server did not answer.
     """
     wandb = wandb_client()
     try:
@@ -126,7 +126,7 @@ def read_service_trials(
 
 @contextlib.contextmanager
 def _scratch_directory() -> Generator[None]:
-    """Give the client, which makes a directory for each run that it reads, a place for them."""
+    """Give the client a temporary directory: it creates one for each run that it reads."""
     with tempfile.TemporaryDirectory() as scratch, environment_variables({"WANDB_DIR": scratch}):
         yield
 
