@@ -170,7 +170,7 @@ def test_ctrl_c_leaves_what_was_finished_on_disk(flags, tmp_path):
         sweep.kill()
     assert sweep.returncode == 130
     message, command = said.splitlines()[-2:]
-    assert message == "Error: interrupted; what was finished is on disk; go on with"
+    assert message == "Error: interrupted; what was finished is on disk; continue with"
     assert command.startswith("  bertnado run-sweep --config-path ")
     assert command.endswith(" --sweep-count 50 --resume")
     states = [json.loads(file.read_text())["state"] for file in (tmp_path / "out").glob("sweep_*/trial.json")]

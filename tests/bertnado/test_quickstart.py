@@ -64,7 +64,7 @@ def test_a_directory_that_is_in_use_is_refused(tmp_path):
     (tmp_path / "something").write_text("mine")
     refused = CliRunner().invoke(main, ["quickstart", str(tmp_path)])
     assert refused.exit_code == 2
-    assert "is not empty; name a directory that is not there yet" in refused.output
+    assert "must be a new or an empty directory; choose another one" in refused.output
 
 
 def test_with_random_labels_there_is_nothing_to_learn(tmp_path):

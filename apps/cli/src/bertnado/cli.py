@@ -18,19 +18,19 @@ from click.core import ParameterSource
 
 from bertnado import api
 from bertnado.flags import GeneratedCommand, flag_of
+from bertnado.messages import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from bertnado_config import InvalidInputError
 
 _QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "WANDB_SILENT": "true"}
-"""What keeps the libraries' own messages out of a display, unless a person has set it."""
+"""Silences the messages of the libraries, unless these variables are set already."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-"""How a system says that there is no room, or no more for this user."""
+"""Errors of a full disk or an exhausted quota."""
 
-_OUTPUT_DIR = "Directory to write everything to. One that already contains results is refused.  [required]"
+_OUTPUT_DIR = "Directory to write everything to. One that already contains results is refused. Required."
 _CONFIG_PATH = "Sweep file, JSON or YAML, in W&B's format. Required unless --sweep-id names a sweep."
 _JOIN = (
     "Work on the sweep in that directory, which other machines may see as well, with its recorded options. Only the "
@@ -70,8 +70,8 @@ def _full_train_flags() -> list[click.Parameter]:
 def main() -> None:
     """Find good training settings for DNA language models.
 
-    A sweep tries out settings on a prepared dataset and writes best_sweep_config.json, with which full-train
-    trains the final model. Begin with: bertnado quickstart
+    A sweep tries settings on a prepared dataset and writes best_sweep_config.json, with which full-train trains
+    the final model. Start with: bertnado quickstart
     """
 
 
@@ -152,17 +152,15 @@ def check(**flags: Any) -> None:
 
 
 @main.command("sweep-status")
-@click.option("--output-dir", type=click.Path(), help="The output directory of a sweep; nothing else is asked.")
-@click.option("--sweep-id", help="A sweep at W&B: [ENTITY/PROJECT/]ID.")
-@click.option("--entity", help="The W&B user or team, where the id does not say it.")
-@click.option("--project-name", help="The W&B project, where the id does not say it.")
-@click.option(
-    "--storage", metavar="URL", envvar="BERTNADO_STORAGE", help="The database of the sweep, with its password."
-)
+@click.option("--output-dir", type=click.Path(), help="Output directory of a sweep.")
+@click.option("--sweep-id", metavar="[ENTITY/PROJECT/]ID", help="Sweep at W&B.")
+@click.option("--entity", help="W&B user or team, if --sweep-id does not contain it.")
+@click.option("--project-name", help="W&B project, if --sweep-id does not contain it.")
+@click.option("--storage", metavar="URL", envvar="BERTNADO_STORAGE", help="Database of the sweep, with its password.")
 @click.option(
     "--export",
     is_flag=True,
-    help="Write best_sweep_config.json again, into --output-dir, from what is recorded.",
+    help="Write best_sweep_config.json to --output-dir, from what is recorded.",
 )
 def sweep_status(
     output_dir: str | None,
@@ -172,7 +170,7 @@ def sweep_status(
     storage: str | None,
     export: bool,
 ) -> None:
-    r"""Show a sweep's trials and the best of them, while it runs or afterwards.
+    r"""Show the trials of a sweep and the best one, while it runs or afterwards.
 
     \b
     Examples:
@@ -180,7 +178,7 @@ def sweep_status(
       bertnado sweep-status --sweep-id laboratory/dna/a1b2c3d4 --output-dir output/sweep --export
     """
     if output_dir is None and (sweep_id is None or export):
-        raise click.UsageError("give --output-dir, or --sweep-id" if not export else "--export needs --output-dir")
+        raise click.UsageError("--export requires --output-dir" if export else "--output-dir or --sweep-id is required")
     with exit_on_error():
         from bertnado_sweep import recorded_status, service_status
 
@@ -195,7 +193,7 @@ def sweep_status(
             click.echo(f"Warning: {warning}", err=True)
         if export:
             is_kept = status.has_better_export(str(output_dir))
-            what = "kept, it is of a better trial, whose record is lost" if is_kept else "written"
+            what = "kept (from a better trial, whose record is lost)" if is_kept else "written"
             click.echo(f"{what}: {status.export(str(output_dir))}")
 
 
@@ -204,22 +202,22 @@ def sweep_status(
     "--best-config-path",
     required=True,
     type=click.Path(),
-    help="best_sweep_config.json of a sweep, or a file of your own like it.",
+    help="best_sweep_config.json of a sweep, or a file in the same format.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
-    help="Seeds the training.  [default: the sweep's, where it is recorded beside the file, otherwise 42]",
+    help="Seed of training.  [default: the sweep's, if it is recorded beside the file, otherwise 42]",
 )
 @click.option(
     "--early-stopping-patience",
     type=click.IntRange(min=1),
-    help="Stop after so many evaluations in a row without an improvement.  [default: never]",
+    help="Stop training after this many evaluations in a row without an improvement.  [default: never]",
 )
 def full_train(**flags: Any) -> None:
     r"""Train the final model with the best settings.
 
-    Writes the model and its tokenizer to OUTPUT_DIR/model and the numbers to OUTPUT_DIR/metrics.json.
+    Writes the model and its tokenizer to OUTPUT_DIR/model and its metrics to OUTPUT_DIR/metrics.json.
 
     \b
     Example:
@@ -241,8 +239,8 @@ def full_train(**flags: Any) -> None:
 def quickstart(directory: str | None) -> None:
     """Try everything on simulated DNA with a small model, in about two minutes.
 
-    Writes a dataset, a model and a sweep of 5 trials to DIRECTORY (default: a fresh quickstart, quickstart_2, ...),
-    always with the local backend, without account or internet.
+    Writes a dataset, a model and a sweep of 5 trials to DIRECTORY (default: quickstart, quickstart_2, ...). It always
+    uses the local backend and needs neither an account nor internet.
     """
     with exit_on_error():
         from bertnado.quickstart import run_quickstart
@@ -255,7 +253,7 @@ def exit_on_error(*, again: str | None = None) -> Generator[None]:
     """End with one message: exit code 2 for a mistake, 1 for a sweep that failed, 128 + n for signal n.
 
     Args:
-        again: What goes on with an interrupted sweep when it is added to the command; `None` where nothing does.
+        again: The flag that continues an interrupted sweep when it is added to the command; None if there is none.
     """
     from bertnado_config import InvalidInputError, TrialError
 
@@ -273,38 +271,26 @@ def exit_on_error(*, again: str | None = None) -> Generator[None]:
             raise
         _end(_explain(error, again), 1)
     except KeyboardInterrupt as interrupt:
-        way = "" if again is None else f"; go on with\n{_way_on(again)}"
+        way = "" if again is None else f"; continue with\n{_command_to_continue(again)}"
         _end(f"interrupted; what was finished is on disk{way}", 128 + getattr(interrupt, "signum", signal.SIGINT))
 
 
-def _way_on(again: str) -> str:
-    """Write the command that goes on with an interrupted sweep; a password has to be filled in again."""
+def _command_to_continue(again: str) -> str:
+    """Return the command that continues an interrupted sweep; passwords are masked."""
     from bertnado_sweep.records.secrets import masked_words
 
     words = [Path(sys.argv[0]).name, *sys.argv[1:], *filter(None, [again])]
     shown = masked_words(words)
-    hint = "" if shown == words else "\nwith the password in the place of ***, or the whole URL in BERTNADO_STORAGE"
+    hint = "" if shown == words else "\nwith the password instead of ***, or with the whole URL in BERTNADO_STORAGE"
     return f"  {shlex.join(shown)}{hint}"
 
 
 def _explain(error: Exception, again: str | None) -> str:
-    """Say what ended a sweep, and the cure where the disk did."""
+    """Return what ended a sweep, with the cure if the disk is full."""
     if not isinstance(error, OSError) or error.errno not in _FULL:
         return str(error)
-    way = "" if again is None else f", then go on with\n{_way_on(again)}"
+    way = "" if again is None else f", then continue with\n{_command_to_continue(again)}"
     return f"{error.filename or 'a file'} cannot be written: {error.strerror}; free some space there{way}"
-
-
-def describe_error(error: InvalidInputError) -> str:
-    """Return every problem of invalid input, with arguments shown as the flags that they are here."""
-    from bertnado_config import ArgumentProblem
-
-    lines = [
-        problem.worded(flag_of) if isinstance(problem, ArgumentProblem) else str(problem) for problem in error.problems
-    ]
-    if error.source is None:
-        return "\n".join(lines)
-    return "\n".join([f"{error.source} cannot be used:", *(f"  {line}" for line in lines)])
 
 
 def _end(message: str, code: int) -> None:

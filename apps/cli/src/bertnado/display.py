@@ -1,4 +1,4 @@
-"""What a person sees while a sweep or a training run is under way."""
+"""The live display of a sweep or a training run."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from bertnado.messages import describe_problem
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,12 +38,12 @@ if TYPE_CHECKING:
     from bertnado_sweep import Trial
 
 _QUIET_SECONDS = 10.0
-"""Without a terminal, an evaluation is a line of its own only after so long a silence."""
+"""Without a terminal, an evaluation is printed only if nothing was printed for this long."""
 
 
 @dataclass
 class _Running:
-    """A trial, or a training run, that is under way."""
+    """A running trial or training run."""
 
     task: TaskID
     began: float
@@ -49,9 +51,9 @@ class _Running:
 
 
 class Display:
-    """Shows what happens: a bar for the trials and for each running one on a terminal, plain lines elsewhere.
+    """Shows progress bars for the sweep and each running trial on a terminal, plain lines elsewhere.
 
-    Use it as a context manager, and hand it to a sweep as its observer.
+    Use it as a context manager and pass it to a sweep as its observer.
     """
 
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -104,7 +106,7 @@ class Display:
                 self._trial_ended(event)
 
     def _say(self, line: str) -> None:
-        """Print one line, above the bars where there are some."""
+        """Print one line, above the progress bars."""
         self._spoke = self._clock()
         self._console.print(line, markup=False, soft_wrap=True)
 
@@ -116,7 +118,7 @@ class Display:
         self._objective, self._total, self._config = event.objective.name, event.total, event.config
         self._done = self._done_before = event.done
         for warning in event.warnings:
-            self._say(f"Warning: {warning}")
+            self._say(f"Warning: {describe_problem(warning)}")
         for note in event.notes:
             self._say(note)
         self._say(f"sweep {event.sweep_id}: {event.total} trials, {event.objective.goal} {event.objective.name}")
@@ -131,7 +133,7 @@ class Display:
 
     def _trial_started(self, event: TrialStarted) -> None:
         varied = describe_parameters(varied_parameters(self._config, event.parameters))
-        is_counted = self._total is not None and event.number < self._total  # a sweep that was joined had trials before
+        is_counted = self._total is not None and event.number < self._total  # a joined sweep had trials before
         of = f" of {self._total}" if is_counted else ""
         self._say(f"trial {event.number + 1}{of}: {varied}")
         self._start(event.number, f"trial {event.number + 1}")
@@ -163,7 +165,7 @@ class Display:
             self._progress.update(self._trials, completed=self._done, note=self._note(event.best))
 
     def _note(self, best: Trial | None) -> str:
-        """Say how good the best trial is, and how long the rest will take at the pace so far."""
+        """Return the best value, and how long the rest takes at the pace so far."""
         shown = "" if best is None else f"best {best.value:.4f} (trial {best.number + 1}), "
         done = self._done - self._done_before
         if done == 0:
@@ -173,7 +175,7 @@ class Display:
 
 
 def varied_parameters(config: SweepConfig | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what is the same in every trial; a nested parameter is named by its path."""
+    """Return the parameters that vary between trials; nested ones are named by their path."""
     if config is None:
         return dict(parameters)
     values = flatten_parameters(config, parameters)
@@ -181,19 +183,19 @@ def varied_parameters(config: SweepConfig | None, parameters: Mapping[str, Any])
 
 
 def describe_parameters(parameters: Mapping[str, Any]) -> str:
-    """Write parameters in one line, numbers short, nested ones by their path: `epochs=3 learning_rate=3.2e-05`."""
+    """Return parameters in one line, nested ones named by their path: `epochs=3 learning_rate=3.2e-05`."""
     return " ".join(f"{name}={_short(value)}" for name, value in sorted(_leaves(parameters)))
 
 
 def describe_outcome(trial: Trial, objective: str) -> str:
-    """Say what became of a trial: its state, and its value or what went wrong."""
+    """Return the state of an ended trial, with its value or its error."""
     if trial.value is None:
         return f"{trial.state}: {trial.error}" if trial.error else trial.state
     return f"{trial.state}: {objective} {trial.value:.4f} at step {trial.step}"
 
 
 def describe_seconds(seconds: float) -> str:
-    """Write a duration as a person says it: `42 s`, `3 min 10 s`, `2 h 05 min`."""
+    """Return a duration in words: `42 s`, `3 min 10 s`, `2 h 05 min`."""
     minutes, rest = divmod(round(seconds), 60)
     if minutes == 0:
         return f"{rest} s"

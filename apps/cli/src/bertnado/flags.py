@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
@@ -65,12 +65,16 @@ def make_flag(model: type[BaseModel], name: str) -> click.Option:
         metavar=metavar or (f"[{'|'.join(choices)}]" if choices else None),
         envvar=variable,
         show_envvar=variable is not None,
-        help=describe_field(model, name, show=flag_of),
+        help=_with_default(describe_field(model, name, show=flag_of), default_text(model, name)),
     )
 
 
+def _with_default(text: str, default: str | None) -> str:
+    return f"{text}  [default: {default}]" if default else text
+
+
 def describe_field(model: type[BaseModel], name: str, *, show: Callable[[str], str]) -> str:
-    """Return the doc string of a field in one line, with its default.
+    """Return the doc string of a field in one line.
 
     Args:
         model: The model that declares the field.
@@ -79,9 +83,30 @@ def describe_field(model: type[BaseModel], name: str, *, show: Callable[[str], s
     """
     text = " ".join((model.model_fields[name].description or "").split())
     known = {*model.model_fields, "output_dir", "config_path"}
-    text = re.sub(r"`([a-z_]+)`", lambda found: show(found[1]) if found[1] in known else found[0], text)
-    default = default_text(model, name)
-    return f"{text}  [default: {default}]" if default else text
+    return re.sub(r"`([a-z_]+)`", lambda found: show(found[1]) if found[1] in known else found[0], text)
+
+
+def options_table(*models: type[BaseModel], own: Mapping[str, str]) -> str:
+    """Return the Markdown table of the flags of several models; the first that declares a field describes it.
+
+    Args:
+        models: The models that declare the fields.
+        own: Flags of a command that no model declares, with their descriptions.
+    """
+    fields = {name: model for model in reversed(models) for name in model.model_fields}
+    ordered = dict.fromkeys(name for model in models for name in model.model_fields)
+    rows = {**own, **{flag_of(name): _described_in_table(fields[name], name) for name in ordered}}
+    lines = [f"| `{flag}` | {' '.join(text.replace('|', chr(92) + '|').split())} |" for flag, text in rows.items()]
+    return "\n".join(["| flag | |", "|---|---|", *lines])
+
+
+def _described_in_table(model: type[BaseModel], name: str) -> str:
+    text, default = describe_field(model, name, show=_quoted_flag), default_text(model, name)
+    return f"{text} Default: {default}." if default else text
+
+
+def _quoted_flag(name: str) -> str:
+    return f"`{flag_of(name)}`"
 
 
 def default_text(model: type[BaseModel], name: str) -> str | None:
@@ -90,9 +115,8 @@ def default_text(model: type[BaseModel], name: str) -> str | None:
     details = _details_of(field)
     if details and details.default_text:
         return details.default_text
-    if field.is_required():
-        return "required, unless it is recorded"
-    return None if field.default is None or field.default is False else str(field.default)
+    is_silent = field.is_required() or field.default is None or field.default is False
+    return None if is_silent else str(field.default)
 
 
 def _details_of(field: FieldInfo) -> Any:

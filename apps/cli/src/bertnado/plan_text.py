@@ -1,4 +1,4 @@
-"""A checked sweep in words, for `bertnado check`."""
+"""The text of `bertnado check`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from bertnado_config import parameter_label
 from bertnado_sweep.start import JoinedWandbSweep
+
+from bertnado.messages import describe_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,12 +22,12 @@ _FEW = 8
 
 
 def describe_plan(checked: CheckedSweep) -> str:
-    """Write what a sweep would do: objective, space, trials, steps, arguments, dataset; and every warning."""
+    """Return what a sweep would do: objective, space, trials, steps, arguments, dataset; and every warning."""
     plan, trials = checked.plan, checked.trials
     dataset = trials.dataset
     rows = ", ".join(f"{count} {split}" for split, count in dataset["rows"].items())
     lines = [
-        *(f"Warning: {warning}" for warning in plan.warnings),
+        *(f"Warning: {describe_problem(warning)}" for warning in plan.warnings),
         f"objective     {plan.objective.goal} {plan.objective.name}, at each trial's best checkpoint",
         f"backend       {plan.backend}",
         *([f"joins         {plan.start.sweep}"] if isinstance(plan.start, JoinedWandbSweep) else []),
@@ -39,7 +41,7 @@ def describe_plan(checked: CheckedSweep) -> str:
         f"output        {plan.output_dir}",
         "space",
         *_space(plan.config.space),
-        "arguments that every trial shares and that are not the defaults of transformers",
+        "arguments shared by all trials that differ from the defaults of transformers",
         *(f"  {name} = {value}" for name, value in sorted(trials.arguments.items())),
         "Nothing was started.",
     ]
@@ -48,7 +50,7 @@ def describe_plan(checked: CheckedSweep) -> str:
 
 def _grouping(trials: SweepPlan) -> str:
     grouping = trials.grouping
-    saves = f"saves {grouping.saved:.0%} of the tokens that training computes"
+    saves = f"saves {grouping.saved:.0%} of the tokens in training"
     if trials.is_grouped:
         return f"grouped, which {saves}"
     if grouping.is_biased:

@@ -1,4 +1,4 @@
-"""Everything once, on simulated DNA: a dataset, a model, a sweep, the best configuration."""
+"""The quickstart: a simulated dataset, a small model, a sweep, the best configuration."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ TRIALS = 5
 
 
 def run_quickstart(directory: str | None) -> None:
-    """Build everything in `directory`, or in a fresh numbered one, and run a sweep on it.
+    """Create everything in `directory`, or in a new numbered one, and run a sweep.
 
     Raises:
-        InvalidInputError: The directory is in use.
-        NoEligibleTrialError: No trial came to a value.
+        InvalidInputError: The directory is not empty.
+        NoEligibleTrialError: No trial has a value.
     """
     root = Path(directory) if directory else _fresh_directory()
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise InvalidInputError([Problem("", f"{root} is not empty; name a directory that is not there yet")])
+        raise InvalidInputError([Problem("", f"{root} must be a new or an empty directory; choose another one")])
     root.mkdir(parents=True, exist_ok=True)
     click.echo(f"Simulating DNA with a planted binding site, a tokenizer and a small BERT in {root}/ ...", err=True)
     write_model(root / "model", write_dataset(root / "dataset"))
@@ -73,7 +73,7 @@ def _summary(root: Path, flags: Mapping[str, str], found: Mapping[str, Any]) -> 
             f"Best configuration ({found['metric_name']} {found['metric_value']:.4f} on validation):",
             json.dumps(found["best_config"], indent=2),
             "",
-            "The data is simulated: the numbers show that everything works, and say nothing about biology.",
+            "The data is simulated: the numbers show that everything works, but mean nothing biologically.",
             f"  dataset             {root}/dataset",
             f"  model               {root}/model",
             f"  sweep file          {root}/sweep_config.json",

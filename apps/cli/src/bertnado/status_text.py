@@ -1,4 +1,4 @@
-"""The state of a sweep in words, for `bertnado sweep-status`."""
+"""The text of `bertnado sweep-status`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def describe_status(status: SweepStatus) -> str:
-    """Write a line for each trial, and which one is the best."""
+    """Return a line for each trial, and the best one."""
     best = status.best
     name = status.objective.name
     lines = [
@@ -19,7 +19,7 @@ def describe_status(status: SweepStatus) -> str:
         *(_line(trial, is_best=best is not None and trial.id == best.id) for trial in status.trials),
     ]
     if best is None:
-        return "\n".join([*lines, "no trial has come to a value yet"])
+        return "\n".join([*lines, "no trial has a value yet"])
     return "\n".join([*lines, f"best: trial {best.number + 1}, {name} {best.value:.4f}"])
 
 

@@ -37,8 +37,8 @@ class TrainingInputs(BaseModel):
     model_name: Annotated[str, _AsGiven] = "PoetschLab/GROVER"
     """Model on the Hugging Face hub, or a directory that holds one."""
     dataset: Annotated[str | Path, _AsGiven]
-    """Prepared dataset: a Hugging Face `DatasetDict` on disk with the splits train, validation and, optionally, test;
-    columns labels and either input_ids and attention_mask, or sequence."""
+    """Prepared dataset, required unless it is recorded: a Hugging Face `DatasetDict` on disk with the splits train,
+    validation and, optionally, test; columns labels and either input_ids and attention_mask, or sequence."""
     task_type: Annotated[str | Task, _AsGiven, OptionDetails(choices=lambda: sorted(TASKS))] = "binary_classification"
     """Task: what the labels are."""
     seed: Annotated[int, _AsGiven] = 42

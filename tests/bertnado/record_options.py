@@ -1,0 +1,28 @@
+"""Write the table of flags into the README: `uv run python tests/bertnado/record_options.py`."""
+
+import re
+from pathlib import Path
+
+from bertnado import cli
+from bertnado.flags import options_table
+from bertnado_config import TrainingInputs
+from bertnado_sweep import SweepOptions
+
+README = Path(__file__).parents[2] / "README.md"
+TABLE = re.compile(r"\| flag \|.*?\n\n", re.DOTALL)
+
+
+def table():
+    """The table of every flag of run-sweep, check and full-train."""
+    declared = {*TrainingInputs.model_fields, *SweepOptions.model_fields}
+    own = {
+        parameter.opts[0]: re.sub(r"  \[default: (.*)\]$", r" Default: \1.", parameter.help)
+        for command in (cli.run_sweep, cli.full_train)
+        for parameter in command.params
+        if parameter.name not in declared
+    }
+    return options_table(SweepOptions, TrainingInputs, own=own)
+
+
+if __name__ == "__main__":
+    README.write_text(TABLE.sub(lambda _: table() + "\n\n", README.read_text(), count=1))
