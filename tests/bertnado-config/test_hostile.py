@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from bertnado_config import SweepConfigError, parse_sweep_config, plain, read_document, read_json, write_json
+from bertnado_config import SweepConfigError, parse_sweep_config, read_document, read_json, to_json_types, write_json
 
 
 @pytest.fixture(autouse=True)
@@ -306,22 +306,22 @@ class Unspeakable:
 @pytest.mark.parametrize("value", [{1}, object(), 1j, Endless, Unspeakable(), len])
 def test_what_json_has_no_place_for_is_no_plain_value(value):
     with pytest.raises(TypeError, match="has no place in JSON"):
-        plain({"inside": [value]})
+        to_json_types({"inside": [value]})
 
 
 def test_what_does_not_end_is_no_plain_value():
     for value in (inside_itself(), Endless()):
         with pytest.raises(ValueError, match="nested at most 128 deep, and this value goes deeper or contains itself"):
-            plain(value)
+            to_json_types(value)
     shared = ["x"]
     for _ in range(100):
         shared = [shared, shared]
     with pytest.raises(ValueError, match="a record must hold at most 1,000,000 values"):
-        plain(shared)
+        to_json_types(shared)
 
 
 def test_a_plain_value_is_one_that_json_has():
-    assert plain({1: (Path("a"), math.nan, None)}) == {"1": ["a", None, None]}
+    assert to_json_types({1: (Path("a"), math.nan, None)}) == {"1": ["a", None, None]}
 
 
 def test_an_error_of_the_disk_names_the_file_that_was_meant(tmp_path):

@@ -8,9 +8,10 @@ from .early_termination import EARLY_TERMINATION_RULES, EarlyTerminationRule, de
 from .errors import InvalidInputError, Problem, SweepConfigError
 from .files import read_document, read_json, write_json
 from .hyperband import Hyperband
-from .methods import declare_method, method_names, space_problems
-from .nesting import ParameterPath, flatten_parameters, nest_parameters, parameter_label, parameter_place
+from .json_types import to_json_types
+from .metric_section import MetricSection
 from .option_details import OptionDetails
+from .parameter_paths import ParameterPath, nest_parameters, parameter_label, parameter_place
 from .parameters import (
     FORMS,
     Beta,
@@ -34,10 +35,8 @@ from .parameters import (
     Uniform,
     value_key,
 )
-from .plain import plain
 from .regular_file import UnfitFileError, path_problem, require_regular_file
-from .sampling import grid_parameters, grid_point, grid_size, sample_parameters
-from .sections import MetricSection
+from .search_methods import declare_method, method_names, space_problems
 from .sweep_config import (
     CheckedSweepConfig,
     SweepConfig,
@@ -45,8 +44,9 @@ from .sweep_config import (
     load_sweep_config,
     parse_sweep_config,
 )
-from .trainer import GPU_SHARE, Report, Session, Trainer, TrialError, TrialFunction, TrialResult
+from .trainer_protocol import GPU_SHARE, Report, Session, Trainer, TrialError, TrialFunction, TrialResult
 from .training_inputs import Precision, TrainingInputs
+from .trial_parameters import flatten_parameters, grid_parameters, grid_point, grid_size, sample_parameters
 from .wandb_names import entity_problem, project_problem
 
 __all__ = [
@@ -86,7 +86,7 @@ __all__ = [
     "read_document",
     "read_json",
     "write_json",
-    "plain",
+    "to_json_types",
     "path_problem",
     "require_regular_file",
     "UnfitFileError",

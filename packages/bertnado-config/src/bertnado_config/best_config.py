@@ -9,10 +9,11 @@ from bertnado_metrics import Goal, Objective, metric_name_for_trainer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import InvalidInputError, Problem
-from .fields import Flag, GoalField, Name
+from .field_types import Flag, GoalField, Name
 from .files import read_document, write_json
-from .literals import non_finite_leaves, read_words, show
-from .problems import Vocabulary, problems_of
+from .number_parsing import non_finite_leaves, read_words
+from .pydantic_errors import Vocabulary, problems_of
+from .value_text import show
 
 
 @dataclass(frozen=True)

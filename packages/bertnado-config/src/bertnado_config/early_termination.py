@@ -9,8 +9,8 @@ from bertnado_metrics import Goal
 from pydantic import BaseModel, PlainValidator, TypeAdapter, WithJsonSchema
 
 from .errors import Problem
-from .fields import read_choice
-from .literals import show
+from .field_types import read_choice
+from .value_text import show
 
 
 class EarlyTerminationRule(Protocol):
@@ -65,7 +65,7 @@ def declare_rule(rule: Rule) -> Rule:
     if getattr(rule, "__pydantic_config__", {}).get("extra") != "forbid":
         msg = f"an early termination rule must forbid unknown keys; give {rule.__name__} the configuration extra=forbid"
         raise ValueError(msg)
-    name = next(field.default for field in fields(cast("Any", rule)) if field.name == "type")
+    name = next(str(field.default) for field in fields(cast("Any", rule)) if field.name == "type")
     if name in EARLY_TERMINATION_RULES:
         msg = f"early termination rule {name!r} is already declared; choose another name"
         raise ValueError(msg)

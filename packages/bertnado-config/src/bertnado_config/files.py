@@ -10,12 +10,12 @@ from uuid import uuid4
 
 from bertnado_metrics import nearest
 
-from .content import content_problems
+from .document_limits import content_problems
 from .errors import InvalidInputError, Problem
-from .json_text import parse_json
-from .plain import RECORD_NESTED, plain
+from .json_parsing import parse_json
+from .json_types import RECORD_NESTED, to_json_types
 from .regular_file import MEBIBYTE, UnfitFileError, read_regular_file
-from .yaml_text import parse_yaml
+from .yaml_parsing import parse_yaml
 
 DOCUMENT_LIMIT = MEBIBYTE
 """Bytes of a file that people write, at most."""
@@ -94,7 +94,7 @@ def write_json(path: str | Path, value: Any) -> None:
         ValueError: `value` contains itself, or is more than `read_json` reads.
     """
     path = Path(path)
-    text = json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    text = json.dumps(to_json_types(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     content = text.encode("utf-8", "backslashreplace")  # which is JSON's own escape of a lone surrogate
     if len(content) > RECORD_LIMIT:
         msg = f"a record must be at most {RECORD_LIMIT // MEBIBYTE} MiB, and this one is larger"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .errors import InvalidInputError, Problem
-from .nesting import ParameterPath, parameter_place
+from .parameter_paths import ParameterPath, parameter_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

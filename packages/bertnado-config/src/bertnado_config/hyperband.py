@@ -11,8 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from .early_termination import declare_rule
 from .errors import Problem
-from .fields import Count, Eta, Flag, one_of
-from .sections import CLOSED
+from .field_types import SECTION_CONFIG, Count, Eta, Flag, one_of
 
 _MOST_BANDS = 100
 """W&B's engine tries no more of them above `min_iter`."""
@@ -21,7 +20,7 @@ _FAR = 100
 
 
 @declare_rule
-@dataclass(frozen=True, config=CLOSED)
+@dataclass(frozen=True, config=SECTION_CONFIG)
 class Hyperband:
     """Hyperband: at each band, a trial continues if it is among the best 1/eta of the trials that got as far.
 

@@ -12,7 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from .early_termination import EARLY_TERMINATION_RULES
-from .inference import INFERRED
+from .form_inference import INFERRED
 from .parameter_section import NAME
 from .parameters import FORMS, Parameter
 from .sweep_file import SweepFile
@@ -40,7 +40,7 @@ def sweep_config_json_schema() -> dict[str, Any]:
     schema["properties"]["parameters"] = _SECTION
     schema["properties"]["early_terminate"] |= _rule_choice()
     schema["$defs"] |= {
-        **{rule.__name__: _described(rule) for rule in EARLY_TERMINATION_RULES.values()},
+        **{rule.__name__: _describe(rule) for rule in EARLY_TERMINATION_RULES.values()},
         **{name: _form_schema(form) for name, form in FORMS.items()},
         "nested": _nested_schema(),
         "parameters": _section_schema(),
@@ -53,11 +53,11 @@ def _rule_choice() -> dict[str, Any]:
     return rules[0] if len(rules) == 1 else {"anyOf": rules}
 
 
-def _described(declared: type) -> dict[str, Any]:
+def _describe(declared: type) -> dict[str, Any]:
     """Describe a dataclass by its own doc strings, and the fields that it inherits by those of its bases."""
     schema = TypeAdapter(declared).json_schema(schema_generator=_Generator)
-    for base in filter(is_dataclass, declared.__mro__[1:]):
-        inherited = TypeAdapter(base).json_schema(schema_generator=_Generator).get("properties", {})
+    for base in declared.__bases__:
+        inherited: dict[str, Any] = _describe(base).get("properties", {}) if is_dataclass(base) else {}
         for name, field in inherited.items():
             schema["properties"][name] = field | schema["properties"][name]
     return schema
@@ -87,7 +87,7 @@ def _nested_schema() -> dict[str, Any]:
 
 def _form_schema(form: type[Parameter]) -> dict[str, Any]:
     """Describe one form: its fields, and the distribution that names it."""
-    schema = _described(form)
+    schema = _describe(form)
     named = {"distribution": {"const": form.distribution, "description": "Name of the form."}}
     required = [*schema.get("required", []), *([] if form.distribution in INFERRED else ["distribution"])]
     return schema | {"properties": named | schema["properties"], "required": required}

@@ -11,11 +11,12 @@ from bertnado_metrics import did_you_mean
 from pydantic import TypeAdapter, ValidationError
 
 from .errors import Problem
-from .inference import PARAMETER_KEYS, explain_missing_form, infer_distribution, owners_of
-from .literals import as_json, read_words, show
-from .nesting import ParameterPath, parameter_label
+from .form_inference import PARAMETER_KEYS, explain_missing_form, infer_distribution, owners_of
+from .number_parsing import read_words
+from .parameter_paths import ParameterPath, parameter_label
 from .parameters import FORMS, Parameter, keys_of, repeated, value_key
-from .problems import Vocabulary, join_path, problems_of
+from .pydantic_errors import Vocabulary, join_path, problems_of
+from .value_text import as_json, show
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 """What W&B takes as the name of a parameter."""

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_metrics import resolve_objective
 
-from .content import content_problems
+from .document_limits import content_problems
 from .errors import InvalidInputError, Problem
 from .files import read_document
-from .literals import show
-from .methods import space_problems
 from .parameter_section import ParameterSection
-from .secret_values import mask_secrets
+from .search_methods import space_problems
+from .secret_masking import mask_secrets
 from .sweep_file import as_written, read_sweep_file
+from .value_text import show
 
 if TYPE_CHECKING:
     from bertnado_metrics import Objective, Task
 
     from .early_termination import EarlyTerminationRule
-    from .nesting import ParameterPath
+    from .metric_section import MetricSection
+    from .parameter_paths import ParameterPath
     from .parameters import Parameter
-    from .sections import MetricSection
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from .early_termination import RuleField, rule_keys
 from .errors import Problem
-from .fields import Command, Count, Entity, MethodName, Project, Text, either, one_of
-from .literals import as_json
-from .methods import method_names
-from .problems import Vocabulary, join_path, problems_of
-from .sections import CLOSED, MetricSection
+from .field_types import SECTION_CONFIG, Command, Count, Entity, MethodName, Project, Text, one_of
+from .metric_section import MetricSection
+from .pydantic_errors import Vocabulary, join_path, problems_of
+from .search_methods import method_names
+from .value_text import as_json, either
 
 Place = Literal["local", "cloud"]
 
@@ -20,7 +20,7 @@ Place = Literal["local", "cloud"]
 class Controller(BaseModel):
     """Who chooses the trials at W&B."""
 
-    model_config = CLOSED
+    model_config = SECTION_CONFIG
 
     type: Annotated[Place, BeforeValidator(one_of(Place))]
     """`cloud` for W&B's service, `local` for a controller of one's own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .content import printable
+from .document_limits import printable
 
 _LONGEST_PROJECT = 128
 _NOT_IN_PROJECTS = "/\\#?%:"

@@ -7,8 +7,8 @@ from .compute import compute_metrics
 from .losses import Loss
 from .metric import Evaluation, Goal, Metric
 from .metric_names import metric_name_for_trainer, reported_metric_name
-from .names import did_you_mean, nearest
 from .objective import Objective, resolve_objective
+from .suggestions import did_you_mean, nearest
 from .tasks import TASKS, Task, get_task
 
 __all__ = [

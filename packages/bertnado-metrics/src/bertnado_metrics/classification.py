@@ -26,7 +26,7 @@ def accuracy_of_labels(evaluation: Evaluation) -> float:
 
 def accuracy_of_classes(evaluation: Evaluation) -> float:
     """Compute the share of rows whose class is right."""
-    return float((evaluation.truth & evaluation.predicted).any(axis=1).mean())
+    return float((evaluation.truth == evaluation.predicted).all(axis=1).mean())
 
 
 def precision(evaluation: Evaluation) -> float:

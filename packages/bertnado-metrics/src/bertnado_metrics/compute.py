@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from .arrays import number_array
+from .array_checks import number_array
 from .class_weights import check_weights
 from .tasks import Task, get_task
 
@@ -41,13 +41,13 @@ def compute_metrics(
     task = get_task(task)
     scores = _logits(logits)
     truth = _labels(task, labels, len(scores))
-    matched = task.reading.match(scores, truth)
+    matched = task.prediction_rule.match(scores, truth)
     weights = _weights(task, class_weights, scores.shape[1])
     if not len(scores) or not np.isfinite(scores).all():
         return dict.fromkeys(task.metrics, math.nan)
     with np.errstate(all="ignore"):
         losses = task.loss.elements(scores, matched, weights)
-        evaluation = task.reading.evaluate(scores, matched, losses)
+        evaluation = task.prediction_rule.evaluate(scores, matched, losses)
         return {name: metric.function(evaluation) for name, metric in task.metrics.items()}
 
 

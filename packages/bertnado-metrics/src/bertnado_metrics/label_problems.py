@@ -8,12 +8,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .arrays import is_list, is_number, number_array
+from .array_checks import is_list, is_number, number_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from .label_kinds import LabelKind
+    from .label_formats import LabelFormat
     from .metric import NumberArray
 
 _IGNORED = -100
@@ -33,9 +33,9 @@ class _Fault:
     """One way in which a label can be wrong."""
 
     applies: Callable[[Any], bool]
-    phrase: Callable[[LabelKind], str]
+    phrase: Callable[[LabelFormat], str]
     """What such labels are."""
-    advice: Callable[[LabelKind], str]
+    advice: Callable[[LabelFormat], str]
     shows_value: bool = True
 
 
@@ -55,7 +55,7 @@ _FAULTS = (
 """Every fault; a label has the first one that applies."""
 
 
-def label_problems(kind: LabelKind, labels: Any) -> list[str]:
+def label_problems(kind: LabelFormat, labels: Any) -> list[str]:
     """Say what is wrong with `labels`, each kind of mistake once, with how often and where it is found first.
 
     Args:
@@ -77,7 +77,7 @@ def label_problems(kind: LabelKind, labels: Any) -> list[str]:
     return _problems_of_array(kind, array)
 
 
-def _problems_of_array(kind: LabelKind, array: NumberArray) -> list[str]:
+def _problems_of_array(kind: LabelFormat, array: NumberArray) -> list[str]:
     import numpy as np
 
     with np.errstate(invalid="ignore"):
@@ -86,13 +86,13 @@ def _problems_of_array(kind: LabelKind, array: NumberArray) -> list[str]:
     return _describe(kind, wrong, array.size)
 
 
-def _problems_of_cells(kind: LabelKind, labels: Sequence[Any]) -> list[str]:
+def _problems_of_cells(kind: LabelFormat, labels: Sequence[Any]) -> list[str]:
     cells = list(_cells(kind, labels))
     wrong = [cell for cell in cells if not (is_number(cell.value) and kind.accepts(float(cell.value)))]
     return _describe(kind, wrong, len(cells))
 
 
-def _problems_of_lengths(kind: LabelKind, labels: Sequence[Any]) -> list[str]:
+def _problems_of_lengths(kind: LabelFormat, labels: Sequence[Any]) -> list[str]:
     """Name the rows that differ from the most; a row that is no list has no length."""
     lengths = [len(entry) if is_list(entry) else None for entry in labels]
     usual, rows = Counter(lengths).most_common(1)[0]
@@ -101,7 +101,7 @@ def _problems_of_lengths(kind: LabelKind, labels: Sequence[Any]) -> list[str]:
     return [f"{others} have another length than the rest (first: {_place(first)}); {kind.shape_advice}"]
 
 
-def _cells(kind: LabelKind, labels: Sequence[Any]) -> Iterator[_Cell]:
+def _cells(kind: LabelFormat, labels: Sequence[Any]) -> Iterator[_Cell]:
     """Walk through labels that are no array of numbers; rows that may be lists are opened."""
     opened = 2 in kind.dimensions
     for row, entry in enumerate(labels):
@@ -111,7 +111,7 @@ def _cells(kind: LabelKind, labels: Sequence[Any]) -> Iterator[_Cell]:
             yield _Cell(row, entry)
 
 
-def _describe(kind: LabelKind, wrong: Sequence[_Cell], total: int) -> list[str]:
+def _describe(kind: LabelFormat, wrong: Sequence[_Cell], total: int) -> list[str]:
     """Write one message for each fault that occurs."""
     found: dict[_Fault, list[_Cell]] = {}
     for cell in wrong:
@@ -120,7 +120,7 @@ def _describe(kind: LabelKind, wrong: Sequence[_Cell], total: int) -> list[str]:
     return [_message(kind, fault, cells, total) for fault, cells in found.items()]
 
 
-def _message(kind: LabelKind, fault: _Fault, cells: Sequence[_Cell], total: int) -> str:
+def _message(kind: LabelFormat, fault: _Fault, cells: Sequence[_Cell], total: int) -> str:
     first = f"{_shown(cells[0].value)} " if fault.shows_value else ""
     count = f"{fault.phrase(kind)} in {len(cells)} of {total} labels"
     return f"{count} (first: {first}{_place(cells[0].row)}); {fault.advice(kind)}"

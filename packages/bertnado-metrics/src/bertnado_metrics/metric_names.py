@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .names import did_you_mean, nearest
+from .suggestions import did_you_mean, nearest
 from .tasks import TASKS
 
 if TYPE_CHECKING:

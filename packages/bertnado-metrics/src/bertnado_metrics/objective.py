@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from .metric import Goal
 from .metric_names import metric_name_for_trainer, reported_metric_name, unknown_metric
-from .names import nearest
+from .suggestions import nearest
 from .tasks import TASKS, Task, get_task
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _objective_without_task(name: str | None, goal: str | None) -> Objective:
     if name is None:
         raise ValueError('the file names no metric; write "metric": {"name": ..., "goal": "maximize" or "minimize"}')
     bare = metric_name_for_trainer(name)
-    goals = {task.metrics[bare].goal for task in TASKS.values() if bare in task.metrics}
+    goals: set[Goal] = {task.metrics[bare].goal for task in TASKS.values() if bare in task.metrics}
     if goal is None and len(goals) != 1:
         raise ValueError(f"{name!r} has no goal; write maximize or minimize as the metric's goal")
     return Objective(name, goals.pop() if goal is None else _checked_goal(goal))

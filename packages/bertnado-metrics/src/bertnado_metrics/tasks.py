@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import classification, losses, regression
-from .arrays import number_array
+from .array_checks import number_array
 from .class_weights import no_weights, positive_weight, weight_per_class
-from .label_kinds import CLASS_NUMBERS, MEASURED, ZERO_OR_ONE, ZEROS_AND_ONES, LabelKind
+from .label_formats import CLASS_INDICES, CONTINUOUS, MULTI_HOT, ZERO_OR_ONE, LabelFormat
 from .label_problems import label_problems
 from .losses import Loss
 from .metric import Metric, mean_loss, metrics_by_name
-from .names import did_you_mean
-from .readings import Largest, Numbers, Reading, Signs
+from .prediction_rules import ArgmaxRule, IdentityRule, PredictionRule, SignRule
+from .suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,9 +28,9 @@ class Task:
     """The `problem_type` of a transformers model configuration."""
     label_dtype: Literal["float32", "int64"]
     """The type in which the loss takes the labels."""
-    label_kind: LabelKind
+    label_format: LabelFormat
     """Which labels there are."""
-    reading: Reading
+    prediction_rule: PredictionRule
     """Which logit speaks of which label, and what the model decides."""
     loss: Loss
     """What training minimises."""
@@ -51,7 +51,7 @@ class Task:
         Returns:
             One message for each kind of mistake, with its count, where it is first, and its cure.
         """
-        return label_problems(self.label_kind, labels)
+        return label_problems(self.label_format, labels)
 
     def logit_count(self, labels: Any) -> int:
         """Count the logits that a model of `labels` needs.
@@ -66,7 +66,7 @@ class Task:
         problems = self.check_labels(labels)
         if array is None or problems:
             raise ValueError("; ".join(problems))
-        return self.reading.logit_count(array)
+        return self.prediction_rule.logit_count(array)
 
     def class_weights_from(self, content: Mapping[str, object]) -> tuple[float, ...]:
         """Read the content of a `class_weights.json` as weights for the loss, one for each logit.
@@ -84,8 +84,8 @@ _BINARY = Task(
     name="binary_classification",
     problem_type="multi_label_classification",
     label_dtype="float32",
-    label_kind=ZERO_OR_ONE,
-    reading=Signs(),
+    label_format=ZERO_OR_ONE,
+    prediction_rule=SignRule(),
     loss=Loss("binary_cross_entropy_with_logits", "pos_weight", losses.binary_cross_entropy),
     read_class_weights=positive_weight,
     metrics=metrics_by_name(
@@ -105,8 +105,8 @@ _MULTICLASS = Task(
     name="multiclass_classification",
     problem_type="single_label_classification",
     label_dtype="int64",
-    label_kind=CLASS_NUMBERS,
-    reading=Largest(),
+    label_format=CLASS_INDICES,
+    prediction_rule=ArgmaxRule(),
     loss=Loss("cross_entropy", "weight", losses.cross_entropy),
     read_class_weights=weight_per_class,
     metrics=metrics_by_name(
@@ -126,8 +126,8 @@ _MULTILABEL = Task(
     name="multilabel_classification",
     problem_type="multi_label_classification",
     label_dtype="float32",
-    label_kind=ZEROS_AND_ONES,
-    reading=Signs(),
+    label_format=MULTI_HOT,
+    prediction_rule=SignRule(),
     loss=Loss("binary_cross_entropy_with_logits", None, losses.binary_cross_entropy),
     read_class_weights=no_weights,
     metrics=_BINARY.metrics,
@@ -138,8 +138,8 @@ _REGRESSION = Task(
     name="regression",
     problem_type="regression",
     label_dtype="float32",
-    label_kind=MEASURED,
-    reading=Numbers(),
+    label_format=CONTINUOUS,
+    prediction_rule=IdentityRule(),
     loss=Loss("mse_loss", None, losses.squared_error),
     read_class_weights=no_weights,
     metrics=metrics_by_name(

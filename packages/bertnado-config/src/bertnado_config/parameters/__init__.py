@@ -1,13 +1,13 @@
 """The forms that a parameter can have: one small class each, found by name in `FORMS`."""
 
-from .base import InvalidParameterError, Mistake, Parameter
 from .categorical import Categorical, CategoricalWithProbabilities, Constant
-from .equality import repeated, value_key
 from .log_uniform import InvLogUniform, InvLogUniformValues, LogUniform, LogUniformValues
+from .normal_and_beta import Beta, LogNormal, Normal
+from .parameter import InvalidParameterError, Mistake, Parameter
 from .quantised import QBeta, QLogNormal, QLogUniform, QLogUniformValues, QNormal, QUniform
 from .registry import FORMS, keys_of, required_keys_of
-from .tailed import Beta, LogNormal, Normal
 from .uniform import IntUniform, Uniform
+from .value_equality import repeated, value_key
 
 __all__ = [
     "Parameter",

@@ -9,10 +9,11 @@ from typing import Annotated, Any, cast
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from bertnado_config.literals import as_json, read_number, show
+from bertnado_config.number_parsing import read_number
+from bertnado_config.value_text import as_json, show
 
-from .base import Mistake, Parameter, check_unit
-from .equality import place_of, repeated
+from .parameter import Mistake, Parameter, check_unit
+from .value_equality import place_of, repeated
 
 SUM_TOLERANCE = 1e-5
 """How far from 1 the sum of probabilities may be; three written as 0.33333 are a third each."""

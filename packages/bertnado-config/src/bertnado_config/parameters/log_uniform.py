@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .base import (
+from .parameter import (
     Mistake,
     Number,
     Parameter,

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
-from .base import (
+from .log_uniform import ExponentRange, LogUniform, LogUniformValues, PositiveRange
+from .normal_and_beta import Beta, LogMeanAndDeviation, LogNormal, MeanAndDeviation, Normal, Shapes, Tailed
+from .parameter import (
     InvalidParameterError,
     Mistake,
     Number,
@@ -22,10 +24,11 @@ from .base import (
     check_unit,
     clamp,
 )
-from .log_uniform import ExponentRange, LogUniform, LogUniformValues, PositiveRange
-from .multiples import Multiples, multiple
-from .tailed import Beta, LogMeanAndDeviation, LogNormal, MeanAndDeviation, Normal, Shapes, Tailed
+from .step_sequence import Multiples, multiple
 from .uniform import Range, Uniform
+
+Continuous: TypeAlias = Uniform | LogUniformValues | LogUniform | Tailed
+"""The forms that can be quantised."""
 
 MAX_STEPS = 2**40
 """The farthest multiple from 0; farther out, neighbours on a log scale share a place on the unit interval."""
@@ -35,14 +38,14 @@ MAX_STEPS = 2**40
 class Quantised(Parameter):
     """A continuous form, with the same fields, that is rounded to multiples of q."""
 
-    continuous_form: ClassVar[type[Uniform | LogUniformValues | LogUniform | Tailed]]
+    continuous_form: ClassVar[type[Continuous]]
     """The form that is rounded."""
 
     q: Number = 1
     """The step between values; above 0. An integer gives integers."""
 
     @cached_property
-    def continuous(self) -> Uniform | LogUniformValues | LogUniform | Tailed:
+    def continuous(self) -> Continuous:
         """The parameter that is rounded."""
         return self.continuous_form(*(getattr(self, field.name) for field in fields(self.continuous_form)))
 
@@ -57,7 +60,7 @@ class Quantised(Parameter):
         if self.q > 0:
             yield from self._step_mistakes(continuous)
 
-    def _step_mistakes(self, continuous: Parameter) -> Iterator[Mistake]:
+    def _step_mistakes(self, continuous: Continuous) -> Iterator[Mistake]:
         lowest, highest = continuous.bounds
         if math.isfinite(highest - lowest) and _exact(highest) - _exact(lowest) < _exact(self.q):
             yield Mistake("q", f"{self.q!r} is larger than the range from {lowest!r} to {highest!r}")

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from .categorical import Categorical, CategoricalWithProbabilities, Constant
 from .log_uniform import InvLogUniform, InvLogUniformValues, LogUniform, LogUniformValues
+from .normal_and_beta import Beta, LogNormal, Normal
 from .quantised import QBeta, QLogNormal, QLogUniform, QLogUniformValues, QNormal, QUniform
-from .tailed import Beta, LogNormal, Normal
 from .uniform import IntUniform, Uniform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .base import Parameter
+    from .parameter import Parameter
 
 FORMS: Mapping[str, type[Parameter]] = {
     form.distribution: form

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bertnado_config.literals import read_whole_number
+from bertnado_config.number_parsing import read_whole_number
 
-from .base import (
+from .parameter import (
     Mistake,
     Number,
     Parameter,

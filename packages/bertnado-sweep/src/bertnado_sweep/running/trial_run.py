@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from bertnado_config import plain
+from bertnado_config import to_json_types
 
 from bertnado_sweep.records.files import ERROR_FILE, now
 from bertnado_sweep.records.trial import read_record
@@ -156,7 +156,7 @@ def _recordable(ended: Trial, report: TrialReport) -> Trial:
 def _problem_with(ended: Trial) -> str | None:
     """Return why a trial cannot be recorded; None if it can."""
     try:
-        read_record(json.loads(json.dumps(plain(ended.to_record()))))
+        read_record(json.loads(json.dumps(to_json_types(ended.to_record()))))
     except Exception as error:  # noqa: BLE001 (a trainer's objects raise what they like when they are looked at)
         return message_of(error)
     return None

@@ -7,11 +7,10 @@ name is part of the name.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .sweep_config import SweepConfig
+    from collections.abc import Mapping
 
 ParameterPath = tuple[str, ...]
 """The names that lead to a parameter, the outermost first."""
@@ -43,33 +42,3 @@ def nest_parameters(values: Mapping[ParameterPath, Any]) -> dict[str, Any]:
             place = place.setdefault(name, {})
         place[path[-1]] = copy.deepcopy(value)
     return nested
-
-
-def flatten_parameters(config: SweepConfig, nested: Mapping[str, Any]) -> dict[ParameterPath, Any]:
-    """Find the values of the parameters that `config` declares, by path, in nested objects.
-
-    What else `nested` holds is left out: a run's config at W&B holds much that no sweep file declared.
-
-    Raises:
-        ValueError: `nested` lacks a declared parameter; every one that is missing is named.
-    """
-    found: dict[ParameterPath, Any] = {}
-    missing: list[str] = []
-    for path in config.space:
-        try:
-            found[path] = _value_at(nested, path)
-        except LookupError:
-            missing.append(parameter_label(path))
-    if missing:
-        msg = f"no value for {', '.join(missing)}"
-        raise ValueError(msg)
-    return found
-
-
-def _value_at(nested: Mapping[str, Any], path: ParameterPath) -> Any:
-    place: Any = nested
-    for name in path:
-        if not isinstance(place, Mapping):
-            raise LookupError(name)
-        place = cast("Mapping[str, Any]", place)[name]
-    return place

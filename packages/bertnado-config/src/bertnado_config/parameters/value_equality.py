@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from bertnado_config.literals import show
+from bertnado_config.value_text import show
 
 
 def value_key(value: Any, *, exact: bool = False) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .errors import Problem
-    from .nesting import ParameterPath
+    from .parameter_paths import ParameterPath
     from .parameters import Parameter
 
 SpaceCheck: TypeAlias = "Callable[[Mapping[ParameterPath, Parameter]], Sequence[Problem]]"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LabelKind:
+class LabelFormat:
     """The labels that a task takes."""
 
     accepts: Callable[[Any], Any]
@@ -44,7 +44,7 @@ def _finite(number: Any) -> Any:
     return abs(number) < math.inf
 
 
-ZERO_OR_ONE = LabelKind(
+ZERO_OR_ONE = LabelFormat(
     accepts=_zero_or_one,
     wanted="0 and 1",
     advice="use 0 and 1; more classes are multiclass_classification, measured values regression",
@@ -52,7 +52,7 @@ ZERO_OR_ONE = LabelKind(
     dimensions=(1,),
     shape_advice=_ONE_A_ROW,
 )
-CLASS_NUMBERS = LabelKind(
+CLASS_INDICES = LabelFormat(
     accepts=_whole,
     wanted="whole numbers from 0",
     advice="number the classes 0, 1, ..., n-1; measured values are regression",
@@ -60,7 +60,7 @@ CLASS_NUMBERS = LabelKind(
     dimensions=(1,),
     shape_advice=_ONE_A_ROW,
 )
-ZEROS_AND_ONES = LabelKind(
+MULTI_HOT = LabelFormat(
     accepts=_zero_or_one,
     wanted="0 and 1",
     advice="give each label its own place in the row's list, 1 where it holds and 0 where not",
@@ -68,7 +68,7 @@ ZEROS_AND_ONES = LabelKind(
     dimensions=(2,),
     shape_advice="each row takes a list with a 0 or 1 for every label, and all lists are equally long",
 )
-MEASURED = LabelKind(
+CONTINUOUS = LabelFormat(
     accepts=_finite,
     wanted="finite numbers",
     advice="drop the rows or give them numbers",

@@ -1,7 +1,7 @@
 """Search methods are an open set: one that is declared can be named in a sweep file."""
 
 import pytest
-from bertnado_config import InvalidInputError, Problem, check_sweep_config, declare_method, methods
+from bertnado_config import InvalidInputError, Problem, check_sweep_config, declare_method, search_methods
 
 PARAMETERS = {"x": {"min": 0.0, "max": 1.0}}
 
@@ -9,7 +9,7 @@ PARAMETERS = {"x": {"min": 0.0, "max": 1.0}}
 @pytest.fixture(autouse=True)
 def declared(monkeypatch):
     """Forget what a test declares."""
-    monkeypatch.setattr(methods, "_SPACE_CHECKS", dict(methods._SPACE_CHECKS))
+    monkeypatch.setattr(search_methods, "_SPACE_CHECKS", dict(search_methods._SPACE_CHECKS))
 
 
 def problems_of(file):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertnado_metrics import did_you_mean
 
-from .literals import number_in
+from .number_parsing import number_in
 from .parameters import FORMS, keys_of, required_keys_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import yaml
 from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError
 
-from .content import MOST_NESTED, MOST_VALUES, TOO_MANY, joined, too_deep
+from .document_limits import MOST_NESTED, MOST_VALUES, TOO_MANY, joined, too_deep
 from .errors import InvalidInputError, Problem
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from .base import Mistake, Number, Parameter, check_inside, check_unit, clamp
+from .parameter import Mistake, Number, Parameter, check_inside, check_unit, clamp
 
 TAIL = 1e-6
 """The probability, on either side, of values that are not proposed."""

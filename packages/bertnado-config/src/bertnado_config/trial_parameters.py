@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .grid import cardinalities
-from .nesting import ParameterPath, nest_parameters
+from .parameter_paths import ParameterPath, nest_parameters, parameter_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,3 +63,33 @@ def grid_parameters(config: SweepConfig) -> Iterator[dict[str, Any]]:
     """
     size = grid_size(config)
     return (grid_point(config, index) for index in range(size))
+
+
+def flatten_parameters(config: SweepConfig, nested: Mapping[str, Any]) -> dict[ParameterPath, Any]:
+    """Find the values of the parameters that `config` declares, by path, in nested objects.
+
+    What else `nested` holds is left out: a run's config at W&B holds much that no sweep file declared.
+
+    Raises:
+        ValueError: `nested` lacks a declared parameter; every one that is missing is named.
+    """
+    found: dict[ParameterPath, Any] = {}
+    missing: list[str] = []
+    for path in config.space:
+        try:
+            found[path] = _value_at(nested, path)
+        except LookupError:
+            missing.append(parameter_label(path))
+    if missing:
+        msg = f"no value for {', '.join(missing)}"
+        raise ValueError(msg)
+    return found
+
+
+def _value_at(nested: Mapping[str, Any], path: ParameterPath) -> Any:
+    place: Any = nested
+    for name in path:
+        if not isinstance(place, Mapping):
+            raise LookupError(name)
+        place = cast("Mapping[str, Any]", place)[name]
+    return place

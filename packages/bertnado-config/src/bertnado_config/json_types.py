@@ -9,14 +9,14 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, cast
 
-from .content import MOST_DIGITS, is_too_long
+from .document_limits import MOST_DIGITS, is_too_long
 
 RECORD_NESTED = 128
 """How deep a record is nested at most; what a document holds has room in it."""
 _MOST_VALUES = 1_000_000
 
 
-def plain(value: Any) -> Any:
+def to_json_types(value: Any) -> Any:
     """Turn `value` into the types that JSON has.
 
     NaN and infinities become null, paths strings, tuples lists, numpy's numbers and arrays plain ones.

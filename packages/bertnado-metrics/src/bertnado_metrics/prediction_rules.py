@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .metric import FloatArray
 
 
-class Reading(ABC):
+class PredictionRule(ABC):
     """The relation between logits and labels.
 
     Logits always come with the shape (rows, logits), labels as an array of numbers.
@@ -37,7 +37,7 @@ class Reading(ABC):
         """Arrange matched logits and labels, at least one row, for the metrics."""
 
 
-class _LogitPerColumn(Reading):
+class _LogitPerColumn(PredictionRule):
     """Labels have a column for each logit; labels without columns are one column."""
 
     def logit_count(self, labels: NDArray[Any]) -> int:
@@ -56,7 +56,7 @@ class _LogitPerColumn(Reading):
 
 
 @dataclass(frozen=True)
-class Signs(_LogitPerColumn):
+class SignRule(_LogitPerColumn):
     """Each logit decides about its label alone: the label holds where the logit is above 0."""
 
     def evaluate(self, logits: FloatArray, labels: NDArray[Any], losses: FloatArray) -> Evaluation:
@@ -65,7 +65,7 @@ class Signs(_LogitPerColumn):
 
 
 @dataclass(frozen=True)
-class Numbers(_LogitPerColumn):
+class IdentityRule(_LogitPerColumn):
     """Each logit is the predicted value itself."""
 
     def evaluate(self, logits: FloatArray, labels: NDArray[Any], losses: FloatArray) -> Evaluation:
@@ -74,7 +74,7 @@ class Numbers(_LogitPerColumn):
 
 
 @dataclass(frozen=True)
-class Largest(Reading):
+class ArgmaxRule(PredictionRule):
     """One logit a class; the largest decides, the first of them where several are equal."""
 
     def logit_count(self, labels: NDArray[Any]) -> int:

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from .content import MOST_DIGITS, MOST_NESTED, joined, too_deep, too_many_digits
+from .document_limits import MOST_DIGITS, MOST_NESTED, joined, too_deep, too_many_digits
 from .errors import InvalidInputError, Problem
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)

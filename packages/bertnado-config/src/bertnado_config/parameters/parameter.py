@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import ConfigDict, PlainValidator, WithJsonSchema
 
-from bertnado_config.literals import non_finite_leaves, read_number, read_whole_number, show
+from bertnado_config.number_parsing import non_finite_leaves, read_number, read_whole_number
+from bertnado_config.value_text import show
 
 Distribution = Literal[
     "constant",

@@ -4,11 +4,15 @@ from collections.abc import Callable
 from typing import Annotated, Any, cast, get_args
 
 from bertnado_metrics import Goal, Objective, nearest
-from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
 
-from .literals import read_number, read_whole_number, show
-from .methods import BUILT_IN_METHODS, method_names
+from .number_parsing import read_number, read_whole_number
+from .search_methods import BUILT_IN_METHODS, method_names
+from .value_text import either, show
 from .wandb_names import entity_problem, project_problem
+
+SECTION_CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+"""The configuration of a section: no key beyond its fields, whose doc strings go into the JSON Schema."""
 
 LEAST_ETA = 1.01
 """Closer to 1 there would be no end of bands."""
@@ -32,12 +36,6 @@ def read_choice(value: object, names: tuple[str, ...]) -> str:
     hint = f"; did you mean {near!r}?" if near else ""
     msg = f"must be {either(names)}, not {show(value)}{hint}"
     raise ValueError(msg)
-
-
-def either(names: tuple[str, ...], quote: Callable[[str], str] = repr) -> str:
-    """List the names in quotes, with `or` before the last."""
-    *others, last = map(quote, names)
-    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _read_method(value: object) -> str:

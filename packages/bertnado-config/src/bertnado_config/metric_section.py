@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator
 
-from .fields import Finite, GoalField, Name, one_of
+from .field_types import SECTION_CONFIG, Finite, GoalField, Name, one_of
 
 Imputation = Literal["latest", "best", "worst"]
 RunningImputation = Literal["latest", "best", "worst", "false"]
-
-CLOSED = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-"""No key beyond the fields; their doc strings go into the JSON Schema."""
 
 
 def _false_as_word(value: object) -> object:
@@ -23,7 +20,7 @@ def _false_as_word(value: object) -> object:
 class MetricSection:
     """The metric that the sweep optimises."""
 
-    __pydantic_config__ = CLOSED
+    __pydantic_config__ = SECTION_CONFIG
 
     name: Name
     """Name of the metric as it is reported: `eval/roc_auc`."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from bertnado_metrics import did_you_mean, nearest
 
 from .errors import Problem
-from .literals import show
 from .parameters import InvalidParameterError
+from .value_text import show
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

@@ -6,12 +6,13 @@ numbers in JSON. A quoted number where a number belongs is read as that number.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any, cast
+
+from .value_text import show
 
 _INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,299})")
 _DECIMAL = re.compile(r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -23,7 +24,6 @@ _WORDS: Mapping[str, Any] = {
     "False": False,
     "false": False,
 }
-_LONGEST_SHOWN = 60
 
 
 def number_in(text: str) -> int | float | None:
@@ -116,23 +116,3 @@ def non_finite_leaves(value: Any) -> Iterator[float]:
             yield from non_finite_leaves(item)
     elif isinstance(value, float) and not math.isfinite(value):
         yield value
-
-
-def show(value: object) -> str:
-    """Write `value` as a person reads it in a message: JSON's words, long ones cut short."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, float) and math.isnan(value):
-        return "NaN"
-    if isinstance(value, list | tuple | Mapping):
-        return as_json(cast("Any", value))
-    return _shortened(repr(value))
-
-
-def as_json(value: Any) -> str:
-    """Write `value` as a cure shows it, ready for a file; long ones cut short."""
-    return _shortened(json.dumps(value, default=repr, skipkeys=True, ensure_ascii=False))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
