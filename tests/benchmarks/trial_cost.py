@@ -163,7 +163,7 @@ def run_stock(preset, directory, count):
     import numpy as np
     import torch
     from bertnado_metrics import compute_metrics
-    from bertnado_train.arguments import convert_arguments
+    from bertnado_train.training_arguments import convert_arguments
     from datasets import load_from_disk
     from transformers import AutoModelForSequenceClassification, Trainer, TrainerCallback, TrainingArguments, set_seed
 
@@ -288,18 +288,18 @@ def run_floor(preset, directory, count, *, grouped=False):
     import torch
     from bertnado_metrics import Objective, compute_metrics
     from bertnado_train import TrainingInputs
-    from bertnado_train.arguments import convert_arguments
-    from bertnado_train.encoded import CutToLongest
-    from bertnado_train.trial import open_setting
+    from bertnado_train.encoded_split import PadToLongest
+    from bertnado_train.training_arguments import convert_arguments
+    from bertnado_train.training_setup import open_training_setup
     from safetensors.torch import save_file
     from transformers import get_scheduler
 
     inputs = TrainingInputs(model_name=str(directory / "model"), dataset=directory / "dataset", seed=SEED)
-    setting = open_setting(inputs)
-    train, validation = (setting.dataset.splits[name] for name in ("train", "validation"))
+    setup = open_training_setup(inputs)
+    train, validation = (setup.dataset.splits[name] for name in ("train", "validation"))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     mixed = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
-    collate = CutToLongest(0, 8 if device.type == "cuda" else 1)
+    collate = PadToLongest(0, 8 if device.type == "cuda" else 1)
     loss_of = torch.nn.functional.binary_cross_entropy_with_logits
 
     def epoch(rng, batch):
@@ -322,10 +322,10 @@ def run_floor(preset, directory, count, *, grouped=False):
         begin = time.perf_counter()
         given = convert_arguments(parameters)
         batch, accumulation = given["per_device_train_batch_size"], given.get("gradient_accumulation_steps", 1)
-        model = setting.model.copy(SEED).to(device).train()
+        model = setup.model.copy(SEED).to(device).train()
         optimizer = torch.optim.AdamW(model.parameters(), given["learning_rate"], weight_decay=0.0, fused=True)
         rng = random.Random(SEED)
-        arguments = setting.training_arguments(parameters, Objective("eval/roc_auc", "maximize"), directory)
+        arguments = setup.training_arguments(parameters, Objective("eval/roc_auc", "maximize"), directory)
         batches = [group for _ in range(int(given["num_train_epochs"])) for group in epoch(rng, batch)]
         groups = [batches[at : at + accumulation] for at in range(0, len(batches), accumulation)]
         schedule = get_scheduler("linear", optimizer, 0, len(groups))
@@ -510,7 +510,7 @@ def summarise(results, preset, inputs, peak, model_bytes, count):
 
 
 def evaluations_of(parameters, preset):
-    from bertnado_train.arguments import convert_arguments
+    from bertnado_train.training_arguments import convert_arguments
 
     given = convert_arguments(parameters)
     batch = given["per_device_train_batch_size"] * given.get("gradient_accumulation_steps", 1)

@@ -10,8 +10,8 @@ import torch
 from bertnado_config import parse_sweep_config
 from bertnado_metrics import Objective
 from bertnado_train import DatasetError, HuggingFaceTrainer, train_trial
-from bertnado_train.arguments import convert_arguments
 from bertnado_train.parameters.training_argument_names import TrainingArgumentNames
+from bertnado_train.training_arguments import convert_arguments
 from safetensors.torch import load_file
 
 NAMES = TrainingArgumentNames()
@@ -149,8 +149,8 @@ def test_weights_that_hold_more_than_tensors_are_refused_with_a_cure_of_our_own(
     torch.save(weights | {"more": more}, model / "pytorch_model.bin", _use_new_zipfile_serialization=is_zip)
     (found,) = errors(model_name=str(model))
     assert found == (
-        f"model_name: the model {str(model)!r} cannot be loaded: its weights file holds more than tensors, which could "
-        f"run code when it is read; save it as safetensors with save_pretrained where it is trusted"
+        f"model_name: the model {str(model)!r} cannot be loaded: its weights file contains more than tensors, which "
+        f"could run code when it is loaded; save it as safetensors with save_pretrained where it is trusted"
     )
     assert not (tmp_path / "ran").exists()
 
@@ -159,7 +159,7 @@ def test_weights_that_are_damaged_are_called_so(errors, model):
     (model / "model.safetensors").unlink()
     (model / "pytorch_model.bin").write_bytes(b"garbage" * 20)
     (found,) = errors(model_name=str(model))
-    assert found.endswith("its weights file is damaged, or none that torch.save wrote; fetch or save it again")
+    assert found.endswith("its weights file is damaged, or not one that torch.save wrote; fetch or save it again")
 
 
 def test_weights_in_the_older_format_are_read_where_they_are_tensors_alone(errors, model):
@@ -182,8 +182,8 @@ def test_a_kernel_on_the_hub_needs_leave(errors, model, key, value):
     (found,) = errors(model_name=with_config(model, **{key: value}))
     named = value if isinstance(value, str) else "somebody/kernel"
     assert found == (
-        f"model_name: the model {str(model)!r} cannot be used: its config.json must give {key} a name of transformers' "
-        f"own, got the kernel {named!r} on the hub; take it out, or look at that code and add --trust-remote-code"
+        f"model_name: the model {str(model)!r} cannot be used: its {key} in config.json must be part of "
+        f"transformers, got the kernel {named!r} on the hub; remove it, or read that code and add --trust-remote-code"
     )
 
 
@@ -206,7 +206,7 @@ def test_an_attention_of_transformers_itself_needs_none(errors, model, value):
 def test_code_in_another_repository_needs_leave_too(errors, model):
     elsewhere = {"AutoConfig": "somebody/else--code.OwnConfig"}
     (found,) = errors(model_name=with_config(model, model_type="own", auto_map=elsewhere))
-    assert "comes with code of its own, which runs only if you allow it" in found
+    assert "requires custom code, which runs only if you allow it" in found
 
 
 def test_a_kind_that_transformers_knows_runs_none_of_it(errors, model):
@@ -216,7 +216,7 @@ def test_a_kind_that_transformers_knows_runs_none_of_it(errors, model):
 
 def test_a_config_of_a_billion_layers_is_refused_before_they_are_made(errors, model):
     (found,) = errors(model_name=with_config(model, num_hidden_layers=10**9))
-    assert "its config.json must have a num_hidden_layers of at most 10,000, got 1,000,000,000; fetch" in found
+    assert "its num_hidden_layers in config.json must be at most 10,000, got 1,000,000,000; fetch" in found
 
 
 def test_a_key_that_is_there_twice_is_for_transformers_to_judge(errors, model):
@@ -267,7 +267,7 @@ def test_a_dataset_with_a_pipe_in_it_keeps_nobody_waiting(errors, dataset, name)
 def test_nor_does_one_in_its_place(errors, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (found,) = errors(dataset=str(tmp_path / "pipe"))
-    assert "holds no dataset; a DatasetDict is needed" in found
+    assert "must be a DatasetDict on disk, but contains no dataset; write it with" in found
 
 
 @pytest.mark.parametrize("name", ["dataset_dict.json", "train/state.json"])

@@ -4,7 +4,7 @@ from support.modules import import_every_module
 
 
 def test_every_module_can_be_imported():
-    assert "bertnado_train.final" in import_every_module("bertnado_train")
+    assert "bertnado_train.final_model" in import_every_module("bertnado_train")
 
 
 def test_every_public_name_exists():

@@ -7,10 +7,11 @@ import pytest
 import torch
 from bertnado_metrics import Objective, compute_metrics, get_task
 from bertnado_train import DivergedError, HuggingFaceTrainer, TrainingInputs
-from bertnado_train.encoded import CutToLongest
-from bertnado_train.loop import TaskTrainer
-from bertnado_train.loss import TaskLoss
-from bertnado_train.trial import SilentReport, open_setting, run_trial
+from bertnado_train.encoded_split import PadToLongest
+from bertnado_train.task_loss import TaskLoss
+from bertnado_train.task_trainer import TaskTrainer
+from bertnado_train.training_setup import open_training_setup
+from bertnado_train.trial import SilentReport, run_trial
 from transformers import AutoModel, AutoModelForSequenceClassification, set_seed
 
 AUC = Objective("eval/roc_auc", "maximize")
@@ -20,18 +21,18 @@ WIDTH = 256
 
 
 @pytest.fixture
-def setting(model_dir, dataset_dir):
+def setup(model_dir, dataset_dir):
     """What the trials of these tests share, computed in fp32."""
-    return open_setting(TrainingInputs(model_name=str(model_dir), dataset=dataset_dir, precision="fp32"))
+    return open_training_setup(TrainingInputs(model_name=str(model_dir), dataset=dataset_dir, precision="fp32"))
 
 
 @pytest.fixture
-def evaluate(setting, tmp_path):
+def evaluate(setup, tmp_path):
     """Evaluate the model that a trial starts from."""
 
     def run(split, **parameters):
-        arguments = setting.training_arguments(parameters, AUC, tmp_path)
-        return TaskTrainer(setting.model.copy(0), arguments, setting.task, None, split, split).evaluate()
+        arguments = setup.training_arguments(parameters, AUC, tmp_path)
+        return TaskTrainer(setup.model.copy(0), arguments, setup.task, None, split, split).evaluate()
 
     return run
 
@@ -54,11 +55,11 @@ def logits_of(model, batch):
 
 
 @pytest.mark.parametrize("multiple", [1, 8])
-def test_logits_and_loss_of_a_cut_batch_are_those_of_the_padded_one(setting, multiple):
-    split = setting.dataset.splits["validation"]
+def test_logits_and_loss_of_a_cut_batch_are_those_of_the_padded_one(setup, multiple):
+    split = setup.dataset.splits["validation"]
     rows = split.__getitems__(range(16))
-    model, loss = setting.model.copy(0), TaskLoss(get_task(BINARY), None)
-    cut, whole = CutToLongest(0, multiple)(rows), padded(rows)
+    model, loss = setup.model.copy(0), TaskLoss(get_task(BINARY), None)
+    cut, whole = PadToLongest(0, multiple)(rows), padded(rows)
     assert cut["input_ids"].shape[1] < WIDTH / 3
     ours, theirs = logits_of(model, cut), logits_of(model, whole)
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
@@ -67,31 +68,31 @@ def test_logits_and_loss_of_a_cut_batch_are_those_of_the_padded_one(setting, mul
 
 
 @pytest.mark.parametrize("batch", [1, 7, 64])
-def test_metrics_of_sorted_and_cut_rows_are_those_of_padded_rows_in_their_order(setting, evaluate, batch):
-    split = setting.dataset.splits["validation"]
+def test_metrics_of_sorted_and_cut_rows_are_those_of_padded_rows_in_their_order(setup, evaluate, batch):
+    split = setup.dataset.splits["validation"]
     numbers = evaluate(split, per_device_eval_batch_size=batch)
-    logits = logits_of(setting.model.copy(0), padded(split)).numpy()
+    logits = logits_of(setup.model.copy(0), padded(split)).numpy()
     expected = compute_metrics(BINARY, logits, split.labels)
     assert {name: numbers[f"eval_{name}"] for name in expected} == pytest.approx(expected, abs=1e-4)
 
 
-def test_metrics_are_identical_where_the_batches_are(setting, evaluate):
-    lengths = setting.dataset.splits["validation"].lengths
+def test_metrics_are_identical_where_the_batches_are(setup, evaluate):
+    lengths = setup.dataset.splits["validation"].lengths
     rows = np.flatnonzero(lengths == np.bincount(lengths).argmax())
-    split = setting.dataset.splits["validation"].__getitems__(rows)
-    logits = logits_of(setting.model.copy(0), CutToLongest(0)(split)).numpy()
+    split = setup.dataset.splits["validation"].__getitems__(rows)
+    logits = logits_of(setup.model.copy(0), PadToLongest(0)(split)).numpy()
     numbers = evaluate(split)
     expected = compute_metrics(BINARY, logits, split.labels)
     numbers = {name: numbers[f"eval_{name}"] for name in expected}
     assert numbers == pytest.approx(expected, abs=0, rel=0, nan_ok=True)
 
 
-def test_predictions_come_back_in_the_order_of_the_rows(setting, tmp_path):
-    result, trainer = run_trial(setting, QUICK, SilentReport(tmp_path, AUC), tmp_path / "checkpoint")
-    test = setting.dataset.splits["test"]
+def test_predictions_come_back_in_the_order_of_the_rows(setup, tmp_path):
+    result, trainer = run_trial(setup, QUICK, SilentReport(tmp_path, AUC), tmp_path / "checkpoint")
+    test = setup.dataset.splits["test"]
     predicted = trainer.predict(test)
     model = AutoModelForSequenceClassification.from_pretrained(result.checkpoint)
-    expected = logits_of(model, CutToLongest(0)(test)).numpy()
+    expected = logits_of(model, PadToLongest(0)(test)).numpy()
     np.testing.assert_allclose(predicted.predictions, expected, atol=1e-5)
     np.testing.assert_array_equal(predicted.label_ids, test.labels)
 
@@ -135,37 +136,37 @@ class TestTrialsOfOneWorker:
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_copy_is_the_model_as_it_would_be_read(setting, model_dir, seed):
+def test_a_copy_is_the_model_as_it_would_be_read(setup, model_dir, seed):
     set_seed(seed)
     read = AutoModelForSequenceClassification.from_pretrained(model_dir, num_labels=1).state_dict()
-    copied = setting.model.copy(seed).state_dict()
+    copied = setup.model.copy(seed).state_dict()
     assert copied.keys() == read.keys()
     assert all(torch.equal(copied[name], read[name]) for name in read)
 
 
-def test_training_a_copy_leaves_the_model_alone(setting):
-    before = {name: weight.clone() for name, weight in setting.model.weights.items()}
-    copied = setting.model.copy(0)
+def test_training_a_copy_leaves_the_model_alone(setup):
+    before = {name: weight.clone() for name, weight in setup.model.weights.items()}
+    copied = setup.model.copy(0)
     with torch.no_grad():
         for weight in copied.parameters():
             weight.add_(1.0)
-    assert all(torch.equal(before[name], weight) for name, weight in setting.model.weights.items())
+    assert all(torch.equal(before[name], weight) for name, weight in setup.model.weights.items())
 
 
 def test_a_model_that_is_stored_in_half_precision_is_trained_in_fp32(model_dir, dataset_dir, tmp_path):
     AutoModel.from_pretrained(model_dir, dtype=torch.bfloat16).save_pretrained(tmp_path / "model")
     shutil.copy(model_dir / "tokenizer.json", tmp_path / "model")
     shutil.copy(model_dir / "tokenizer_config.json", tmp_path / "model")
-    setting = open_setting(TrainingInputs(model_name=str(tmp_path / "model"), dataset=dataset_dir))
-    assert {weight.dtype for weight in setting.model.copy(0).parameters()} == {torch.float32}
+    setup = open_training_setup(TrainingInputs(model_name=str(tmp_path / "model"), dataset=dataset_dir))
+    assert {weight.dtype for weight in setup.model.copy(0).parameters()} == {torch.float32}
 
 
-def test_grouping_by_length_makes_batches_of_like_lengths(setting, tmp_path):
-    rows = setting.dataset.splits["train"]
+def test_grouping_by_length_makes_batches_of_like_lengths(setup, tmp_path):
+    rows = setup.dataset.splits["train"]
 
     def widths(**parameters):
-        arguments = setting.training_arguments({"per_device_train_batch_size": 8, **parameters}, AUC, tmp_path)
-        trainer = TaskTrainer(setting.model.copy(0), arguments, setting.task, None, rows, rows)
+        arguments = setup.training_arguments({"per_device_train_batch_size": 8, **parameters}, AUC, tmp_path)
+        trainer = TaskTrainer(setup.model.copy(0), arguments, setup.task, None, rows, rows)
         return [batch["input_ids"].shape[1] for batch in trainer.get_train_dataloader()]
 
     grouped, mixed = widths(group_by_length=True), widths()

@@ -2,14 +2,14 @@
 
 from bertnado_config import Precision, TrainingInputs
 
-from .arguments import convert_arguments
-from .checks import SweepPlan
-from .final import FinalModel, train_model
-from .loop import DivergedError
-from .memory import OutOfMemoryError
+from .batch_size_limit import OutOfMemoryError
+from .best_checkpoint import DivergedError
+from .dataset_splits import DatasetError
+from .final_model import FinalModel, train_model
+from .huggingface_trainer import HuggingFaceTrainer
 from .parameters.namespaces import override_parameters
-from .prepared import DatasetError
-from .trainer import HuggingFaceTrainer
+from .sweep_plan import SweepPlan
+from .training_arguments import convert_arguments
 from .trial import train_trial
 
 __all__ = [

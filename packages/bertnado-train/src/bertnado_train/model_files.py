@@ -1,4 +1,4 @@
-"""What a model's files may make transformers wait for, fetch or run, found before it reads them."""
+"""Files of a model that would make transformers block, run foreign code or fill the memory, found beforehand."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _KERNEL_KEYS = frozenset(
 )
 _LAYERS = re.compile(r"(layers|\bn_layer|num_layer)$")
 _MOST_LAYERS = 10_000
-"""Of a model; each is an object in memory before any weight is read."""
+"""Each layer is an object in memory before any weight is loaded."""
 
 
 def model_name_problem(model_name: str) -> str | None:
-    """Say why no model can have that name, `must ..., got ...; ...`; `None` where one may."""
+    """Return why no model can have that name (`must ..., got ...`), or `None` if one can."""
     return path_problem(model_name, "a directory or a model on the hub")
 
 
 def require_readable_files(model_name: str) -> None:
-    """Refuse a directory in which something would keep a reader waiting, or that no reader gets to the end of.
+    """Refuse a directory with a file that would block its reader or has no end.
 
     Raises:
-        ValueError: A named pipe, a device, ... lies there, or its `config.json` is broken.
-        OSError: It cannot be looked into.
+        ValueError: It contains a named pipe, a device, ..., or its `config.json` is damaged.
+        OSError: It cannot be listed.
     """
     directory = Path(model_name)
     if not directory.is_dir():
@@ -50,37 +50,35 @@ def _read_config(file: Path) -> Any:
         return read_json(file)
     except InvalidInputError as error:
         problems = [str(problem) for problem in error.problems if "is declared twice" not in problem.message]
-        if not problems:  # transformers reads those
+        if not problems:  # transformers accepts a key that is declared twice
             return {}
         raise ValueError(f"{file.name}: {problems[0].split(';')[0]}") from None
 
 
 def foreign_code_problem(config: dict[str, Any]) -> str | None:
-    """Say by which value a `config.json` would have code fetched and run that is not part of transformers."""
-    for key, value in _values(config):
+    """Return which value of a `config.json` would download and run code that is not part of transformers."""
+    for key, value in _nested_values(config):
         if key in _KERNEL_KEYS:
             named = list(value.values()) if isinstance(value, dict) else [value]
             kernel = next((name for name in named if isinstance(name, str) and "/" in name), None)
             if kernel:
-                return (
-                    f"its config.json must give {key} a name of transformers' own, got the kernel {kernel!r} on the hub"
-                )
+                return f"its {key} in config.json must be part of transformers, got the kernel {kernel!r} on the hub"
     return None
 
 
 def oversize_problem(config: dict[str, Any]) -> str | None:
-    """Say which number of a `config.json` would fill the memory with layers."""
-    for key, value in _values(config):
+    """Return which number of a `config.json` would fill the memory with layers."""
+    for key, value in _nested_values(config):
         if _LAYERS.search(key) and isinstance(value, int) and value > _MOST_LAYERS:
-            return f"its config.json must have a {key} of at most {_MOST_LAYERS:,}, got {value:,}"
+            return f"its {key} in config.json must be at most {_MOST_LAYERS:,}, got {value:,}"
     return None
 
 
-def _values(content: Any) -> Iterator[tuple[str, Any]]:
+def _nested_values(content: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(content, dict):
         for key, value in content.items():
             yield str(key), value
-            yield from _values(value)
+            yield from _nested_values(value)
     elif isinstance(content, list):
         for item in content:
-            yield from _values(item)
+            yield from _nested_values(item)

@@ -1,4 +1,4 @@
-"""Simulated DNA and a small model: enough to try everything without any download."""
+"""Simulated DNA and a small model, for trying everything without a download."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from tokenizers import Tokenizer, models, processors, trainers
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast, set_seed
 
-from .model import without_bars
-from .prepared import TEST, TRAIN, VALIDATION
+from .dataset_splits import TEST, TRAIN, VALIDATION
+from .stored_model import hide_progress_bars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 
 BASES = "ACGT"
 MOTIF = "CCACTAGGTGGC"
-"""The consensus of the planted binding site, made up for this purpose."""
+"""The consensus of the planted binding site, invented for this purpose."""
 CONSERVATION = 0.9
-"""How likely a base of a planted site is kept; otherwise it is drawn anew."""
+"""The probability that a base of a planted site is kept; otherwise it is drawn at random."""
 
 _SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _SPLIT_SIZES = {TRAIN: 2400, VALIDATION: 600, TEST: 600}
 
 
 def simulate_sequences(rows: int, rng: np.random.Generator) -> tuple[list[str], NDArray[np.int64]]:
-    """Simulate DNA of 100 to 160 base pairs, half of it with binding sites.
+    """Simulate DNA sequences of 100 to 160 base pairs, about half of them with binding sites.
 
-    A positive sequence holds one to three degenerate copies of `MOTIF` at random places. A negative one holds the
-    same, their bases shuffled, so that neither length nor base composition tells the two apart.
+    A positive sequence contains one to three degenerate copies of `MOTIF` at random positions. A negative one contains
+    the same with their bases shuffled, so that neither length nor base composition separates the classes.
 
     Args:
-        rows: How many sequences, at least 1.
-        rng: Where the randomness comes from.
+        rows: The number of sequences, at least 1.
+        rng: The source of randomness.
 
     Returns:
-        The sequences, and their labels, 0 or 1: shape (rows,).
+        The sequences and their labels, 0 or 1, of shape (rows,).
     """
     labels = rng.integers(0, 2, rows)
     return [_simulate_sequence(bool(label), rng) for label in labels], labels
@@ -49,12 +49,12 @@ def write_dataset(directory: Path | str, *, seed: int = 42, random_labels: bool 
     """Write a simulated `DatasetDict` (2400, 600 and 600 rows of `sequence` and `labels`) to `directory`.
 
     Args:
-        directory: Where it goes.
-        seed: Decides every base of it.
-        random_labels: Shuffle the labels, so that there is nothing to learn: a control.
+        directory: The directory of the dataset.
+        seed: Seed of the simulation.
+        random_labels: Shuffle the labels, so that nothing can be learnt: a control.
 
     Returns:
-        The sequences of the training split, for a tokenizer to learn from.
+        The sequences of the training split, to train a tokenizer on.
     """
     rng = np.random.default_rng(seed)
     splits = datasets.DatasetDict()
@@ -68,12 +68,12 @@ def write_dataset(directory: Path | str, *, seed: int = 42, random_labels: bool 
 
 
 def write_model(directory: Path | str, sequences: Iterable[str], *, seed: int = 42) -> None:
-    """Write an untrained BERT of 2 layers, without a classification head, and its byte-pair tokenizer.
+    """Write an untrained BERT of 2 layers without a classification head, and its byte-pair tokenizer of 160 tokens.
 
     Args:
-        directory: Where both go, as `from_pretrained` reads them.
-        sequences: What the tokenizer learns its 160 tokens from.
-        seed: Decides the model's initial weights.
+        directory: The directory of both, for `from_pretrained`.
+        sequences: The sequences to train the tokenizer on.
+        seed: Seed of the model's initial weights.
     """
     tokenizer = _train_tokenizer(sequences)
     tokenizer.save_pretrained(str(directory))
@@ -89,7 +89,7 @@ def write_model(directory: Path | str, sequences: Iterable[str], *, seed: int = 
         attention_probs_dropout_prob=0.05,
         pad_token_id=_SPECIAL_TOKENS.index("[PAD]"),
     )
-    with without_bars():
+    with hide_progress_bars():
         BertForMaskedLM(config).save_pretrained(str(directory))
 
 
@@ -107,7 +107,7 @@ def _simulate_sequence(positive: bool, rng: np.random.Generator) -> str:
 
 
 def _train_tokenizer(sequences: Iterable[str]) -> PreTrainedTokenizerFast:
-    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))  # noqa: S106  (the name of a token, no secret)
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))  # noqa: S106  (the name of a token, not a secret)
     tokenizer.train_from_iterator(
         sequences,
         trainers.BpeTrainer(vocab_size=160, special_tokens=list(_SPECIAL_TOKENS), show_progress=False),

@@ -1,4 +1,4 @@
-"""DNA sequences to token ids, once per dataset and tokenizer."""
+"""Tokenisation of DNA sequences, once per dataset and tokenizer."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _logger = logging.getLogger(__name__)
 
 
 def tokenise_split(split: datasets.Dataset, tokenizer: PreTrainedTokenizerBase) -> datasets.Dataset:
-    """Add `input_ids` and `attention_mask` for the column `sequence`, neither padded nor cut.
+    """Add `input_ids` and `attention_mask` for the column `sequence`, without padding or truncation.
 
-    The result is kept in the `datasets` library's cache directory under a hash of the sequences and of the
-    tokenizer, and read from there the next time. A cache that cannot be written costs a warning, not the run.
+    The result is cached in the cache directory of `datasets` under a hash of the sequences and the tokenizer. A cache
+    that cannot be written is a warning, not an error.
     """
 
     def encode(batch: dict[str, list[str]]) -> dict[str, Any]:
@@ -33,13 +33,13 @@ def tokenise_split(split: datasets.Dataset, tokenizer: PreTrainedTokenizerBase) 
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        _logger.warning("the tokenised sequences are not kept: %s", error)
+        _logger.warning("the tokenised sequences are not cached: %s", error)
         keep = {"keep_in_memory": True}
     return split.map(encode, batched=True, new_fingerprint=key, desc="tokenising", **keep)
 
 
 def _cache_key(split: datasets.Dataset, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Hash what decides the result: the rows, and what the tokenizer makes of text."""
+    """Hash everything that determines the result: the rows and the tokenizer."""
     digest = hashlib.blake2b(digest_size=16)
     for chunk in split.with_format("arrow")[:]["sequence"].chunks:
         for text in chunk.to_pylist():

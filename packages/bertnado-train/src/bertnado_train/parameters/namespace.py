@@ -40,10 +40,8 @@ class ParameterNamespace(Protocol):
     A namespace that inherits from this class only has to define `names`, `knows`, `convert` and `apply`.
     """
 
-    @property
-    def names(self) -> Collection[str]:
-        """Every name that can be suggested in place of a misspelled one."""
-        ...
+    names: Collection[str]
+    """Every name that can be suggested in place of a misspelled one."""
 
     def knows(self, name: str) -> bool:
         """Return whether `name` is one of this namespace's names, in any spelling."""

@@ -117,13 +117,13 @@ def value_type(annotation: Any, *, bounds: Interval | None = None, rule: Any = N
     kinds = [kind for kind in _CONVERTING if any((get_origin(member) or member) is kind for member in members)]
     if not kinds:  # a type of a newer transformers, which judges the value itself
         return ValueType(TypeAdapter(Any), "a value")
-    converting: list[Any] = [_CONVERTING[kind][0] for kind in kinds]
-    if len(converting) > 1:  # otherwise pydantic prefers the string "true" to what it spells
-        converting = [Annotated[reduce(or_, converting), Field(union_mode="left_to_right")]]
-    extras = [extra for extra in (bounds, rule) if extra is not None]
-    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[converting[0], *extras] if extras else converting[0])
+    converting: Any = reduce(or_, (_CONVERTING[kind][0] for kind in kinds))
+    if len(kinds) > 1:  # otherwise pydantic prefers the string "true" to the bool
+        converting = Annotated[converting, Field(union_mode="left_to_right")]
+    for extra in (bounds, rule):
+        converting = converting if extra is None else Annotated[converting, extra]
     description = " or ".join(_CONVERTING[kind][1] for kind in kinds)
-    return ValueType(adapter, description, types.NoneType in members, bounds)
+    return ValueType(TypeAdapter(converting), description, types.NoneType in members, bounds)
 
 
 def choice_type(choices: Sequence[str], *, misnomers: Mapping[str, str], is_optional: bool) -> ValueType:

@@ -1,4 +1,4 @@
-"""Rows of token ids held flat in memory, without their padding, and batches cut to their longest row."""
+"""A split of a dataset as flat arrays of token ids without padding, and batches padded to their longest row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Row(TypedDict):
-    """One example, without padding at its end."""
+    """One row, without padding at its end."""
 
     input_ids: NDArray[np.int32]
     attention_mask: NDArray[np.uint8]
@@ -25,17 +25,14 @@ class Row(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class EncodedSplit(Dataset[Row]):
-    """One split of a dataset as token ids.
-
-    Padding at the end of a row is dropped when the split is made: a row is as long as its last real token.
-    """
+    """One split of a dataset as token ids, without the padding at the end of its rows."""
 
     tokens: NDArray[np.int32]
-    """The rows' token ids, one row after the other: shape (tokens,)."""
+    """The token ids of all rows, concatenated: shape (tokens,)."""
     mask: NDArray[np.uint8]
-    """1 where the model attends to the token: shape (tokens,)."""
+    """1 for each token that the model attends to, otherwise 0: shape (tokens,)."""
     starts: NDArray[np.int64]
-    """Where each row starts in `tokens`, and where the last one ends: shape (rows + 1,)."""
+    """The offset of each row in `tokens`, and the end of the last one: shape (rows + 1,)."""
     labels: NDArray[np.float32] | NDArray[np.int64]
     """Shape (rows,), or (rows, labels) for a multilabel task."""
 
@@ -50,10 +47,10 @@ class EncodedSplit(Dataset[Row]):
         """Drop the padding at the end of each row.
 
         Args:
-            tokens: The stored rows, one after the other: shape (stored tokens,).
-            mask: The stored attention mask: shape (stored tokens,).
+            tokens: The stored rows, concatenated: shape (stored tokens,).
+            mask: The stored attention masks, concatenated: shape (stored tokens,).
             lengths: The stored length of each row: shape (rows,).
-            labels: One label, or one row of labels, for each row.
+            labels: One label, or one row of labels, per row.
         """
         row = np.repeat(np.arange(len(lengths)), lengths)
         position = np.arange(len(tokens)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -76,7 +73,7 @@ class EncodedSplit(Dataset[Row]):
         }
 
     def __getitems__(self, indices: Sequence[int]) -> EncodedSplit:
-        """The rows at `indices`, in that order: what a `DataLoader` hands to its collator as one batch."""
+        """Return the rows at `indices`, in that order. A `DataLoader` passes them to its collator as one batch."""
         chosen = np.asarray(indices)
         lengths = self.lengths[chosen]
         starts = np.concatenate([[0], np.cumsum(lengths)])
@@ -85,24 +82,24 @@ class EncodedSplit(Dataset[Row]):
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Tokens in each row, padding left out: shape (rows,)."""
+        """The number of tokens in each row, without padding: shape (rows,)."""
         return np.diff(self.starts)
 
     @property
     def longest_first(self) -> NDArray[np.int64]:
-        """The rows' numbers by length, the longest first; rows of one length keep their order: shape (rows,)."""
+        """The indices of the rows, longest row first, equally long rows in their order: shape (rows,)."""
         return np.argsort(-self.lengths, kind="stable")
 
 
 @dataclass(frozen=True)
-class CutToLongest:
-    """Collate rows into a batch that is as wide as its longest row."""
+class PadToLongest:
+    """Collates rows into a batch that is as wide as its longest row."""
 
     pad_token_id: int
     multiple: int = 1
-    """What the width is rounded up to a multiple of."""
+    """The width is rounded up to a multiple of this."""
     limit: int | None = None
-    """How wide a batch may become by rounding: the model's positions; `None` where it has no limit."""
+    """The largest width that rounding may lead to: the positions of the model, `None` if it has no limit."""
 
     def __call__(self, rows: EncodedSplit) -> dict[str, torch.Tensor]:
         """Stack `rows` into `input_ids` and `attention_mask` (batch, tokens) and `labels` (batch, ...)."""

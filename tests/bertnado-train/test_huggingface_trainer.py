@@ -120,14 +120,15 @@ def test_all_mistakes_are_found_at_once(trainer):
 
 def test_managed_names_are_a_single_warning(trainer):
     found = warnings(trainer(), sweep(**GOOD, save_steps=100, output_dir="x", load_best_model_at_end=True))
-    assert found == ["parameters: ignored, because BertNado decides it: load_best_model_at_end, output_dir, save_steps"]
+    names = "load_best_model_at_end, output_dir, save_steps"
+    assert found == [f"parameters: ignored, because BertNado sets them itself: {names}"]
 
 
 def test_a_plan_with_a_single_evaluation_is_a_warning(trainer):
     found = warnings(trainer(), sweep(**GOOD, eval_steps=100))
     assert found == [
         (
-            "parameters.eval_steps: every trial has a single evaluation, so its best checkpoint is its last; "
+            "parameters.eval_steps: every trial has a single evaluation, so the best checkpoint is the last; "
             "evaluate more often (the shortest trial has 6 steps)"
         )
     ]
@@ -137,8 +138,8 @@ def test_a_min_iter_that_is_never_reached_is_a_warning(trainer):
     config = sweep({"type": "hyperband", "min_iter": 5}, **GOOD, eval_steps=3)
     assert warnings(trainer(), config) == [
         (
-            "early_terminate.min_iter: it is 5, but no trial has more than 4 evaluations, so none is ever stopped "
-            "early; lower it or evaluate more often"
+            "early_terminate.min_iter: no trial has 5 evaluations (the most is 4), so none would be stopped early; "
+            "lower it or evaluate more often"
         )
     ]
 
@@ -212,8 +213,8 @@ def test_a_validation_split_without_both_classes_is_an_error(trainer, write_data
     found = errors(trainer(dataset=write_dataset(**splits)), sweep(**GOOD))
     assert found == [
         (
-            "dataset: validation: eval/roc_auc is not defined for its 40 rows, whose labels are all 1.0; "
-            "choose the split anew, stratified by label, or another metric"
+            "dataset: validation: eval/roc_auc is undefined for its 40 rows, whose labels are all 1.0; "
+            "split the dataset again, stratified by label, or choose another metric"
         )
     ]
 
@@ -224,7 +225,7 @@ def test_a_training_split_of_one_class_is_an_error(trainer, write_dataset, seque
     assert errors(trainer(dataset=write_dataset(**splits)), sweep(**GOOD)) == [
         (
             "dataset: train: all 96 rows have the label 1, so there is nothing to learn; "
-            "choose the splits anew, stratified by label"
+            "split the dataset again, stratified by label"
         )
     ]
 
@@ -239,7 +240,7 @@ def test_sequences_that_the_tokenizer_does_not_know_are_an_error(trainer, write_
 def test_token_ids_beyond_the_vocabulary_are_an_error(trainer, write_dataset):
     columns = {"input_ids": [[5, 6], [7, 900]], "attention_mask": [[1, 1], [1, 1]], "labels": [0, 1]}
     found = errors(trainer(dataset=write_dataset(train=columns, validation=columns)), sweep(**GOOD))
-    assert found[0].startswith("dataset: train: token id 900 is beyond the model's vocabulary of 160; prepare the")
+    assert found[0].startswith("dataset: train: token id 900 is outside the model's vocabulary of 160; prepare the")
 
 
 def test_rows_beyond_the_models_positions_are_an_error(trainer, write_dataset):
@@ -249,7 +250,7 @@ def test_rows_beyond_the_models_positions_are_an_error(trainer, write_dataset):
     assert found == [
         (
             "dataset: train: 1 of 2 rows are longer than the model's 256 positions, the longest has 300 tokens; "
-            "cut the sequences, or tokenise with truncation=True, max_length=256"
+            "shorten the sequences, or tokenise with truncation=True, max_length=256"
         )
     ]
 
@@ -277,9 +278,9 @@ def test_a_path_without_a_model_is_an_error_with_the_nearest_one(trainer, model_
     (tmp_path / "notes.txt").write_text("no model")
     monkeypatch.chdir(tmp_path)
     ends = {
-        "./modle": "there is no such directory; did you mean the directory 'model'? give one that holds a model, ",
-        "notes.txt": "that is a file; give the directory that it lies in",
-        ".": "the directory holds no config.json; give one that save_pretrained wrote",
+        "./modle": "there is no such directory; did you mean the directory 'model'? pass one that holds a model, ",
+        "notes.txt": "it is a file; pass the directory that contains it",
+        ".": "the directory has no config.json; pass one that save_pretrained wrote",
     }
     for name, end in ends.items():
         (found,) = errors(trainer(model_name=name), sweep(**GOOD))
@@ -290,7 +291,10 @@ def test_a_path_without_a_model_is_an_error_with_the_nearest_one(trainer, model_
     ("weights", "message"),
     [
         (b"cut off", "fetch or save it again"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "model.safetensors only points at the file that is meant"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "model.safetensors is a Git LFS pointer, not the file",
+        ),
     ],
 )
 def test_damaged_weights_are_an_error(trainer, model_dir, tmp_path, weights, message):
@@ -303,8 +307,8 @@ def test_damaged_weights_are_an_error(trainer, model_dir, tmp_path, weights, mes
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ('"hidden_size": 64', '"hidden_size": 32', "is stored in the shape (64,), and its config.json means (32,)"),
-        ('"model_type": "bert"', '"model_type": "roberta"', "none of its weights is one of a roberta model"),
+        ('"hidden_size": 64', '"hidden_size": 32', "is stored with shape (64,), but its config.json requires (32,)"),
+        ('"model_type": "bert"', '"model_type": "roberta"', "none of its weights belongs to a roberta model"),
     ],
 )
 def test_weights_that_are_not_of_this_model_are_an_error(trainer, model_dir, tmp_path, before, after, message):
@@ -317,7 +321,7 @@ def test_weights_that_are_not_of_this_model_are_an_error(trainer, model_dir, tmp
 def test_a_model_without_a_tokenizer_is_an_error_where_one_is_needed(trainer, model_dir, tmp_path, write_dataset):
     directory = shutil.copytree(model_dir, tmp_path / "model", ignore=shutil.ignore_patterns("tokenizer*"))
     (found,) = errors(trainer(model_name=str(directory)), sweep(**GOOD))
-    assert "comes without a tokenizer; save one beside it" in found
+    assert "has no tokenizer; save one in its directory" in found
     columns = {"input_ids": [[5, 6], [7, 8]], "labels": [0, 1]}
     with_tokens = write_dataset(train=columns, validation=columns)
     assert errors(trainer(model_name=str(directory), dataset=with_tokens), sweep(**GOOD)) == []
@@ -326,7 +330,7 @@ def test_a_model_without_a_tokenizer_is_an_error_where_one_is_needed(trainer, mo
 @pytest.mark.skipif(torch.cuda.is_available(), reason="fp16 is fine with a GPU")
 def test_fp16_in_the_file_without_a_gpu_is_an_error(trainer):
     (found,) = errors(trainer(), sweep(**GOOD, fp16=True))
-    assert found.startswith("parameters: fp16: it needs a GPU, and this trial would train without one")
+    assert found.startswith("parameters: fp16 requires a GPU, and this trial would train without one")
 
 
 def test_what_transformers_cannot_make_arguments_of_is_an_error(trainer):
@@ -341,7 +345,7 @@ def test_a_model_with_code_of_its_own_needs_leave(trainer, model_dir, tmp_path):
         config.replace('"model_type": "bert"', '"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}')
     )
     (found,) = errors(trainer(model_name=str(directory)), sweep(**GOOD))
-    assert "comes with code of its own" in found
+    assert "requires custom code" in found
     assert "--trust-remote-code" in found
 
 
@@ -364,8 +368,8 @@ class TestGroupingByLength:
     def test_batches_of_one_kind_are_warned_of(self, trainer, dataset):
         grouping = sweep(group_by_length=True, per_device_train_batch_size=8, epochs=9)
         [warning] = warnings(trainer(dataset=dataset(peaks_are_longer=True)), grouping)
-        assert "length goes with the label here: in batches of 8 rows of like length" in warning
-        assert "leave grouping by length out" in warning
+        assert "labels depend on length here: in batches of 8 rows of similar length" in warning
+        assert "do not group by length" in warning
 
     def test_nothing_is_said_where_length_says_nothing_or_nobody_asks_for_it(self, trainer, dataset):
         grouping = sweep(group_by_length=True, per_device_train_batch_size=8, epochs=9)
@@ -380,16 +384,16 @@ class TestPrecision:
 
     def test_a_precision_and_a_file_that_decides_it_contradict_each_other(self, trainer):
         [error] = errors(trainer(precision="fp32"), sweep(bf16={"values": [True, False]}, **GOOD))
-        assert error == ("precision: --precision fp32 and the sweep file's bf16 both decide it; keep one of them")
+        assert error == ("precision: --precision fp32 and the sweep file's bf16 both set it; keep one of them")
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is at hand")
     def test_fp16_needs_a_gpu(self, trainer):
         [error] = errors(trainer(precision="fp16"), sweep(**GOOD))
-        assert error == "precision: fp16 needs a GPU, and none is visible here; use auto, fp32 or bf16"
+        assert error == "precision: fp16 requires a GPU, and none is visible here; use auto, fp32 or bf16"
 
     def test_another_word_is_refused(self, trainer):
         [error] = errors(trainer(precision="int8"), sweep(**GOOD))
-        assert error == "precision: 'int8' is no precision; auto, fp32, bf16, fp16 are"
+        assert error == "precision: unknown precision 'int8'; choose from auto, fp32, bf16, fp16"
 
     def test_bf16_trains_on_the_cpu_as_well(self, trainer, tmp_path):
         session = trainer(precision="bf16").open()

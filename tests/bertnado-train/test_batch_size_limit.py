@@ -4,7 +4,8 @@ import pytest
 import torch
 from bertnado_metrics import Objective
 from bertnado_train import HuggingFaceTrainer, OutOfMemoryError, TrainingInputs
-from bertnado_train.trial import SilentReport, open_setting, run_trial
+from bertnado_train.training_setup import open_training_setup
+from bertnado_train.trial import SilentReport, run_trial
 from transformers import BertForSequenceClassification
 
 AUC = Objective("eval/roc_auc", "maximize")
@@ -110,9 +111,9 @@ def test_a_trial_that_begins_anew_says_so_and_its_history_is_that_of_the_last_ti
             self.begun.append(details["arguments"]["per_device_train_batch_size"])
 
     memory["train"] = 6
-    setting = open_setting(TrainingInputs(model_name=str(model_dir), dataset=dataset_dir))
+    setup = open_training_setup(TrainingInputs(model_name=str(model_dir), dataset=dataset_dir))
     report = Counting()
-    result, _ = run_trial(setting, QUICK, report, tmp_path / "checkpoint")
+    result, _ = run_trial(setup, QUICK, report, tmp_path / "checkpoint")
     assert report.begun == [24, 12, 8, 6]
     assert [row["step"] for row in result.history] == [1, 2, 3, 4]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from bertnado_train.encoded import EncodedSplit
-from bertnado_train.grouping import measure_grouping
+from bertnado_train.encoded_split import EncodedSplit
+from bertnado_train.length_grouping import measure_grouping
 
 RNG = np.random.default_rng(0)
 ROWS = 2000

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class TaskLoss:
-    """The weighted loss of a task: its sum over the label elements, divided by their number.
+    """The weighted loss of a task: the sum over the label elements, divided by their number.
 
-    Dividing by the number of label elements of the whole effective batch, and not by the sum of their weights,
+    Dividing by the number of label elements in the whole effective batch, and not by the sum of their weights,
     makes the gradient independent of how the batch is split into micro-batches.
     """
 
     def __init__(self, task: Task, class_weights: Sequence[float] | None, smoothing: float = 0.0) -> None:
-        """Make the loss of `task`.
+        """Make the loss of a task.
 
         Args:
-            task: The task whose loss it is.
-            class_weights: One weight a class, or the weight of the positive class of a binary task.
-            smoothing: Label smoothing in [0, 1): the share of each target that is spread over all classes.
+            task: The task.
+            class_weights: One weight per class, or the weight of the positive class of a binary task.
+            smoothing: Label smoothing in [0, 1): the fraction of each target that is spread over all classes.
         """
         self._task = task
         self._function = getattr(functional, task.loss.functional)
@@ -39,9 +39,9 @@ class TaskLoss:
         """Compute the loss of one micro-batch.
 
         Args:
-            outputs: What the model returned; its logits have the shape (batch, logits).
+            outputs: The outputs of the model; the logits have the shape (batch, logits).
             labels: Shape (batch,), or (batch, labels) for a multilabel task.
-            num_items_in_batch: Label elements in the effective batch; by default those of `labels`.
+            num_items_in_batch: The label elements in the effective batch; by default those in `labels`.
         """
         logits = logits_of(outputs).float()
         options: dict[str, Any] = {"reduction": "sum"}
@@ -57,5 +57,5 @@ class TaskLoss:
 
 
 def logits_of(outputs: Any) -> torch.Tensor:
-    """Return the logits of a model's outputs; models with code of their own may return a plain tuple."""
+    """Return the logits among a model's outputs; a model with custom code may return a plain tuple."""
     return outputs["logits"] if isinstance(outputs, dict) else outputs[0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from bertnado_metrics import TASKS, compute_metrics, get_task
-from bertnado_train.loss import TaskLoss
+from bertnado_train.task_loss import TaskLoss
 
 LABELS = {
     "binary_classification": lambda rng: (rng.normal(size=(12, 1)), rng.integers(0, 2, 12).astype("float32"), (3.0,)),

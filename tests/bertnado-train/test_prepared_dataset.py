@@ -4,8 +4,9 @@ import datasets
 import numpy as np
 import pytest
 from bertnado_metrics import get_task
-from bertnado_train.model import load_tokenizer
-from bertnado_train.prepared import DatasetError, open_dataset
+from bertnado_train.dataset_splits import DatasetError
+from bertnado_train.prepared_dataset import open_dataset
+from bertnado_train.pretrained import load_tokenizer
 
 BINARY = get_task("binary_classification")
 GOOD = {"input_ids": [[5, 6], [7, 8, 9]], "attention_mask": [[1, 1], [1, 1, 1]], "labels": [0, 1]}
@@ -51,7 +52,7 @@ def test_a_cache_that_cannot_be_written_costs_a_warning_only(dataset_dir, model_
     tokenizer = load_tokenizer(str(model_dir), trust_remote_code=False)
     opened = open_dataset(dataset_dir, BINARY, lambda: tokenizer, tokenizer.pad_token_id)
     assert len(opened.splits["train"]) == 96
-    assert "the tokenised sequences are not kept" in caplog.text
+    assert "the tokenised sequences are not cached" in caplog.text
 
 
 def test_the_fingerprint_tells_datasets_apart_and_not_where_they_lie(write_dataset, tmp_path):
@@ -86,20 +87,26 @@ def test_a_multiclass_task_takes_one_weight_a_class_and_names(write_dataset):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"labels": None}, "train: there is no column 'labels' among ['input_ids', 'attention_mask']; add one"),
+        ({"labels": None}, "train: must have a column 'labels', got ['input_ids', 'attention_mask']; add one"),
         (
             {"labels": None, "label": [0, 1]},
             "rename 'label' with rename_column('label', 'labels')",
         ),
-        ({"input_ids": None}, "train: a column 'input_ids' or 'sequence' is needed"),
+        ({"input_ids": None}, "train: must have a column 'input_ids' or 'sequence', got"),
         ({"input_ids": None, "seq": ["AC", "GT"]}, "rename 'seq' with rename_column('seq', 'sequence')"),
-        ({"input_ids": None, "sequence": ["AC", " "]}, "train: 1 of 2 sequences are empty (first: in row 1)"),
-        ({"input_ids": None, "sequence": [1, 2]}, "train: the column 'sequence' holds int64, not text"),
-        ({"input_ids": ["5 6", "7"]}, "the column 'input_ids' is a list of whole numbers, row 0 holds '5 6'"),
-        ({"input_ids": [[1.5, 2], [3]]}, "the column 'input_ids' is a list of whole numbers, row 0 holds [1.5, 2.0]"),
+        ({"input_ids": None, "sequence": ["AC", " "]}, "train: 1 of 2 sequences are empty, the first in row 1; drop"),
+        ({"input_ids": None, "sequence": [1, 2]}, "train: the column 'sequence' must contain strings, got int64"),
+        ({"input_ids": ["5 6", "7"]}, "the column 'input_ids' must contain lists of integers, got '5 6' in row 0"),
+        (
+            {"input_ids": [[1.5, 2], [3]]},
+            "column 'input_ids' must contain lists of integers, got [1.5, 2.0] in row 0",
+        ),
         ({"input_ids": [[1, None], [3]]}, "train: 1 numbers are missing in the column 'input_ids'"),
-        ({"input_ids": [[1, -2], [3, 4, 5]]}, "train: token id -2 is below 0"),
-        ({"attention_mask": [[-1, 1], [1]]}, "the column 'attention_mask' is a list of 0 and 1, row 0 holds [-1, 1]"),
+        ({"input_ids": [[1, -2], [3, 4, 5]]}, "train: token ids must be at least 0, got -2"),
+        (
+            {"attention_mask": [[-1, 1], [1]]},
+            "'attention_mask' must contain lists of 0 and 1, got [-1, 1] in row 0",
+        ),
         ({"labels": [0, None]}, "train: 1 rows have no value in the column 'labels'; drop them"),
         ({"labels": [0, 2]}, "train: "),
         ({"labels": ["promoter", "other"]}, "train: "),
@@ -122,38 +129,38 @@ def test_a_path_that_does_not_exist_is_refused_with_the_nearest_one(write_datase
 
 def test_a_split_alone_and_a_directory_without_a_dataset_are_refused(tmp_path):
     datasets.Dataset.from_dict(GOOD).save_to_disk(str(tmp_path / "single"))
-    with pytest.raises(DatasetError, match="holds one split alone; a DatasetDict is needed"):
+    with pytest.raises(DatasetError, match="must be a DatasetDict on disk, but contains a single split"):
         read(tmp_path / "single")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="holds no dataset; a DatasetDict is needed"):
+    with pytest.raises(DatasetError, match="must be a DatasetDict on disk, but contains no dataset"):
         read(tmp_path / "empty")
 
 
 def test_a_damaged_dataset_is_refused(write_dataset):
     path = write_dataset(train=GOOD, validation=GOOD)
     next((path / "train").glob("*.arrow")).write_bytes(b"no arrow file")
-    with pytest.raises(DatasetError, match=r"cannot be read: .*; prepare it again"):
+    with pytest.raises(DatasetError, match=r"cannot be read: .*; prepare the dataset again"):
         read(path)
 
 
 def test_a_missing_validation_split_is_refused_with_the_one_to_rename(write_dataset):
-    with pytest.raises(DatasetError, match=r"there is no 'validation' split among .*; rename 'val'"):
+    with pytest.raises(DatasetError, match=r"the dataset must have the split 'validation', got .*; rename 'val'"):
         read(write_dataset(train=GOOD, val=GOOD))
-    with pytest.raises(DatasetError, match="split some rows off"):
+    with pytest.raises(DatasetError, match="split off some rows"):
         read(write_dataset(train=GOOD))
 
 
 def test_an_empty_split_is_refused_by_its_name(write_dataset):
     nothing = {name: [] for name in GOOD}
-    with pytest.raises(DatasetError, match=r"^the 'validation' split is empty; split some rows off"):
+    with pytest.raises(DatasetError, match=r"^the 'validation' split is empty; split off some rows"):
         read(write_dataset(train=GOOD, validation=nothing))
-    with pytest.raises(DatasetError, match=r"^the 'test' split is empty; leave it out$"):
+    with pytest.raises(DatasetError, match=r"^the 'test' split is empty; remove it$"):
         read(write_dataset(train=GOOD, validation=GOOD, test=nothing))
 
 
 def test_a_file_in_the_place_of_a_dataset_is_called_one(tmp_path):
     (tmp_path / "peaks.csv").write_text("sequence,labels")
-    with pytest.raises(DatasetError, match="is a file; a DatasetDict is needed"):
+    with pytest.raises(DatasetError, match="must be a DatasetDict on disk, but is a file"):
         read(tmp_path / "peaks.csv")
 
 
@@ -166,7 +173,7 @@ def test_broken_files_beside_the_dataset_are_named_with_line_and_column(write_da
 
 def test_splits_with_another_number_of_labels_are_refused(write_dataset):
     three, two = GOOD | {"labels": [[0, 1, 1], [1, 0, 0]]}, GOOD | {"labels": [[0, 1], [1, 0]]}
-    with pytest.raises(DatasetError, match=r"^validation: its rows have 2 labels, those of train 3; give all the same"):
+    with pytest.raises(DatasetError, match=r"^validation: its rows have 2 labels, those of train 3; give all rows"):
         read(write_dataset(train=three, validation=two), get_task("multilabel_classification"))
 
 
@@ -174,8 +181,8 @@ def test_splits_with_another_number_of_labels_are_refused(write_dataset):
     ("file", "content", "message"),
     [
         ("class_weights.json", {"0": 1}, "class_weights.json: "),
-        ("class_weights.json", [1, 2], "class_weights.json: an object is needed"),
-        ("label2id.json", {"a": 0, "b": 5}, "label2id.json: the names need the numbers 0 to 1, each once"),
+        ("class_weights.json", [1, 2], "class_weights.json: must be an object"),
+        ("label2id.json", {"a": 0, "b": 5}, "label2id.json: must give a name to each number from 0 to 1"),
     ],
 )
 def test_files_beside_the_dataset_are_checked(write_dataset, file, content, message):

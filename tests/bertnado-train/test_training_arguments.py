@@ -5,13 +5,8 @@ import math
 import pytest
 import torch
 from bertnado_metrics import Objective
-from bertnado_train.arguments import (
-    differences_from_defaults,
-    effective_arguments,
-    make_training_arguments,
-    plan_steps,
-    training_steps,
-)
+from bertnado_train.schedule import training_steps, trial_schedule
+from bertnado_train.training_arguments import differences_from_defaults, effective_arguments, make_training_arguments
 
 OBJECTIVE = Objective("eval/roc_auc", "maximize")
 
@@ -48,7 +43,7 @@ def test_without_an_interval_a_trial_is_evaluated_about_20_times():
     arguments = make({"epochs": 5, "per_device_train_batch_size": 1}, rows=203)
     assert arguments.eval_strategy == "steps"
     assert arguments.eval_steps == math.ceil(1015 / 20)
-    assert plan_steps(arguments, 203).evaluations == 20
+    assert trial_schedule(arguments, 203).evaluations == 20
 
 
 def test_a_trial_of_few_steps_is_evaluated_at_each():
@@ -75,7 +70,7 @@ def test_eval_steps_implies_evaluation_by_steps_and_may_be_a_share(given, steps)
     ],
 )
 def test_steps_and_evaluations_are_known_beforehand(parameters, steps, evaluations):
-    plan = plan_steps(make(parameters), 100)
+    plan = trial_schedule(make(parameters), 100)
     assert (plan.steps, plan.evaluations) == (steps, evaluations)
 
 

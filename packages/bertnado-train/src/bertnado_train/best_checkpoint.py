@@ -1,0 +1,140 @@
+"""The best checkpoint of a trial, and the reports of its evaluations."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from bertnado_config import TrialError
+from transformers import TrainerCallback
+
+if TYPE_CHECKING:
+    from bertnado_config import Report
+    from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
+
+EVALUATION = "eval"
+"""The prefix of the metrics of an evaluation: `eval/roc_auc`, or `eval_roc_auc` in a `Trainer`."""
+
+
+class DivergedError(TrialError):
+    """The loss of a trial became NaN or infinite."""
+
+
+class BestCheckpointCallback(TrainerCallback):
+    """Reports each evaluation, and keeps the weights of the best one in host memory.
+
+    The last step is always evaluated, so that every trial has a value.
+    """
+
+    def __init__(self, report: Report, patience: int | None = None) -> None:
+        """Watch one trial.
+
+        Args:
+            report: Receives every step and evaluation; its answer may stop the trial.
+            patience: Stop after this many consecutive evaluations without an improvement; `None` for never.
+        """
+        self._objective = report.objective
+        self._report = report
+        self._patience = math.inf if patience is None else patience
+        self._evaluations_since_best = 0
+        self.value: float | None = None
+        """The objective at the best evaluation."""
+        self.step: int | None = None
+        """The optimiser step of the best evaluation."""
+        self.weights: dict[str, torch.Tensor] | None = None
+        """The weights of the best evaluation, in host memory."""
+        self.history: list[dict[str, Any]] = []
+        self.stopped = False
+        self.evaluation_seconds = 0.0
+        self.first_step_at: float | None = None
+        """When the first step began, by `time.perf_counter`."""
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Note when the first step begins."""
+        if self.first_step_at is None:
+            self.first_step_at = time.perf_counter()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Report the step; the answer may stop the trial before its next evaluation."""
+        if self._report.progress(state.global_step):
+            self.stopped = control.should_training_stop = True
+
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Evaluate the last step, whatever the interval.
+
+        This event also follows a last step within an epoch. After `on_step_end`, a trial that is evaluated by epoch
+        would be evaluated twice.
+        """
+        evaluated = self.history[-1]["step"] if self.history else None
+        if state.global_step >= state.max_steps and evaluated != state.global_step and not self.stopped:
+            control.should_evaluate = True
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Report what training logs; evaluations are reported by `on_evaluate`."""
+        if logs and "loss" in logs:
+            self._report.progress(state.global_step, {f"train/{name}": value for name, value in logs.items()})
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **given: Any,
+    ) -> None:
+        """Record and report one evaluation; keep the weights if it is the best one so far.
+
+        Raises:
+            DivergedError: The loss is NaN or infinite.
+        """
+        metrics: dict[str, float] = given["metrics"]
+        self.evaluation_seconds += metrics.get(f"{EVALUATION}_runtime", 0.0)
+        reported = reported_metrics(metrics)
+        self.history.append({"step": state.global_step, "epoch": state.epoch, **reported})
+        self._require_finite_loss(reported, state.global_step, args.learning_rate)
+        value = reported[self._objective.name]
+        self._evaluations_since_best += 1
+        if self._objective.is_better(value, self.value):
+            self.value, self.step, self._evaluations_since_best = value, state.global_step, 0
+            self._keep_weights(given["model"])
+        self.stopped = self._report(state.global_step, value, reported) or self.stopped
+        if self.stopped or self._evaluations_since_best >= self._patience:
+            control.should_training_stop = True
+
+    def _require_finite_loss(self, reported: dict[str, float], step: int, learning_rate: float) -> None:
+        loss = reported[f"{EVALUATION}/loss"]
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"the loss is {loss} after step {step}; "
+                f"the learning rate, {learning_rate:g} at its highest, is likely too high"
+            )
+
+    def _keep_weights(self, model: PreTrainedModel) -> None:
+        """Copy the weights into the same pinned memory each time: allocating it is slow."""
+        current = model.state_dict()
+        if self.weights is None:
+            pin = any(weight.is_cuda for weight in current.values())
+            self.weights = {
+                name: torch.empty_like(weight, device="cpu", pin_memory=pin) for name, weight in current.items()
+            }
+        for name, weight in current.items():
+            self.weights[name].copy_(weight)
+
+
+def reported_metrics(metrics: dict[str, float]) -> dict[str, float]:
+    """Return the metrics of a `Trainer`'s evaluation by their reported names (`eval/roc_auc`), without timings."""
+    prefix = f"{EVALUATION}_"
+    timings = ("runtime", "_per_second", "model_preparation_time")
+    return {
+        f"{EVALUATION}/{name.removeprefix(prefix)}": value
+        for name, value in metrics.items()
+        if name.startswith(prefix) and not name.endswith(timings)
+    }

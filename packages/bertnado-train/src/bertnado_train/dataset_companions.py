@@ -1,0 +1,58 @@
+"""The files beside a dataset, in its directory or next to it: `class_weights.json` and `label2id.json`."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import InvalidInputError, read_document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from bertnado_metrics import Task
+
+
+def read_class_weights(path: Path, task: Task, logits: int) -> tuple[tuple[float, ...] | None, list[str]]:
+    """Return the weights for the loss, if there is such a file, and what is wrong with them."""
+    file = _find_beside(path, "class_weights.json")
+    if file is None:
+        return None, []
+    try:
+        weights = task.class_weights_from(_read_object(file))
+    except ValueError as error:
+        return None, [f"{file}: {error}"]
+    if len(weights) != logits:
+        return None, [f"{file}: must contain {logits} weights for these labels, got {len(weights)}"]
+    return weights, []
+
+
+def read_label_names(path: Path, logits: int) -> tuple[Mapping[str, int] | None, list[str]]:
+    """Return the number of each class by its name, if there is such a file, and what is wrong with it."""
+    file = _find_beside(path, "label2id.json")
+    if file is None:
+        return None, []
+    try:
+        names = _read_object(file)
+    except ValueError as error:
+        return None, [f"{file}: {error}"]
+    classes = max(logits, 2)  # one logit separates two classes
+    if sorted(names.values(), key=str) != sorted(range(classes), key=str):
+        found = reprlib.repr(names)
+        return None, [f"{file}: must give a name to each number from 0 to {classes - 1}, got {found}"]
+    return names, []
+
+
+def _find_beside(path: Path, name: str) -> Path | None:
+    return next((file for file in (path / name, path.parent / name) if file.exists()), None)
+
+
+def _read_object(file: Path) -> Mapping[str, Any]:
+    try:
+        content = read_document(file)
+    except InvalidInputError as error:
+        raise ValueError("; ".join(map(str, error.problems))) from None
+    if not isinstance(content, dict):
+        raise ValueError(f"must be an object, {{name: value, ...}}, got {reprlib.repr(content)}")
+    return content

@@ -1,0 +1,161 @@
+"""The trainer that a sweep drives: any Hugging Face sequence classifier on a prepared dataset."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+import torch
+from bertnado_config import GPU_SHARE, Problem, TrainingInputs
+
+from .batch_size_limit import BatchSizeLimit
+from .dataset_splits import DatasetError
+from .input_checks import input_problems
+from .model_files import model_name_problem
+from .parameter_checks import parameter_problems, swept_targets
+from .precision import precision_problems
+from .prepared_dataset import dataset_name_problem, open_dataset
+from .sweep_plan import SweepPlan, plan_trials
+from .training_setup import TrainingSetup, find_task, open_training_setup
+from .trial import CHECKPOINT, run_trial
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bertnado_config import Report, SweepConfig, TrialResult
+    from bertnado_metrics import Objective, Task
+
+_BYTES_PER_WEIGHT = 4
+"""Checkpoints are written in fp32."""
+
+
+class _KeptPlan(NamedTuple):
+    """The plan of a sweep without errors."""
+
+    config: SweepConfig
+    objective: Objective
+    plan: SweepPlan
+    problems: tuple[Problem, ...]
+
+
+class HuggingFaceTrainer(TrainingInputs):
+    """Trains trials of one model on one dataset; see `bertnado_config.Trainer`.
+
+    Takes the fields of `TrainingInputs` as keywords. The dataset and the model are read when they are first needed.
+    """
+
+    def check(self, config: SweepConfig, objective: Objective) -> Sequence[Problem]:
+        """Report everything that can be known to be wrong with the model, the dataset and the parameters."""
+        return self.plan(config, objective)[1]
+
+    def plan(self, config: SweepConfig, objective: Objective) -> tuple[SweepPlan | None, list[Problem]]:
+        """Check everything, and return the plan of the trials, `None` if there are errors, with all problems.
+
+        The last plan is kept, so that a second call with an equal sweep costs nothing.
+        """
+        for kept in self._last_plan:
+            if (kept.config, kept.objective) == (config, objective):
+                return kept.plan, list(kept.problems)
+        plan, problems = self._make_plan(config, objective)
+        if plan is not None:
+            self._last_plan[:] = [_KeptPlan(config, objective, plan, tuple(problems))]
+        return plan, problems
+
+    def open(self) -> HuggingFaceSession:
+        """Return a session that shares the dataset and the model among its trials; reads them unless `check` did."""
+        share = float(os.environ.get(GPU_SHARE, 1))
+        if share < 1 and torch.cuda.is_available():
+            torch.cuda.set_per_process_memory_fraction(share)
+        return HuggingFaceSession(self._setup)
+
+    @property
+    def task(self) -> Task:
+        """The task as an object.
+
+        Raises:
+            ValueError: No task has the name `task_type`; the message lists those that exist.
+        """
+        return find_task(self.task_type)
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """The size of one trial's checkpoint on disk.
+
+        Raises:
+            ValueError: The model or the dataset cannot be read.
+        """
+        return sum(weight.numel() * _BYTES_PER_WEIGHT for weight in self._setup.model.weights.values())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the inputs alone: another process reads the dataset and the model itself."""
+        return partial(type(self), **dict(self)), ()
+
+    @cached_property
+    def _last_plan(self) -> list[_KeptPlan]:
+        """At most one plan, in a list because a frozen model cannot be assigned to."""
+        return []
+
+    @cached_property
+    def _setup(self) -> TrainingSetup:
+        return open_training_setup(self)
+
+    def _make_plan(self, config: SweepConfig, objective: Objective) -> tuple[SweepPlan | None, list[Problem]]:
+        problems = parameter_problems(config, self.task)
+        problems += precision_problems(self.precision, swept_targets(config))
+        unnamed = self._name_problems()
+        setup, more = (None, unnamed) if unnamed else self._open_setup()
+        problems += more
+        if setup is not None:
+            problems += input_problems(setup, objective, self.model_name)
+        if setup is None or any(problem.severity == "error" for problem in problems):
+            return None, problems
+        plan, more = plan_trials(config, objective, setup)
+        return plan, problems + more
+
+    def _name_problems(self) -> list[Problem]:
+        """Report an empty name, and names that no directory can have."""
+        found = {"model_name": model_name_problem(self.model_name), "dataset": dataset_name_problem(self.dataset)}
+        return [Problem(name, problem) for name, problem in found.items() if problem]
+
+    def _open_setup(self) -> tuple[TrainingSetup | None, list[Problem]]:
+        try:
+            return self._setup, []
+        except DatasetError as error:
+            return None, [Problem("dataset", problem) for problem in error.problems]
+        except ValueError as error:
+            return None, [Problem("model_name", str(error)), *self._dataset_problems_without_model()]
+
+    def _dataset_problems_without_model(self) -> list[Problem]:
+        """Report what is wrong with the dataset as far as it can be read without a tokenizer."""
+
+        def no_tokenizer() -> NoReturn:
+            raise LookupError
+
+        try:
+            open_dataset(self.dataset, self.task, no_tokenizer, None)
+        except DatasetError as error:
+            return [Problem("dataset", problem) for problem in error.problems]
+        except LookupError:
+            return []
+        return []
+
+
+class HuggingFaceSession:
+    """A dataset and a model in memory, for one trial after the other."""
+
+    def __init__(self, setup: TrainingSetup) -> None:
+        self._setup = setup
+        self._batch_size_limit = BatchSizeLimit()
+
+    def run(self, parameters: Mapping[str, Any], report: Report) -> TrialResult:
+        """Train one trial; its best checkpoint becomes `checkpoint` in the directory of the report.
+
+        Raises:
+            ValueError: A parameter cannot be used.
+            DivergedError: The loss became NaN or infinite.
+            OutOfMemoryError: Not even a batch of one row fits into memory.
+        """
+        checkpoint = report.directory / CHECKPOINT
+        result, _ = run_trial(self._setup, parameters, report, checkpoint, batch_size_limit=self._batch_size_limit)
+        return result

@@ -1,0 +1,82 @@
+"""Messages for models that transformers cannot load, each with what to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bertnado_metrics import nearest
+from huggingface_hub import is_offline_mode
+
+_HUB_NAME = re.compile(r"(\w[\w.-]*/)?\w[\w.-]*")
+
+FETCH_AGAIN = "fetch or save it again"
+
+_LFS_POINTER_START = b"version https://git-lfs"
+
+
+def loading_error(model_name: str, error: Exception) -> ValueError:
+    """Return an error that says why a model cannot be loaded and what to do, in place of that of transformers."""
+    if "trust_remote_code" in str(error):
+        return ValueError(
+            f"the model {model_name!r} requires custom code, which runs only if you allow it: "
+            f"read that code, then add --trust-remote-code"
+        )
+    return ValueError(f"the model {model_name!r} cannot be loaded: {_reason_and_cure(model_name, error)}")
+
+
+def _reason_and_cure(model_name: str, error: Exception) -> str:
+    if "weights_only" in str(error) or "Weights only" in str(error):
+        return _pickle_and_cure(str(error))
+    reason = (str(error).strip().split("\n")[0] or type(error).__name__).rstrip(".")
+    if reason.startswith("Unrecognized configuration class"):
+        return "transformers has no sequence classifier for its architecture; choose a model of DNA sequences"
+    path = Path(model_name)
+    if path.is_file():
+        return "it is a file; pass the directory that contains it"
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            return "the directory has no config.json; pass one that save_pretrained wrote"
+        pointer = next((file.name for file in sorted(path.iterdir()) if _is_lfs_pointer(file)), None)
+        if pointer:
+            return f"{pointer} is a Git LFS pointer, not the file itself; run `git lfs pull` in the directory"
+        return f"{reason}; {FETCH_AGAIN}"
+    suggestion = _nearest_model(path)
+    hint = f"did you mean the directory {suggestion!r}? " if suggestion else ""
+    if not _HUB_NAME.fullmatch(model_name):
+        return f"there is no such directory; {hint}pass one that holds a model, or a name on the Hugging Face hub"
+    fetch = f"(`hf download {model_name}`) with HF_HOME on a disk that both machines share"
+    if is_offline_mode() and "connect" in reason:
+        return (
+            f"it is not in the cache, and HF_HUB_OFFLINE forbids downloading it; {hint}pass a directory that holds a "
+            f"model, or download this one on a machine with internet access {fetch}"
+        )
+    return (
+        f"{reason}; {hint}pass a directory that holds a model, or a name on the Hugging Face hub; without internet "
+        f"access, first download it on a machine that has it {fetch}, and set HF_HUB_OFFLINE=1"
+    )
+
+
+def _pickle_and_cure(reason: str) -> str:
+    """Return why torch refuses a pickle; its own message advises to load it regardless."""
+    if "GLOBAL" in reason:
+        return (
+            "its weights file contains more than tensors, which could run code when it is loaded; "
+            "save it as safetensors with save_pretrained where it is trusted"
+        )
+    return f"its weights file is damaged, or not one that torch.save wrote; {FETCH_AGAIN}"
+
+
+def _is_lfs_pointer(file: Path) -> bool:
+    """Return whether `git clone` wrote the file in place of a large one because Git LFS is not installed."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return opened.read(len(_LFS_POINTER_START)) == _LFS_POINTER_START
+
+
+def _nearest_model(path: Path) -> str | None:
+    """Return the directory of a model whose name is similar to that of `path`."""
+    siblings = [file.parent.name for file in path.parent.glob("*/config.json")]
+    suggestion = nearest(path.name, sorted(siblings))
+    return str(path.with_name(suggestion)) if suggestion else None

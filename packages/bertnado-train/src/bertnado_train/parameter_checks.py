@@ -1,0 +1,77 @@
+"""Checks of a sweep's parameters that need neither the model nor the dataset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import Problem, parameter_label, parameter_place
+
+from .parameters.namespaces import named_values, namespace_of, target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bertnado_config import Parameter, ParameterPath, SweepConfig
+    from bertnado_metrics import Task
+
+_MOST_CHOICES = 12
+"""Of a parameter with more values, only some are tried."""
+
+
+def parameter_problems(config: SweepConfig, task: Task) -> list[Problem]:
+    """Report unknown names, values that a parameter cannot take, and parameters that contradict each other."""
+    problems: list[Problem] = []
+    place_of_target: dict[str, str] = {}
+    managed: set[str] = set()
+    for path, parameter in config.space.items():
+        place = parameter_place(path)
+        for name, value in _named_values_of(path, parameter):
+            problem = _problem_with(name, value, task) or _contradiction(name, place, place_of_target)
+            if problem:
+                problems.append(Problem(place, problem))
+                break
+            if namespace_of(name).is_managed(name):
+                managed.add(name)
+    if managed:
+        message = f"ignored, because BertNado sets them itself: {', '.join(sorted(managed))}"
+        problems.append(Problem("parameters", message, "warning"))
+    return problems
+
+
+def swept_targets(config: SweepConfig) -> set[str]:
+    """Return everything that the parameters of a sweep set, see `ParameterNamespace.target`."""
+    return {
+        target_of(name) for path, parameter in config.space.items() for name, _ in _named_values_of(path, parameter)
+    }
+
+
+def typical_values(parameter: Parameter) -> list[Any]:
+    """Return all values of a parameter with few choices, otherwise some across its range, including the ends."""
+    if parameter.choices is not None and len(parameter.choices) <= _MOST_CHOICES:
+        return list(parameter.choices)
+    return [parameter.from_unit(u) for u in (0.0, 0.25, 0.5, 0.75, 1.0)]
+
+
+def _named_values_of(path: ParameterPath, parameter: Parameter) -> Iterator[tuple[str, Any]]:
+    """Yield the names that a parameter of the sweep file stands for, with typical values."""
+    for value in typical_values(parameter):
+        yield from named_values({parameter_label(path): value})
+
+
+def _problem_with(name: str, value: Any, task: Task) -> str | None:
+    try:
+        namespace = namespace_of(name)
+        if namespace.is_managed(name):
+            return None
+        return namespace.problem_with(name, namespace.convert(name, value), task)
+    except ValueError as error:
+        return str(error)
+
+
+def _contradiction(name: str, place: str, place_of_target: dict[str, str]) -> str | None:
+    """Return how a parameter contradicts an earlier one; record its target."""
+    if namespace_of(name).is_managed(name):
+        return None
+    target = target_of(name)
+    earlier = place_of_target.setdefault(target, place)
+    return None if earlier == place else f"{earlier} sets {target!r} as well; keep one of them"

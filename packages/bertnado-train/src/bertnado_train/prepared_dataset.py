@@ -1,0 +1,131 @@
+"""A prepared dataset: read from disk, checked, and ready for training."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from bertnado_config import path_problem
+
+from .dataset_companions import read_class_weights, read_label_names
+from .dataset_rows import column_problems, encode_rows, read_labels, token_problems, width_problems
+from .dataset_splits import TRAIN, DatasetError, read_splits
+from .tokenise import tokenise_split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import datasets
+    from bertnado_metrics import Task
+    from numpy.typing import NDArray
+    from transformers import PreTrainedTokenizerBase
+
+    from .encoded_split import EncodedSplit
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A dataset in memory, as trials train on it."""
+
+    path: Path
+    splits: Mapping[str, EncodedSplit]
+    """`train`, `validation` and, optionally, `test`."""
+    logits: int
+    """The number of outputs that a model needs for these labels."""
+    class_weights: tuple[float, ...] | None
+    """From `class_weights.json`: one weight per class, or the weight of the positive class of a binary task."""
+    label2id: Mapping[str, int] | None
+    """From `label2id.json`."""
+    fingerprint: str
+    """A hash of the rows, independent of the directory."""
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The record of the dataset, ready for JSON."""
+        return {
+            "path": str(self.path),
+            "fingerprint": self.fingerprint,
+            "rows": {name: len(split) for name, split in self.splits.items()},
+            "median_tokens": int(np.median(self.splits[TRAIN].lengths)),
+            "class_weights": self.class_weights,
+        }
+
+
+def dataset_name_problem(path: Path | str) -> str | None:
+    """Return why no dataset can have that path (`must ..., got ...`), or `None` if one can."""
+    return path_problem(path, "the directory that save_to_disk wrote")
+
+
+def open_dataset(
+    path: Path | str,
+    task: Task,
+    load_tokenizer: Callable[[], PreTrainedTokenizerBase],
+    pad_token_id: int | None,
+) -> PreparedDataset:
+    """Read a Hugging Face `DatasetDict` from disk; sequences are tokenised once and cached.
+
+    Args:
+        path: The directory that `DatasetDict.save_to_disk` wrote.
+        task: The task that the labels belong to.
+        load_tokenizer: Called if a split has `sequence` and no `input_ids`.
+        pad_token_id: The token that rows without an `attention_mask` are padded with, if any.
+
+    Raises:
+        DatasetError: The dataset cannot be used; it has everything that is wrong with it.
+    """
+    problem = dataset_name_problem(path)
+    if problem:
+        raise DatasetError([f"dataset {problem}"])
+    path = Path(path)
+    stored = read_splits(path)
+    _refuse(problem for name, split in stored.items() for problem in column_problems(name, split))
+    labels = _read_task_labels(stored, task)
+    splits = _encode_splits(stored, labels, load_tokenizer, pad_token_id)
+    logits = task.logit_count(np.concatenate([split.labels for split in splits.values()]))
+    label2id, label_problems = read_label_names(path, logits)
+    class_weights, weight_problems = read_class_weights(path, task, logits)
+    _refuse(label_problems + weight_problems)
+    return PreparedDataset(path, splits, logits, class_weights, label2id, _fingerprint(splits))
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    """Raise a `DatasetError` if there are problems."""
+    found = list(problems)
+    if found:
+        raise DatasetError(found)
+
+
+def _read_task_labels(stored: Mapping[str, datasets.Dataset], task: Task) -> dict[str, NDArray[Any]]:
+    """Read the labels of each split in the type that the task's loss takes."""
+    labels = {name: read_labels(split) for name, split in stored.items()}
+    _refuse(f"{name}: {problem}" for name, read in labels.items() for problem in task.check_labels(read))
+    return {name: np.asarray(read, dtype=task.label_dtype) for name, read in labels.items()}
+
+
+def _encode_splits(
+    stored: Mapping[str, datasets.Dataset],
+    labels: Mapping[str, NDArray[Any]],
+    load_tokenizer: Callable[[], PreTrainedTokenizerBase],
+    pad_token_id: int | None,
+) -> dict[str, EncodedSplit]:
+    splits: dict[str, EncodedSplit] = {}
+    problems = width_problems(labels)
+    for name, split in stored.items():
+        tokenizer = None if "input_ids" in split.column_names else load_tokenizer()
+        tokenised = split if tokenizer is None else tokenise_split(split, tokenizer)
+        splits[name] = encode_rows(name, tokenised, labels[name], pad_token_id)
+        problems += token_problems(name, splits[name], getattr(tokenizer, "unk_token_id", None))
+    _refuse(problems)
+    return splits
+
+
+def _fingerprint(splits: Mapping[str, EncodedSplit]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name, split in splits.items():
+        digest.update(name.encode())
+        for array in (split.tokens, split.mask, split.starts, split.labels):
+            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return digest.hexdigest()

@@ -1,0 +1,149 @@
+"""A pretrained model in memory, of which each trial trains a copy."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import AutoModelForSequenceClassification, PreTrainedConfig, set_seed
+from transformers.utils import logging
+
+from .loading_errors import FETCH_AGAIN
+from .pretrained import load_pretrained
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from bertnado_metrics import Task
+    from transformers import PreTrainedModel
+
+_OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "esm", "longformer", "data2vec-text"})
+"""Model types that count positions from `pad_token_id + 1`, so that as many fewer tokens fit."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredModel:
+    """A pretrained model in memory. Each trial trains a copy."""
+
+    kind: type[PreTrainedModel]
+    config: PreTrainedConfig
+    weights: Mapping[str, torch.Tensor]
+    """The stored weights; those of a new head are not among them."""
+
+    def copy(self, seed: int) -> PreTrainedModel:
+        """Return the model that loading it again would give.
+
+        Args:
+            seed: Seed of the weights that are not stored, those of a new head.
+        """
+        set_seed(seed)
+        weights = {name: weight.clone() for name, weight in self.weights.items()}
+        with hide_progress_bars(), _hide_reports():
+            return self.kind.from_pretrained(
+                None, config=copy.deepcopy(self.config), state_dict=weights, dtype=torch.float32
+            )
+
+
+def read_model(
+    model_name: str,
+    task: Task,
+    logits: int,
+    *,
+    label2id: Mapping[str, int] | None,
+    trust_remote_code: bool,
+) -> StoredModel:
+    """Load a model with a classification head, in fp32 whatever the precision it is stored in.
+
+    Args:
+        model_name: A directory that holds a model, or the name of a model on the Hugging Face hub.
+        task: The task of the head.
+        logits: The outputs of the head, at least 1.
+        label2id: Names of the classes for the model's configuration.
+        trust_remote_code: Allow Python code that comes with the model to run.
+
+    Raises:
+        ValueError: It cannot be loaded; the message says what to do, without internet as well.
+    """
+    with hide_progress_bars():
+        model, loading = load_pretrained(
+            AutoModelForSequenceClassification,
+            model_name,
+            trust_remote_code,
+            num_labels=logits,
+            problem_type=task.problem_type,
+            ignore_mismatched_sizes=True,  # a head for other classes is replaced by a new one
+            dtype=torch.float32,
+            output_loading_info=True,
+            **_class_names(logits, label2id or {}),
+        )
+    mismatch = _weight_mismatch(model, loading)
+    if mismatch:
+        raise ValueError(f"the model {model_name!r} cannot be used: {mismatch}; {FETCH_AGAIN}")
+    new = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
+    weights = {name: weight for name, weight in model.state_dict().items() if name not in new}
+    return StoredModel(type(model), model.config, weights)
+
+
+def _weight_mismatch(model: PreTrainedModel, loading: Mapping[str, Any]) -> str | None:
+    """Return why stored weights do not belong to the model: weights below the head would be random."""
+    inner = {name for name in model.state_dict() if name.startswith(f"{model.base_model_prefix}.")}
+    changed = sorted((name, tuple(stored), tuple(made)) for name, stored, made in loading["mismatched_keys"])
+    changed = [entry for entry in changed if entry[0] in inner]
+    if changed:
+        name, stored, made = changed[0]
+        return f"{name} is stored with shape {stored}, but its config.json requires {made}"
+    if inner and inner <= set(loading["missing_keys"]):
+        return f"none of its weights belongs to a {model.config.model_type} model, which its config.json declares"
+    return None
+
+
+def _class_names(logits: int, label2id: Mapping[str, int]) -> dict[str, Any]:
+    """Return the names of the head's outputs for a model's configuration."""
+    names = {index: name for name, index in label2id.items()}
+    if logits == 1 and set(names) == {0, 1}:
+        names = {0: names[1]}  # the one logit is that of the positive class
+    elif set(names) != set(range(logits)):
+        names = {index: f"LABEL_{index}" for index in range(logits)}
+    return {"id2label": names, "label2id": {name: index for index, name in names.items()}}
+
+
+def position_limit(config: PreTrainedConfig) -> int | None:
+    """Return the largest number of tokens that the model has positions for; `None` for rotary ones and ALiBi."""
+    limit = getattr(config, "max_position_embeddings", None)
+    computed = (
+        getattr(config, "position_embedding_type", "absolute") not in ("absolute", None)
+        or getattr(config, "rope_parameters", None) is not None
+        or getattr(config, "rope_theta", None) is not None
+        or hasattr(config, "alibi_starting_size")
+    )
+    if computed or not isinstance(limit, int):
+        return None
+    if config.model_type in _OFFSET_POSITIONS:
+        return limit - (getattr(config, "pad_token_id", None) or 0) - 1
+    return limit
+
+
+@contextmanager
+def hide_progress_bars() -> Generator[None]:
+    """Hide the progress bars of loading and saving weights, which would flash up in every trial."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def _hide_reports() -> Generator[None]:
+    """Hide the report of new weights, which transformers logged when the model was first loaded."""
+    shown = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(shown)

@@ -1,0 +1,129 @@
+"""The plan of a sweep: how long its trials are, what they share, and what is worth a warning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import Problem
+
+from .length_grouping import LengthGrouping, measure_grouping
+from .possible_trials import distinct_trials
+from .schedule import trial_schedule
+from .training_arguments import differences_from_defaults, effective_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from bertnado_config import SweepConfig
+    from bertnado_metrics import Objective
+    from transformers import TrainingArguments
+
+    from .training_setup import TrainingSetup
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """The trials of a sweep, as far as its parameters determine them."""
+
+    steps: tuple[int, int]
+    """Optimiser steps of a trial, minimum and maximum."""
+    evaluations: tuple[int, int]
+    """Evaluations of a trial, minimum and maximum."""
+    arguments: Mapping[str, Any]
+    """The effective arguments that all trials share and that differ from the defaults of transformers."""
+    dataset: Mapping[str, Any]
+    """The record of the dataset."""
+    grouping: LengthGrouping
+    """The effect of grouping by length, with the largest batch."""
+    is_grouped: bool
+    """Whether some trials group their rows by length."""
+
+
+def plan_trials(
+    config: SweepConfig, objective: Objective, setup: TrainingSetup
+) -> tuple[SweepPlan | None, list[Problem]]:
+    """Make the training arguments of possible trials, and return their plan with what transformers refuses.
+
+    Args:
+        config: A sweep without problems in `parameter_problems`.
+        objective: The metric that trials are judged by.
+        setup: The task, dataset and model.
+    """
+    refused: dict[str, None] = {}  # a set that keeps its order
+    made: list[TrainingArguments] = []
+    trials, varied = distinct_trials(config)
+    for parameters in trials:
+        try:
+            made.append(setup.training_arguments(parameters, objective, "unused"))
+        except ValueError as error:
+            refused.setdefault(str(error))
+    problems = [Problem("parameters", reason) for reason in refused]
+    if not made:
+        return None, problems
+    plan = _summarise(made, varied, setup)
+    return plan, problems + _plan_warnings(config, plan)
+
+
+def _summarise(made: Sequence[TrainingArguments], varied: Collection[str], setup: TrainingSetup) -> SweepPlan:
+    schedules = [trial_schedule(arguments, len(setup.train)) for arguments in made]
+    steps = [schedule.steps for schedule in schedules]
+    evaluations = [schedule.evaluations for schedule in schedules]
+    batch, accumulation = max((a.per_device_train_batch_size, a.gradient_accumulation_steps) for a in made)
+    return SweepPlan(
+        steps=(min(steps), max(steps)),
+        evaluations=(min(evaluations), max(evaluations)),
+        arguments=differences_from_defaults(_shared_arguments(made, varied)),
+        dataset=setup.dataset.summary,
+        grouping=measure_grouping(setup.train, batch, accumulation),
+        is_grouped=any(arguments.train_sampling_strategy == "group_by_length" for arguments in made),
+    )
+
+
+def _shared_arguments(made: Sequence[TrainingArguments], varied: Collection[str]) -> dict[str, Any]:
+    first, *others = (effective_arguments(arguments) for arguments in made)
+    return {
+        name: value
+        for name, value in first.items()
+        if name not in varied and all(other[name] == value for other in others)
+    }
+
+
+def _plan_warnings(config: SweepConfig, plan: SweepPlan) -> list[Problem]:
+    found = {
+        "parameters.eval_steps": _single_evaluation(plan),
+        "parameters.train_sampling_strategy": _biased_batches(plan),
+        "early_terminate.min_iter": _unreachable_min_iter(config, plan),
+    }
+    return [Problem(place, message, "warning") for place, message in found.items() if message]
+
+
+def _single_evaluation(plan: SweepPlan) -> str | None:
+    fewest, most = plan.evaluations
+    if fewest > 1:
+        return None
+    return (
+        f"{'every trial has' if most == 1 else 'some trials have'} a single evaluation, so the best checkpoint is the "
+        f"last; evaluate more often (the shortest trial has {plan.steps[0]} steps)"
+    )
+
+
+def _biased_batches(plan: SweepPlan) -> str | None:
+    if not plan.is_grouped or not plan.grouping.is_biased:
+        return None
+    return (
+        f"labels depend on length here: in batches of {plan.grouping.batch} rows of similar length, the batch alone "
+        f"explains {plan.grouping.label_share:.0%} of the labels, so consecutive steps see different labels; "
+        f"do not group by length"
+    )
+
+
+def _unreachable_min_iter(config: SweepConfig, plan: SweepPlan) -> str | None:
+    most = plan.evaluations[1]
+    first = config.early_terminate.first_evaluation if config.early_terminate else None
+    if first is None or first <= most:
+        return None
+    return (
+        f"no trial has {first} evaluations (the most is {most}), so none would be stopped early; "
+        f"lower it or evaluate more often"
+    )

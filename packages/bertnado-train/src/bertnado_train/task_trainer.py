@@ -1,0 +1,145 @@
+"""The Hugging Face `Trainer` with a task's loss and metrics, and without computation on padding."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from bertnado_metrics import compute_metrics
+from torch.utils.data import Sampler
+from transformers import PrinterCallback, Trainer
+from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers.trainer_utils import EvalLoopOutput
+
+from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
+from .best_checkpoint import EVALUATION
+from .encoded_split import EncodedSplit, PadToLongest
+from .stored_model import position_limit
+from .task_loss import TaskLoss, logits_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bertnado_metrics import Task
+    from numpy.typing import NDArray
+    from torch.utils.data import DataLoader, Dataset
+    from transformers import PreTrainedModel, TrainingArguments
+
+_TENSOR_CORE_MULTIPLE = 8
+"""Tensor cores are fastest on sizes that are multiples of this.
+
+https://docs.nvidia.com/deeplearning/performance/dl-performance-matrix-multiplication/
+"""
+
+
+class TaskTrainer(Trainer):
+    """A `Trainer` with the loss and the metrics of a task, which computes nothing on padding."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        arguments: TrainingArguments,
+        task: Task,
+        class_weights: Sequence[float] | None,
+        train: EncodedSplit,
+        validation: EncodedSplit,
+        batch_size_limit: BatchSizeLimit | None = None,
+    ) -> None:
+        is_gpu = arguments.device.type == "cuda"
+        super().__init__(
+            model=model,
+            args=arguments,
+            data_collator=PadToLongest(  # pyright: ignore[reportArgumentType] (it gets a split, not a list)
+                getattr(model.config, "pad_token_id", None) or 0,
+                multiple=_TENSOR_CORE_MULTIPLE if is_gpu else 1,
+                limit=position_limit(model.config),
+            ),
+            train_dataset=train,
+            eval_dataset=validation,
+            compute_loss_func=TaskLoss(task, class_weights, arguments.label_smoothing_factor),
+        )
+        self._task = task
+        self._class_weights = class_weights
+        self._batch_size_limit = batch_size_limit or BatchSizeLimit()
+        self.remove_callback(PrinterCallback)  # a library prints nothing
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], int | None]:
+        """Collect the micro-batches of one optimiser step, and count their label elements.
+
+        The `Trainer` itself leaves out labels of -100: padding in a language model, but possibly measured values here.
+        """
+        batches = list(itertools.islice(epoch_iterator, num_batches))
+        return batches, sum(batch["labels"].numel() for batch in batches)
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Return 0: counting walks through the model at every batch, for a number that nobody reads."""
+        return 0
+
+    def evaluation_loop(
+        self,
+        dataloader: DataLoader[Any],
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = EVALUATION,
+    ) -> EvalLoopOutput:
+        """Compute the logits of all rows, copy them from the device at once, and compute the metrics.
+
+        The loss is one of the metrics. The model sees the longest rows first; predictions are in the rows' own order.
+        """
+        rows: EncodedSplit = dataloader.dataset  # pyright: ignore[reportAssignmentType]
+        model = self._wrap_model(self.model, training=False).eval()  # pyright: ignore[reportArgumentType] (there is one)
+        if callable(use_evaluation_weights := getattr(self.optimizer, "eval", None)):
+            use_evaluation_weights()  # a schedule-free optimiser trains with other weights
+        while (computed := self._compute_logits(model, dataloader)) is None:
+            self._batch_size_limit.lower_evaluation(self.args)
+            release_memory()
+            dataloader = self.get_eval_dataloader(rows)
+        logits = np.empty_like(computed)
+        logits[rows.longest_first] = computed
+        metrics = compute_metrics(self._task.name, logits, rows.labels, class_weights=self._class_weights)
+        named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
+        return EvalLoopOutput(predictions=logits, label_ids=rows.labels, metrics=named, num_samples=len(rows))
+
+    def _compute_logits(self, model: torch.nn.Module, dataloader: DataLoader[Any]) -> NDArray[np.float32] | None:
+        """Return the logits of all rows in the order of the batches, or `None` if a batch does not fit into memory."""
+        batches: list[torch.Tensor] = []
+        try:
+            with torch.no_grad():
+                for inputs in dataloader:
+                    del inputs["labels"]
+                    with self.compute_loss_context_manager():
+                        batches.append(logits_of(model(**self._prepare_inputs(inputs))).float())
+            return torch.cat(batches).cpu().numpy()
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        return None
+
+    def _get_train_sampler(self, train_dataset: Dataset[Any] | None = None) -> Sampler[int] | None:
+        """Group by lengths that are known; the `Trainer` itself would read every row to measure it."""
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        if self.args.train_sampling_strategy != "group_by_length" or not isinstance(rows, EncodedSplit):
+            return super()._get_train_sampler(train_dataset)
+        batch = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return LengthGroupedSampler(batch, lengths=rows.lengths.tolist())
+
+    def _get_eval_sampler(self, eval_dataset: EncodedSplit) -> Sampler[int]:  # pyright: ignore[reportIncompatibleMethodOverride] (all are of this kind)
+        return _FixedOrder(eval_dataset.longest_first.tolist())
+
+
+class _FixedOrder(Sampler[int]):
+    """Samples rows in a given order."""
+
+    def __init__(self, order: Sequence[int]) -> None:
+        self._order = order
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._order)
+
+    def __len__(self) -> int:
+        return len(self._order)
