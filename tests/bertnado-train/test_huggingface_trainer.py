@@ -2,14 +2,15 @@
 
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from bertnado_config import load_sweep_config, parse_sweep_config
-from bertnado_metrics import Objective, get_task
-from bertnado_train import HuggingFaceTrainer, TrainingInputs
+from bertnado_metrics import Objective, get_task, resolve_objective
+from bertnado_train import HuggingFaceTrainer, TrainingInputs, train_model
 from bertnado_train.trial import SilentReport
 from transformers import TrainingArguments
 
@@ -70,6 +71,19 @@ def test_a_task_is_accepted_as_an_object(trainer, tmp_path):
     parameters = {"max_steps": 2, "eval_steps": 1}
     results = [made.open().run(parameters, SilentReport(tmp_path, AUC)) for made in (by_object, trainer())]
     assert results[0].history == results[1].history
+
+
+def test_a_task_of_ones_own_needs_no_name_among_the_tasks(trainer, tmp_path):
+    accuracy = get_task("binary_classification").metrics["accuracy"]
+    metrics = get_task("binary_classification").metrics | {"hits": replace(accuracy, name="hits")}
+    task = replace(get_task("binary_classification"), name="enhancers", metrics=metrics)
+    hits = resolve_objective(task, "hits")
+    own = pickle.loads(pickle.dumps(trainer(task_type=task)))
+    assert own.check(sweep(**GOOD), hits) == []
+    result = own.open().run({"max_steps": 2, "eval_steps": 1}, SilentReport(tmp_path, hits))
+    assert result.value == max(row["eval/accuracy"] for row in result.history)
+    final = train_model(own, {"max_steps": 2, "eval_steps": 1}, hits, tmp_path / "final")
+    assert {"hits", "roc_auc"} < set(final.metrics["test"])
 
 
 def test_a_session_trains_in_the_directory_of_the_report(trainer, tmp_path):

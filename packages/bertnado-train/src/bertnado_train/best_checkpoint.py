@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from bertnado_config import TrialError
+from bertnado_metrics import reported_metric_name
 from transformers import TrainerCallback
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
 
 EVALUATION = "eval"
-"""The prefix of the metrics of an evaluation: `eval/roc_auc`, or `eval_roc_auc` in a `Trainer`."""
+"""The prefix of an evaluation's metrics in a `Trainer`: `eval_roc_auc`."""
 
 
 class DivergedError(TrialError):
@@ -110,7 +111,7 @@ class BestCheckpointCallback(TrainerCallback):
             control.should_training_stop = True
 
     def _require_finite_loss(self, reported: dict[str, float], step: int, learning_rate: float) -> None:
-        loss = reported[f"{EVALUATION}/loss"]
+        loss = reported[reported_metric_name("loss")]
         if not math.isfinite(loss):
             raise DivergedError(
                 f"the loss is {loss} after step {step}; "
@@ -134,7 +135,7 @@ def reported_metrics(metrics: dict[str, float]) -> dict[str, float]:
     prefix = f"{EVALUATION}_"
     timings = ("runtime", "_per_second", "model_preparation_time")
     return {
-        f"{EVALUATION}/{name.removeprefix(prefix)}": value
+        reported_metric_name(name): value
         for name, value in metrics.items()
         if name.startswith(prefix) and not name.endswith(timings)
     }

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import TrialError, TrialResult, write_json
+from bertnado_metrics import metric_name_for_trainer
 
-from .best_checkpoint import EVALUATION
 from .dataset_splits import TEST
 from .pretrained import load_tokenizer
 from .training_setup import open_training_setup
@@ -85,9 +85,8 @@ def train_model(
 
 def _validation_metrics(result: TrialResult) -> dict[str, float]:
     """Return the metrics at the best checkpoint by their names without prefix."""
-    prefix = f"{EVALUATION}/"
     best = next(row for row in result.history if row["step"] == result.step)
-    return {name.removeprefix(prefix): value for name, value in best.items() if name.startswith(prefix)}
+    return {metric_name_for_trainer(name): value for name, value in best.items() if name not in ("step", "epoch")}
 
 
 def _test_metrics(trainer: TaskTrainer, split: EncodedSplit, validation: Mapping[str, float]) -> dict[str, float]:

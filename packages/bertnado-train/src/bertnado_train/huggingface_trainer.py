@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import torch
 from bertnado_config import GPU_SHARE, Problem, TrainingInputs
+from bertnado_metrics import get_task
 
 from .batch_size_limit import BatchSizeLimit
 from .dataset_splits import DatasetError
@@ -17,7 +18,7 @@ from .parameter_checks import parameter_problems, swept_targets
 from .precision import precision_problems
 from .prepared_dataset import dataset_name_problem, open_dataset
 from .sweep_plan import SweepPlan, plan_trials
-from .training_setup import TrainingSetup, find_task, open_training_setup
+from .training_setup import TrainingSetup, open_training_setup
 from .trial import CHECKPOINT, run_trial
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class HuggingFaceTrainer(TrainingInputs):
         Raises:
             ValueError: No task has the name `task_type`; the message lists those that exist.
         """
-        return find_task(self.task_type)
+        return get_task(self.task_type)
 
     @property
     def checkpoint_bytes(self) -> int:

@@ -45,7 +45,7 @@ def _undefined_objective(setup: TrainingSetup, objective: Objective) -> str | No
     """Compute the objective of the validation labels with made-up logits."""
     labels = setup.validation.labels
     logits = np.random.default_rng(0).normal(size=(len(labels), setup.dataset.logits))
-    if math.isfinite(compute_metrics(setup.task.name, logits, labels)[objective.trainer_name]):
+    if math.isfinite(compute_metrics(setup.task, logits, labels)[objective.trainer_name]):
         return None
     distinct = np.unique(labels)
     return (

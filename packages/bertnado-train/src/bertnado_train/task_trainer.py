@@ -101,7 +101,7 @@ class TaskTrainer(Trainer):
             dataloader = self.get_eval_dataloader(rows)
         logits = np.empty_like(computed)
         logits[rows.longest_first] = computed
-        metrics = compute_metrics(self._task.name, logits, rows.labels, class_weights=self._class_weights)
+        metrics = compute_metrics(self._task, logits, rows.labels, class_weights=self._class_weights)
         named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
         return EvalLoopOutput(predictions=logits, label_ids=rows.labels, metrics=named, num_samples=len(rows))
 

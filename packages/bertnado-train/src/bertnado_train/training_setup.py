@@ -68,7 +68,7 @@ def open_training_setup(inputs: TrainingInputs) -> TrainingSetup:
         DatasetError: The dataset cannot be used.
         ValueError: The model cannot be loaded, or the task is unknown.
     """
-    task = find_task(inputs.task_type)
+    task = get_task(inputs.task_type)
     trust = inputs.trust_remote_code
     config = load_config(inputs.model_name, trust_remote_code=trust)
     dataset = open_dataset(
@@ -79,12 +79,3 @@ def open_training_setup(inputs: TrainingInputs) -> TrainingSetup:
     )
     model = read_model(inputs.model_name, task, dataset.logits, label2id=dataset.label2id, trust_remote_code=trust)
     return TrainingSetup(task, dataset, model, inputs.seed, inputs.precision)
-
-
-def find_task(task_type: str | Task) -> Task:
-    """Return a task that is given as an object or by its name.
-
-    Raises:
-        ValueError: No task has that name; the message lists those that exist.
-    """
-    return task_type if isinstance(task_type, Task) else get_task(task_type)
