@@ -81,12 +81,12 @@ def test_every_option_has_a_flag_with_its_doc_string(name):
         ({"sweep_count": 0}, "sweep_count must be at least 1, got 0"),
         ({"seed": -1}, "seed must be at least 0, got -1"),
         ({"seed": 2**32}, "seed must be at most 4294967295, got 4294967296"),
-        ({"workers": "two"}, "workers must be a whole number, got 'two'"),
+        ({"workers": "two"}, "workers must be an integer, got 'two'"),
         ({"resume": "maybe"}, "resume must be true or false, got 'maybe'"),
         ({"keep_checkpoints": "last"}, "unknown keep_checkpoints 'last'; choose from best, all, none"),
         ({"metric_goal": "max"}, "unknown metric_goal 'max'; choose from maximize, minimize"),
         ({"worker": 2}, "unknown option 'worker'; did you mean 'workers'?"),
-        ({"storage": 3}, "storage must be a text, got 3"),
+        ({"storage": 3}, "storage must be text, got 3"),
     ],
 )
 def test_a_value_that_an_option_cannot_have_is_named_with_the_rule(given, message):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import (
+    ArgumentProblem,
     BestConfig,
     InvalidInputError,
     Problem,
@@ -87,7 +88,7 @@ def prepare_final(
     except InvalidInputError as error:
         raise InvalidInputError([*problems, *error.problems], source=str(best_config_path)) from None
     except ValueError as error:
-        raise InvalidInputError([*problems, Problem("metric", str(error))]) from None
+        raise InvalidInputError([*problems, ArgumentProblem("metric_name", str(error))]) from None
     problems += trainer.check(config, objective)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
@@ -190,6 +191,6 @@ def _constants(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _output_problems(output_dir: Path) -> list[Problem]:
     for name in ("model", "metrics.json"):
         if (output_dir / name).exists():
-            message = f"{output_dir} holds a trained model, which is kept; name another --output-dir"
-            return [Problem("output_dir", message)]
+            message = f"{output_dir} already contains a trained model; choose another {{output_dir}}"
+            return [ArgumentProblem("output_dir", message)]
     return output_problems(output_dir)

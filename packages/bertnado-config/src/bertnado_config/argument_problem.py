@@ -26,5 +26,7 @@ class ArgumentProblem(Problem):
         return self.worded(lambda name: name)
 
     def worded(self, show: Callable[[str], str]) -> str:
-        """Return the message with each argument shown as `show` says."""
-        return _ARGUMENT.sub(lambda found: show(found[1]), self.message)
+        """Return the message with each argument as `show` returns it; it starts with `path` unless it mentions it."""
+        is_named = not self.path or f"{{{self.path}}}" in self.message
+        message = self.message if is_named else f"{{{self.path}}}: {self.message}"
+        return _ARGUMENT.sub(lambda found: show(found[1]), message)

@@ -191,7 +191,8 @@ def check_options(given: Mapping[str, Any]) -> tuple[SweepOptions, list[Argument
         for details in error.errors(include_url=False):
             name = str(details["loc"][0])
             said.pop(name, None)
-            problems.append(ArgumentProblem(name, _message(name, details)))
+            path = name if name in SweepOptions.model_fields else ""
+            problems.append(ArgumentProblem(path, _message(name, details)))
     return SweepOptions(**said), problems
 
 
@@ -209,7 +210,7 @@ def _message(name: str, details: ErrorDetails) -> str:
         return f"{{{name}}} must be at least {bounds['ge']}, {got}"
     if kind == "less_than_equal":
         return f"{{{name}}} must be at most {bounds['le']}, {got}"
-    kinds = {"int": "a whole number", "bool": "true or false", "string": "a text"}
+    kinds = {"int": "an integer", "bool": "true or false", "string": "text"}
     expected = next((words for prefix, words in kinds.items() if kind.startswith(prefix)), "valid")
     return f"{{{name}}} must be {expected}, {got}"
 

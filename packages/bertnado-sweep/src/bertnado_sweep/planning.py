@@ -225,8 +225,9 @@ class _Planner:
                 return objective(config)
             return config.resolve_objective(task, options.metric_name, options.metric_goal)
         except ValueError as error:
-            kind = ArgumentProblem if is_given else Problem
-            self._problems.append(kind("metric", str(error)))
+            is_of_call = options.metric_name is not None
+            problem = ArgumentProblem("metric_name", str(error)) if is_of_call else Problem("metric", str(error))
+            self._problems.append(problem)
             return None
 
     def _check_content(

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import torch
-from bertnado_config import GPU_SHARE, Problem, TrainingInputs
+from bertnado_config import GPU_SHARE, ArgumentProblem, Problem, TrainingInputs
 from bertnado_metrics import get_task
 
 from .batch_size_limit import BatchSizeLimit
@@ -117,15 +117,15 @@ class HuggingFaceTrainer(TrainingInputs):
     def _name_problems(self) -> list[Problem]:
         """Report an empty name, and names that no directory can have."""
         found = {"model_name": model_name_problem(self.model_name), "dataset": dataset_name_problem(self.dataset)}
-        return [Problem(name, problem) for name, problem in found.items() if problem]
+        return [ArgumentProblem(name, problem) for name, problem in found.items() if problem]
 
     def _open_setup(self) -> tuple[TrainingSetup | None, list[Problem]]:
         try:
             return self._setup, []
         except DatasetError as error:
-            return None, [Problem("dataset", problem) for problem in error.problems]
+            return None, [ArgumentProblem("dataset", problem) for problem in error.problems]
         except ValueError as error:
-            return None, [Problem("model_name", str(error)), *self._dataset_problems_without_model()]
+            return None, [ArgumentProblem("model_name", str(error)), *self._dataset_problems_without_model()]
 
     def _dataset_problems_without_model(self) -> list[Problem]:
         """Report what is wrong with the dataset as far as it can be read without a tokenizer."""
@@ -136,7 +136,7 @@ class HuggingFaceTrainer(TrainingInputs):
         try:
             open_dataset(self.dataset, self.task, no_tokenizer, None)
         except DatasetError as error:
-            return [Problem("dataset", problem) for problem in error.problems]
+            return [ArgumentProblem("dataset", problem) for problem in error.problems]
         except LookupError:
             return []
         return []

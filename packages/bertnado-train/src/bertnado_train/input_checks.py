@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from bertnado_config import Problem
+from bertnado_config import ArgumentProblem, Problem
 from bertnado_metrics import compute_metrics
 
 from .stored_model import position_limit
@@ -27,7 +27,7 @@ def input_problems(setup: TrainingSetup, objective: Objective, model_name: str) 
     problems = [problem for problem in (_constant_labels(setup), _undefined_objective(setup, objective)) if problem]
     for name, split in setup.dataset.splits.items():
         problems += [f"{name}: {problem}" for problem in _unreadable_rows(setup, split, model_name)]
-    return [Problem(_PLACE, problem) for problem in problems]
+    return [ArgumentProblem(_PLACE, problem) for problem in problems]
 
 
 def _constant_labels(setup: TrainingSetup) -> str | None:

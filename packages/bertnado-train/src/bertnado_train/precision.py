@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 import torch
-from bertnado_config import Precision, Problem
+from bertnado_config import ArgumentProblem, Precision, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -48,7 +48,7 @@ def precision_problems(precision: Precision, fields: Collection[str]) -> list[Pr
         fields: The `TrainingArguments` that the sweep file sets.
     """
     message = _precision_problem(precision, sorted(_FIELDS & set(fields)))
-    return [Problem("precision", message)] if message else []
+    return [ArgumentProblem("precision", message)] if message else []
 
 
 def _precision_problem(precision: Precision, in_file: list[str]) -> str | None:

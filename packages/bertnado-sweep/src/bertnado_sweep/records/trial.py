@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from bertnado_config import value_key
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, PositiveInt, ValidationError
 
 if TYPE_CHECKING:
@@ -57,6 +59,11 @@ class Trial:
     """The sweep's; `None` in what version 0.1.0 recorded."""
     place: str | None = None
     """Which output directory it lies in, where each machine has one of its own; see `sweep.json`."""
+
+    @cached_property
+    def parameters_key(self) -> str:
+        """A key that two trials share if and only if their parameters are equal."""
+        return value_key(self.parameters)
 
     @property
     def is_eligible(self) -> bool:

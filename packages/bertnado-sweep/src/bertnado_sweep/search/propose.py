@@ -41,7 +41,7 @@ def propose(
         seed: The seed of the sweep, at least 0.
         method: The search method; by default the one that the sweep file names.
     """
-    tried = {value_key(trial.parameters) for trial in trials if trial.parameters}
+    tried = {trial.parameters_key for trial in trials if trial.parameters}
     size = space_size(config)
     if size is not None and len(tried) >= size:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,13 +10,14 @@ import optuna
 from bertnado_config import flatten_parameters, parameter_label, value_key
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.samplers import TPESampler
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState
 
 from .quiet import quiet_optuna
 from .space import point, varied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from bertnado_config import Parameter, SweepConfig
     from bertnado_metrics import Goal
@@ -37,7 +39,9 @@ def model_points(state: SearchState) -> Iterator[dict[str, Any]]:
     config = state.config
     space = dict(varied(config))
     dimensions = {parameter_label(path): _dimension(parameter) for path, parameter in space.items()}
-    past = [_to_optuna(trial, loss, config, dimensions) for trial, loss in _losses(state.trials, state.goal)]
+    dimensions = dict(sorted(dimensions.items()))
+    convert = _converter(config, dimensions)
+    past = [convert(trial, loss) for trial, loss in _losses(state.trials, state.goal)]
     attempt = 0
     while True:
         sampler_seed = int(np.random.SeedSequence([state.seed, state.number, attempt]).generate_state(1)[0])
@@ -65,6 +69,30 @@ def _chosen_of(parameter: Parameter, value: Any) -> float:
     return [value_key(choice) for choice in parameter.choices].index(value_key(value))
 
 
+_converted: dict[str, dict[tuple[str, float | None], FrozenTrial]] = {}
+"""Past trials for Optuna, by space, id and loss: a long sweep asks for the same ones at each step."""
+
+
+def _converter(
+    config: SweepConfig, dimensions: dict[str, BaseDistribution]
+) -> Callable[[Trial, float | None], FrozenTrial]:
+    """Return the function from a trial and its loss to Optuna's view of it in the model's dimensions."""
+    space = json.dumps(config.to_wandb().get("parameters"), default=str)
+    if space not in _converted:
+        _converted.clear()  # the trials of another sweep are not asked for again
+    known = _converted.setdefault(space, {})
+    parameters = varied(config)
+
+    def convert(trial: Trial, loss: float | None) -> FrozenTrial:
+        if (trial.id, loss) not in known:
+            values = flatten_parameters(config, trial.parameters)
+            coordinates = {parameter_label(path): _chosen_of(p, values[path]) for path, p in parameters}
+            known[trial.id, loss] = _to_optuna(trial.number + 1, coordinates, loss, dimensions)
+        return known[trial.id, loss]
+
+    return convert
+
+
 def _losses(trials: Sequence[Trial], goal: Goal) -> list[tuple[Trial, float | None]]:
     """Return the trials that have parameters, by number, each with its loss: lower is better.
 
@@ -82,21 +110,41 @@ def _losses(trials: Sequence[Trial], goal: Goal) -> list[tuple[Trial, float | No
 
 
 def _to_optuna(
-    trial: Trial, loss: float | None, config: SweepConfig, dimensions: Mapping[str, BaseDistribution]
+    number: int, parameters: dict[str, Any], loss: float | None, dimensions: dict[str, BaseDistribution]
 ) -> FrozenTrial:
-    values = flatten_parameters(config, trial.parameters)
-    parameters = {parameter_label(path): _chosen_of(p, values[path]) for path, p in varied(config)}
-    return create_trial(
+    return FrozenTrial(
+        number=number,
+        trial_id=number,
         state=TrialState.RUNNING if loss is None else TrialState.COMPLETE,
         value=loss,
+        datetime_start=None,
+        datetime_complete=None,
         params=parameters,
-        distributions=dict(dimensions),
+        distributions=dimensions,
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
     )
 
 
-def _ask(past: Sequence[FrozenTrial], dimensions: Mapping[str, BaseDistribution], seed: int) -> dict[str, Any]:
+class _PastTrials(InMemoryStorage):
+    """The storage of a study whose past trials are given, and not copied one by one as `add_trial` does."""
+
+    def __init__(self, past: Sequence[FrozenTrial]) -> None:
+        super().__init__()
+        self._past = past
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Return the past trials; nothing that the sampler does changes them."""
+        return [trial for trial in self._past if states is None or trial.state in states]
+
+
+def _ask(past: Sequence[FrozenTrial], dimensions: dict[str, BaseDistribution], seed: int) -> dict[str, Any]:
     with quiet_optuna():
         sampler = TPESampler(seed=seed, multivariate=True, constant_liar=True, n_startup_trials=0)
-        study = optuna.create_study(sampler=sampler, direction="minimize")
-        study.add_trials(past)
-        return study.ask(dict(dimensions)).params
+        storage = _PastTrials(past)
+        study = optuna.create_study(storage=storage, sampler=sampler, direction="minimize")
+        trial = storage.create_new_trial(storage.get_study_id_from_name(study.study_name))
+        return sampler.sample_relative(study, storage.get_trial(trial), dimensions)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from bertnado_config import Problem, project_problem
+from bertnado_config import ArgumentProblem, Problem, project_problem
 
 from bertnado_sweep.running.wandb_client import wandb_client
 
@@ -63,7 +63,7 @@ def project_problems(project: str | None) -> list[Problem]:
     named = os.environ.get("WANDB_PROJECT") if project is None else project
     problem = None if named is None or (project is None and not named) else project_problem(named)
     source = "WANDB_PROJECT " if project is None else ""
-    return [] if problem is None else [Problem("project_name", f"{source}{problem}")]
+    return [] if problem is None else [ArgumentProblem("project_name", f"{source}{problem}")]
 
 
 def base_url() -> str:
