@@ -1,0 +1,1 @@
+"""Conformance suites for trainers, search methods and backends, and a W&B server for tests."""
