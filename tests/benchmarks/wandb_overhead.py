@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.wandb_server import KEY, WandbServer
+from bertnado_sweep.testing.wandb_server import KEY, WandbServer
 
 RUNS, TRIALS = 5, 5
 SWEEP = {

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from bertnado_sweep.testing.fixtures import wandb_server as server
 from support import postgresql
 from support.machines import machine
-from support.wandb_fixtures import server
 
 __all__ = ["machine", "server"]
 

@@ -1,31 +1,50 @@
 """What a trial is asked to do follows from the file, the trials so far, its number and the seed, and nothing else."""
 
-import json
 import math
 import statistics
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from bertnado_config import parse_sweep_config
-from bertnado_sweep import Trial
-from bertnado_sweep.search.bayes import START_TRIALS
+from bertnado_sweep.search.bayes import START_TRIALS, BayesSearch
+from bertnado_sweep.search.grid import GridSearch
 from bertnado_sweep.search.propose import propose
+from bertnado_sweep.search.random import RandomSearch
+from bertnado_sweep.testing import SearchMethodSuite
+from bertnado_sweep.testing.suites.spaces import CHOICES, CONTINUOUS, FINITE_SPACES, keys_of, trial_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-CONTINUOUS = {"a": {"min": 0.0, "max": 1.0}, "b": {"distribution": "normal", "mu": 0.0, "sigma": 1.0}}
-CHOICES = {"a": {"values": [1, 2, 4]}, "b": {"values": ["x", "y"]}, "c": {"value": [1, 2]}}
-NESTED = {"optimizer": {"parameters": {"lr": {"min": 0.0, "max": 1.0}}}, "size": {"min": 1, "max": 9}}
+
+class TestRandomSearch(SearchMethodSuite):
+    """Random search conforms."""
+
+    @pytest.fixture
+    def method(self):
+        return RandomSearch()
+
+
+class TestGridSearch(SearchMethodSuite):
+    """Grid search conforms."""
+
+    uses_seed = False
+    spaces = FINITE_SPACES
+
+    @pytest.fixture
+    def method(self):
+        return GridSearch()
+
+
+class TestBayesSearch(SearchMethodSuite):
+    """Model-based search conforms."""
+
+    @pytest.fixture
+    def method(self):
+        return BayesSearch()
 
 
 def config_of(method, parameters):
     return parse_sweep_config({"method": method, "parameters": parameters})
-
-
-def trial_of(number, parameters, value=None, state=None):
-    state = state or ("running" if value is None else "completed")
-    return Trial(number, f"s-{number}", state, parameters, Path("/t"), "2026-11-23T00:00:00Z", value=value)
 
 
 def run(config, surface, count, *, seed=0, goal="maximize"):
@@ -39,43 +58,19 @@ def run(config, surface, count, *, seed=0, goal="maximize"):
     return trials
 
 
-def points(trials):
-    return [json.dumps(trial.parameters, sort_keys=True) for trial in trials]
-
-
-@pytest.mark.parametrize("method", ["random", "bayes"])
-@pytest.mark.parametrize("parameters", [CONTINUOUS, NESTED])
-def test_the_same_arguments_give_the_same_proposals(method, parameters):
-    config = config_of(method, parameters)
-    surface = lambda values: float(len(json.dumps(values)))  # noqa: E731
-    assert points(run(config, surface, 14)) == points(run(config, surface, 14))
-    assert points(run(config, surface, 14)) != points(run(config, surface, 14, seed=1))
-
-
-@pytest.mark.parametrize("method", ["random", "bayes", "grid"])
-def test_a_proposal_does_not_depend_on_the_order_of_trials_or_of_the_file(method):
-    parameters = CHOICES | {"d": {"values": [0.1, 0.2, 0.3]}} | ({} if method == "grid" else CONTINUOUS)
-    config = config_of(method, parameters)
-    turned = config_of(method, dict(reversed(parameters.items())))
-    trials = run(config, lambda values: values["d"], 12)
-    expected = propose(config, "maximize", trials, 12, 0)
-    assert propose(config, "maximize", trials[::-1], 12, 0) == expected
-    assert propose(turned, "maximize", trials, 12, 0) == expected
-
-
 @pytest.mark.parametrize("method", ["random", "bayes", "grid"])
 @given(seed=st.integers(0, 2**32 - 1))
 def test_workers_that_know_nothing_of_each_other_start_at_different_points(method, seed):
-    config = config_of(method, CHOICES if method == "grid" else CHOICES | CONTINUOUS)
+    config = config_of(method, CHOICES if method == "grid" else {**CHOICES, **CONTINUOUS})
     starts = [propose(config, "maximize", [], number, seed) for number in range(6)]
-    assert len({json.dumps(start, sort_keys=True) for start in starts}) == 6
+    assert len(set(keys_of(starts))) == 6
 
 
 @given(seed=st.integers(0, 2**32 - 1))
 def test_quasi_random_starts_are_distinct_points_even_of_a_small_space(seed):
     config = config_of("bayes", CHOICES)
     starts = [propose(config, "maximize", [], number, seed) for number in range(6)]
-    assert len({json.dumps(start, sort_keys=True) for start in starts}) == 6
+    assert len(set(keys_of(starts))) == 6
 
 
 def test_quasi_random_starts_are_spread_evenly():
@@ -84,21 +79,6 @@ def test_quasi_random_starts_are_spread_evenly():
         starts = [propose(config, "maximize", [], number, seed) for number in range(START_TRIALS)]
         for name in ("a", "b"):
             assert sorted(int(start[name] * START_TRIALS) for start in starts) == list(range(START_TRIALS))
-
-
-@pytest.mark.parametrize("method", ["random", "bayes", "grid"])
-def test_no_point_is_tried_twice_and_a_spent_space_ends_the_sweep(method):
-    trials = run(config_of(method, CHOICES), lambda values: float(values["a"]), 50)
-    assert len(trials) == len(set(points(trials))) == 6
-
-
-@pytest.mark.parametrize("state", ["running", "failed", "interrupted", "stopped"])
-@pytest.mark.parametrize("method", ["random", "bayes", "grid"])
-def test_a_trial_counts_as_tried_whatever_became_of_it(method, state):
-    config = config_of(method, {"a": {"values": [1, 2]}})
-    trials = [trial_of(0, {"a": 1}, state=state)]
-    assert propose(config, "maximize", trials, 1, 0) == {"a": 2}
-    assert propose(config, "maximize", [*trials, trial_of(1, {"a": 2}, state=state)], 2, 0) is None
 
 
 def test_a_space_that_cannot_be_enumerated_is_spent_when_nothing_new_is_found():
@@ -119,12 +99,6 @@ def test_a_grid_goes_through_its_points_in_order_and_comes_back_to_what_was_left
 def test_constants_are_part_of_every_proposal():
     config = config_of("bayes", {"a": {"min": 0.0, "max": 1.0}, "c": {"value": [1, 2]}})
     assert all(trial.parameters["c"] == [1, 2] for trial in run(config, lambda values: values["a"], 12))
-
-
-@pytest.mark.parametrize("method", ["random", "bayes", "grid"])
-def test_a_space_of_constants_has_one_trial(method):
-    trials = run(config_of(method, {"c": {"value": 3}}), lambda values: 0.0, 3)
-    assert [trial.parameters for trial in trials] == [{"c": 3}]
 
 
 def test_trials_without_a_value_are_bad_to_the_model():

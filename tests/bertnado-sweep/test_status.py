@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from bertnado_config import SweepConfigError, read_best_config
 from bertnado_sweep import NoEligibleTrialError, TooManyFailuresError, recorded_status, run_sweep, service_status
+from bertnado_sweep.testing.wandb_server import ENTITY
 from support.trainers import CurveTrainer
-from support.wandb_server import ENTITY
 
 GRID = {
     "method": "grid",

@@ -1,6 +1,6 @@
 """A true sweep at W&B: it is made of the person's file, W&B's agents hand out its trials, and its best is ours.
 
-The client is the unmodified one; what it talks to is `tests/support/wandb_server`.
+The client is the unmodified one; what it talks to is `bertnado_sweep.testing.wandb_server`.
 """
 
 import json
@@ -13,8 +13,8 @@ import pytest
 from bertnado_config import SweepConfigError, TrialResult, read_best_config
 from bertnado_sweep import NoEligibleTrialError, TooManyFailuresError, run_sweep
 from bertnado_sweep.running.events import Note, SweepStarted, TrialEvaluated, TrialStarted
+from bertnado_sweep.testing.wandb_server import ENTITY, KEY
 from support.trainers import CurveTrainer
-from support.wandb_server import ENTITY, KEY
 
 GRID = {
     "method": "grid",

@@ -6,7 +6,7 @@ import pytest
 from bertnado_sweep import SweepOptions
 from bertnado_sweep.backends import choose_backend
 from bertnado_sweep.backends.wandb.environment import has_credentials, quiet_wandb
-from support.wandb_server import KEY
+from bertnado_sweep.testing.wandb_server import KEY
 
 
 def choice_of(backend):

@@ -116,7 +116,7 @@ def test_a_service_that_goes_away_for_good_costs_no_trial_and_ends_the_sweep(swe
     monkeypatch.setenv("WANDB_FINISH_TIMEOUT", "3")
     monkeypatch.setenv("WANDB__GRAPHQL_RETRY_MAX", "1")
     with pytest.raises(ServiceError, match="has not answered for 3 s, so the sweep ends; what was trained is in"):
-        sweep(server.go_away)
+        sweep(server.stop)
     assert recorded_states(tmp_path) == ["completed", "completed"]
     assert read_best_config(tmp_path / "sweep" / "best_sweep_config.json").parameters == {"x": 2}
 

@@ -11,9 +11,9 @@ import pytest
 from bertnado import api
 from bertnado.cli import main
 from bertnado_config import read_best_config
+from bertnado_sweep.testing.fixtures import wandb_server as server
+from bertnado_sweep.testing.wandb_server import ENTITY
 from click.testing import CliRunner
-from support.wandb_fixtures import server
-from support.wandb_server import ENTITY
 
 __all__ = ["server"]
 

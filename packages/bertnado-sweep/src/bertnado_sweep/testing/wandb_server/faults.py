@@ -1,4 +1,4 @@
-"""How the server fails when it is told to."""
+"""How the server fails on request."""
 
 import threading
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Fault:
-    """What happens to requests whose name contains `name`: a GraphQL operation, `file_stream` or `upload`."""
+    """A failure of requests whose name contains `name`: a GraphQL operation, `file_stream`, `upload` or `healthz`."""
 
     name: str
     status: int | None = None
@@ -14,19 +14,19 @@ class Fault:
     errors: str | None = None
     """Answer with this GraphQL error."""
     seconds: float = 0.0
-    """Wait so long before anything else."""
+    """Wait this long before anything else."""
     drop: bool = False
     """Close the connection without an answer."""
     after: bool = False
-    """Do the work first: the request takes effect and its answer is lost."""
+    """Fail after the work is done: the request takes effect and its answer is lost."""
     times: int | None = None
-    """For so many requests; for all that come where it is None."""
+    """Number of requests that fail; None for all."""
     seen: int = 0
-    """How many requests it has met."""
+    """Number of requests that have failed."""
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def meets(self, name):
-        """Whether it strikes a request of that name; counts it if so."""
+    def applies_to(self, name: str) -> bool:
+        """Return True if a request of that name fails, and count it."""
         with self.lock:
             if self.name not in name or (self.times is not None and self.seen >= self.times):
                 return False
