@@ -11,5 +11,6 @@ os.environ.setdefault(
 )  # read when torch is imported; small models lose by threads on shared cores
 os.environ |= {
     "HF_HUB_OFFLINE": "1",  # read when huggingface_hub is imported, so it is set before any test is
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",  # the same; the commands set it before they import datasets
     "WANDB_ERROR_REPORTING": "false",
 }

@@ -88,7 +88,7 @@ def test_check_shows_the_plan_and_starts_nothing(flags, tmp_path):
     assert "steps         6 per trial, 3 evaluations" in lines
     [by_length] = [line for line in lines if line.startswith("by length")]
     assert re.fullmatch(
-        r"by length     not grouped; group_by_length: true saves \d+% of the tokens that training computes", by_length
+        r"by length     not grouped; group_by_length: true saves \d+% of the tokens in training", by_length
     )
     assert "  per_device_train_batch_size  16, 32" in lines
     assert "  max_steps = 6" in lines
@@ -114,7 +114,7 @@ def test_the_wandb_backend_without_a_key_says_how_to_log_in_and_how_to_do_withou
     refused = invoke("run-sweep", *flags, "--backend", "wandb")
     assert refused.exit_code == 2
     assert "no W&B API key is configured" in refused.output
-    assert "log in with `wandb login`, or set WANDB_API_KEY, or do without W&B: --backend local" in refused.output
+    assert "log in with `wandb login`, or set WANDB_API_KEY, or work without it: --backend local" in refused.output
 
 
 def test_auto_is_local_where_there_is_no_key_and_says_why(flags):
@@ -144,7 +144,7 @@ def test_a_sweep_in_which_every_trial_fails_says_why_once_and_exits_with_1(flags
     (tmp_path / "hopeless.json").write_text(json.dumps(sweep))
     failed = run(SCRIPTS / "bertnado", "run-sweep", *flags, "--config-path", tmp_path / "hopeless.json")
     assert failed.returncode == 1
-    assert "no trial came to a value" in failed.stderr
+    assert "no trial has a value" in failed.stderr
     assert "2 of 2: DivergedError: the loss is nan after step 2" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert not (tmp_path / "out" / "best_sweep_config.json").exists()

@@ -196,4 +196,4 @@ def test_neither_a_file_nor_an_id_is_said(place):
         main, ["run-sweep", "--output-dir", "x", "--dataset", "dataset", "--model-name", "model"]
     )
     assert refused.exit_code == 2
-    assert "a sweep file is needed, --config-path, or the id of a sweep at W&B, --sweep-id" in refused.output
+    assert "a sweep file is required, --config-path; or the id of a sweep at W&B, --sweep-id" in refused.output
