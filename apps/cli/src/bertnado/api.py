@@ -173,10 +173,10 @@ def _is_there(name: str) -> bool:
 
 @dataclass(frozen=True)
 class CheckedSweep:
-    """A sweep that passed every check, and what it will do."""
+    """A sweep that passed every check, and its plan."""
 
     plan: Plan
-    """The sweep: objective, space, trials."""
+    """The sweep: objective, space, number of trials."""
     trials: SweepPlan
     """Its trials: steps, evaluations, arguments, dataset."""
 
@@ -222,32 +222,32 @@ def train_model(
 ) -> dict[str, Any]:
     """Train the final model with the best settings; write `OUTPUT/model` and `OUTPUT/metrics.json`.
 
-    What `best_sweep_config.json` leaves out (seed, precision, interval of evaluation) is taken from
-    `best_sweep_details.json` beside it, where that is there.
+    Seed, precision and evaluation interval, which `best_sweep_config.json` does not contain, are taken from
+    `best_sweep_details.json` beside it, if it exists.
 
     Args:
-        output_dir: Where everything is written; must not hold a trained model yet.
-        dataset: A `DatasetDict` on disk with `train`, `validation` and perhaps `test`.
-        best_config_path: `best_sweep_config.json` of a sweep, or a file of your own like it.
-        model_name: A directory with a model, or its name on the Hugging Face hub.
-        task_type: One of `bertnado_metrics.TASKS`.
-        project_name: The W&B project that the run is tracked in; by default WANDB_PROJECT, otherwise `bertnado`.
-        metric_name: What the best checkpoint is chosen by; by default the file's metric, otherwise the task's.
-        metric_goal: `maximize` or `minimize`; by default the file's, otherwise what the metric implies.
-        seed: By default the sweep's, otherwise 42.
-        precision: What training computes in, where neither the file nor the sweep's record says it, see `run_sweep`.
-        early_stopping_patience: Stop after so many evaluations in a row without an improvement; at least 1.
-        trust_remote_code: Whether code that comes with the model may run.
-        observer: Told of everything that happens, for a display.
-        training_arguments: Further `TrainingArguments`; each overrides what the file says.
+        output_dir: The directory to write everything to; it must not contain a trained model.
+        dataset: See `bertnado_config.TrainingInputs`.
+        best_config_path: `best_sweep_config.json` of a sweep, or a file in the same format.
+        model_name: See `bertnado_config.TrainingInputs`.
+        task_type: See `bertnado_config.TrainingInputs`.
+        project_name: The W&B project; by default that of WANDB_PROJECT, otherwise `bertnado`.
+        metric_name: The metric that the best checkpoint is chosen by; by default the file's, otherwise the task's.
+        metric_goal: `maximize` or `minimize`; by default the file's, otherwise that of the metric.
+        seed: The seed of training; by default the sweep's, otherwise 42.
+        precision: See `bertnado_config.TrainingInputs`; by default the sweep's.
+        early_stopping_patience: Stop after this many evaluations in a row without an improvement; at least 1.
+        trust_remote_code: See `bertnado_config.TrainingInputs`.
+        observer: Called with every event, for a display.
+        training_arguments: Further `TrainingArguments`, which override the file.
 
     Returns:
-        `model_path`, `metrics_path`, `metric_name`, `metric_goal`, `metric_value` and, where there is a test split,
-        `test_metrics`.
+        `model_path`, `metrics_path`, `metric_name`, `metric_goal`, `metric_value`, and `test_metrics` if there
+        is a test split.
 
     Raises:
-        InvalidInputError: Everything that was found wrong before training; nothing was started.
-        TrialError: Training came to nothing, for the reason that it says.
+        InvalidInputError: Something is wrong; every problem is in it, and nothing was started.
+        TrialError: Training failed; the message is the reason.
     """
     from bertnado_config import TrainingInputs
 

@@ -1,4 +1,4 @@
-"""The final training run, put together from the best configuration of a sweep."""
+"""The final training run, made from the best configuration of a sweep."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DEFAULT_SEED = 42
 
 _PRECISION = ("bf16", "fp16")
 _CARRIED_OVER = ("seed", *_PRECISION, "eval_strategy", "eval_steps", "eval_delay")
-"""What decides a trial's result besides its sampled parameters."""
+"""Arguments that affect the result of a trial besides its sampled parameters."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class FinalRun:
     output_dir: Path
     project_name: str | None
     parameters: Mapping[str, Any]
-    """Everything that the run trains with."""
+    """All parameters of the run."""
     carried_over: Mapping[str, Any]
-    """What of it the best trial's details said."""
+    """The parameters that were taken from the details of the best trial."""
     patience: int | None
     warnings: Sequence[Problem]
 
@@ -68,7 +68,7 @@ def prepare_final(
     """Check everything that can be checked before training; see `bertnado.api.train_model`.
 
     Raises:
-        InvalidInputError: Everything that was found wrong.
+        InvalidInputError: Something is wrong; every problem is in it.
     """
     best = read_best_config(best_config_path)
     carried, problems = _carried_over(best, best_config_path)
@@ -79,7 +79,7 @@ def prepare_final(
     carried = {name: value for name, value in carried.items() if parameters.get(name) == value}
     trainer = HuggingFaceTrainer(**dict(inputs))
     if not parameters:
-        message = "must hold the parameters to train with, and holds none; name the best_sweep_config.json of a sweep"
+        message = "must contain parameters, got none; pass the best_sweep_config.json of a sweep"
         raise InvalidInputError([Problem("", message)], source=str(best_config_path))
     problems += [*_output_problems(output_dir), *project_problems(project_name)]
     try:
@@ -101,7 +101,7 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
     """Train the final model; see `bertnado.api.train_model`.
 
     Raises:
-        TrialError: Training came to nothing.
+        TrialError: Training failed.
     """
     run.output_dir.mkdir(parents=True, exist_ok=True)
     with single_run(
@@ -132,16 +132,16 @@ def _notes(run: FinalRun) -> tuple[str, ...]:
 
 
 def _objective(best: BestConfig, task: str | Task, metric_name: str | None, metric_goal: Goal | None) -> Objective:
-    """Find the objective; the goal in the file was settled by the sweep that wrote it."""
+    """Return the objective; the sweep that wrote the file has resolved its goal."""
     if metric_name is None and metric_goal is None:
         metric_goal = best.objective_goal
     return resolve_objective(task, metric_name, metric_goal, declared_name=best.objective_name)
 
 
 def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, Any], list[Problem]]:
-    """Read what the best trial trained with besides its parameters, if it was recorded beside them.
+    """Return the best trial's other arguments, if they are recorded beside its parameters.
 
-    A record that cannot be read is left out, with a warning: its parameters are in the best configuration too.
+    A record that cannot be read is ignored, with a warning: its parameters are in the best configuration too.
     """
     path = best_config_path.with_name(BEST_DETAILS_FILE)
     if not path.exists():
@@ -150,36 +150,36 @@ def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, A
         recorded = read_json(path)
         if _mapping_in(recorded, "parameters") != best.parameters:
             return {}, []
-        return _told(_mapping_in(_mapping_in(recorded, "details"), "arguments")), []
+        return _carried(_mapping_in(_mapping_in(recorded, "details"), "arguments")), []
     except InvalidInputError as error:
         reason = "; ".join(map(str, error.problems))
     except ValueError as error:
         reason = str(error)
-    lost = "the sweep's seed, precision and interval of evaluation are not taken over"
-    return {}, [Problem("", f"{path} is left out, so {lost}: {reason}", "warning")]
+    lost = "the seed, precision and evaluation interval of the sweep are not used"
+    return {}, [Problem("", f"{path} is ignored, so {lost}: {reason}", "warning")]
 
 
-def _told(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Pick what is carried over.
+def _carried(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that are carried over.
 
     Raises:
-        ValueError: A value is none that its training argument can hold.
+        ValueError: A value does not fit its training argument.
     """
-    told = {name: arguments[name] for name in _CARRIED_OVER if name in arguments}
-    told = {name: value for name, value in told.items() if value or name == "bf16"}  # fp32 is a choice as well
-    convert_arguments(told)
-    return told
+    carried = {name: arguments[name] for name in _CARRIED_OVER if name in arguments}
+    carried = {name: value for name, value in carried.items() if value or name == "bf16"}  # fp32 is a choice as well
+    convert_arguments(carried)
+    return carried
 
 
 def _mapping_in(content: Any, key: str) -> Mapping[str, Any]:
-    """Find the object `key` in an object.
+    """Return the object `key` in an object.
 
     Raises:
-        ValueError: There is none.
+        ValueError: It is missing.
     """
     found = cast("dict[str, Any]", content).get(key) if isinstance(content, dict) else None
     if not isinstance(found, dict):
-        msg = f"it must hold the object {key!r}, and holds none"
+        msg = f"it must contain the object {key!r}"
         raise ValueError(msg)
     return cast("dict[str, Any]", found)
 

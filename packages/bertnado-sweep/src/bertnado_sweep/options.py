@@ -115,7 +115,7 @@ class SweepOptions(BaseModel):
         OptionDetails(recorded_as="storage", metavar="URL", variable="BERTNADO_STORAGE", for_joining=True),
     ] = None
     """Database to record the sweep in, shared by several machines: `postgresql://USER:PASSWORD@HOST/DATABASE`. Each
-    machine then has an `output_dir` of its own. Without it the record is in `output_dir`."""
+    machine then has its own `output_dir`. Without it the record is in `output_dir`."""
     study: Annotated[
         str | None,
         BeforeValidator(_read_study),

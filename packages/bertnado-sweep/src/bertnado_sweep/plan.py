@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Application:
-    """What the application that runs a sweep adds to it."""
+    """The application's part of a sweep."""
 
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What it wants recorded in `sweep.json`: model, dataset, task, ... JSON-serialisable."""
+    """Settings to record in `sweep.json`: model, dataset, task, ... JSON-serializable."""
     group: str | None = None
     """The W&B group of the runs: the task."""
     command: tuple[str, ...] = ()

@@ -34,7 +34,7 @@ DEFAULT_TRIALS = 10
 """Number of trials of a sweep that is not exhaustive, if nothing else says it."""
 
 _STAND_IN = Objective("eval/loss", "minimize")
-"""What a trainer checks against if the objective itself is a mistake: every task computes it."""
+"""The objective that a trainer checks if the real one is invalid: every task computes it."""
 
 
 def plan_sweep(
@@ -53,15 +53,15 @@ def plan_sweep(
     """Check everything that can be checked before the first trial, and start nothing.
 
     Args:
-        trainer: What trains a trial: a `Trainer`, or a function of the parameters and a report.
+        trainer: A `Trainer`, or a function of the parameters and a report.
         config: The sweep file, read or not, or its content; None for a sweep that is recorded or at W&B.
         output_dir: The directory to record the sweep in.
-        objective: What is optimized, or how to tell from the sweep file; otherwise `metric_name`, the file's metric or
-            the task's, in this order.
+        objective: The objective, or a function of the sweep file that returns it; by default `metric_name`, the file's
+            metric or the task's, in this order.
         task: The task that names the metrics; without it any metric name is accepted.
         group: The W&B group of the runs.
         command: The program, with its arguments, that W&B's command-line agent is to start for a trial.
-        record: What is written to `sweep.json` beside what the sweep itself knows. JSON-serialisable.
+        record: Settings of the application to record in `sweep.json`. JSON-serializable.
         join: Work on the recorded sweep, possibly beside other machines, with exactly what is recorded: of the options
             only those of this machine count (`workers`, `trials_per_gpu`, `time_limit`, `storage`, `study`).
         options: How the sweep is run, see `SweepOptions`.

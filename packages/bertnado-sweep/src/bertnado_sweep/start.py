@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NewSweep:
-    """A sweep that begins, in an output directory of its own."""
+    """A new sweep, in a new output directory."""
 
     @property
     def recorded(self) -> RecordedSweep | None:
-        """There is no record yet."""
+        """None: nothing is recorded yet."""
         return None
 
 

@@ -58,8 +58,7 @@ def run_sweep(
     `if __name__ == "__main__":`, because each worker process imports the script.
 
     Args:
-        trainer: What trains a trial: a `Trainer`, or a function of the parameters and a report that returns
-            the value of the objective.
+        trainer: A `Trainer`, or a function of the parameters and a report that returns the value of the objective.
         config: The sweep file, read or not, or its content; None for a sweep that is recorded or at W&B.
         output_dir: The directory to write everything to; it must not contain another sweep.
         observer: Called with every event.

@@ -45,14 +45,14 @@ class Sweeper:
         project_name: The W&B project; otherwise the file's, otherwise WANDB_PROJECT, otherwise `bertnado`.
         metric_name: The metric to optimize; otherwise the file's, otherwise the task's.
         metric_goal: The direction to optimize in; by default that in which the metric improves.
-        trainer: What trains a trial, instead of bertnado-train's.
+        trainer: The trainer to use instead of bertnado-train's.
         seed: Seed of the search and of training.
         precision: Floating-point precision of training, unless the sweep file sets it.
         trust_remote_code: Allow Python code that comes with the model to run.
         recorded: The sweep that continues: what is not given is as recorded.
 
     Raises:
-        ImportError: There is no trainer: bertnado-train is not installed.
+        ImportError: bertnado-train is not installed, and no trainer is given.
         InvalidInputError: The dataset is missing, or the output directory cannot have that name.
     """
 

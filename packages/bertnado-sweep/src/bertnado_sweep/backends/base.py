@@ -1,4 +1,4 @@
-"""What a backend is: the place where the trials of a sweep come from and are recorded."""
+"""The protocol of backends, which propose and record the trials of a sweep."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Backend(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of the sweep before its first trial."""
+        """Information to show before the first trial, in lines."""
         ...
 
     def work(self, observer: Observer) -> None:
@@ -46,7 +46,7 @@ class Backend(Protocol):
         ...
 
     def conclude(self, trials: Sequence[Trial], best: Trial) -> tuple[str, ...]:
-        """Return what a person should know of the choice of the best."""
+        """Return remarks on the end of the sweep and the choice of the best trial, in lines."""
         ...
 
     def trials(self) -> tuple[Trial, ...]:

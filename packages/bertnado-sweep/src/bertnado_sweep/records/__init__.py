@@ -1,1 +1,1 @@
-"""What is written to the output directory, and read back."""
+"""The records of a sweep: trials, files of the output directory, the best trial."""

@@ -92,7 +92,7 @@ def export_best(best: Trial, objective: Objective, output_dir: Path, sweep_id: s
 
 @dataclass(frozen=True)
 class Export:
-    """What is exported: the parameters of which trial."""
+    """The exported best trial."""
 
     sweep_id: str
     trial: str

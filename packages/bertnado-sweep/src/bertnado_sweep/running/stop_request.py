@@ -20,7 +20,7 @@ GRACE_SECONDS = 8.0
 """Seconds for a trial to stop when the whole sweep is interrupted."""
 
 _PAUSE = 0.02
-"""Seconds between two checks whether the trial has ended."""
+"""Seconds between two checks if the trial has ended."""
 
 _Result = TypeVar("_Result")
 

@@ -1,4 +1,4 @@
-"""What a search method is, and the methods that a sweep file may name."""
+"""The protocol of search methods, and the registry of those that a sweep file can name."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SearchState:
-    """What is known when the parameters of the next trial are chosen."""
+    """The information from which a search method chooses the parameters of the next trial."""
 
     config: SweepConfig
     """The sweep file: the method and the space."""
     goal: Goal
-    """Whether higher or lower values are better."""
+    """The direction of the objective."""
     trials: Sequence[Trial]
     """All trials so far, in any order; those that run, failed or were interrupted included."""
     number: int

@@ -35,7 +35,7 @@ def propose(
 
     Args:
         config: The sweep file: the method and the space.
-        goal: Whether higher or lower values are better.
+        goal: The direction of the objective.
         trials: All trials so far, running, failed and interrupted ones included, in any order.
         number: The number of the new trial, from 0, unique within the sweep.
         seed: The seed of the sweep, at least 0.

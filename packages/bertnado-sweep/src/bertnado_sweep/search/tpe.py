@@ -31,7 +31,7 @@ _EDGE = 1e-9
 
 
 def model_points(state: SearchState) -> Iterator[dict[str, Any]]:
-    """Yield proposals of the model without end, each with another seed; the first is what it rates best.
+    """Yield proposals of the model without end, each with another seed, best first.
 
     Args:
         state: At least one parameter varies, and at least one trial is eligible.

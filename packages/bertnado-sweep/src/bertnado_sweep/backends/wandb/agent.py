@@ -175,7 +175,7 @@ def run_agent_trial(
     exit codes.
 
     Args:
-        trainer: What trains the trial.
+        trainer: The trainer.
         config: The sweep.
         output_dir: The directory in which the trial gets one.
         objective: The objective.

@@ -35,7 +35,7 @@ class WandbBackendType:
         return options.sweep_id is not None
 
     def check_options(self, options: SweepOptions) -> Sequence[Problem]:
-        """Refuse a database: W&B has a record of its own."""
+        """Refuse a database: W&B records its own sweeps."""
         if options.storage is None:
             return ()
         if options.sweep_id is not None:

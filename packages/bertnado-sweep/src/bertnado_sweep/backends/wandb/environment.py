@@ -1,4 +1,4 @@
-"""What W&B's client reads from the environment, and how a sweep leaves that unchanged."""
+"""The environment of W&B's client, which a sweep leaves unchanged."""
 
 from __future__ import annotations
 
