@@ -18,9 +18,19 @@ if TYPE_CHECKING:
     from bertnado_config import Problem, SweepConfig, Trainer
     from bertnado_metrics import Objective
 
-    from .backends.base import BackendChoice
     from .records.recorded_sweep import RecordedSweep
     from .search import SearchMethod
+
+
+@dataclass(frozen=True)
+class BackendChoice:
+    """The name of a backend, and why it was chosen."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason})"
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 from bertnado_config import ArgumentProblem, InvalidInputError, Problem, SweepConfig, check_sweep_config
 from bertnado_metrics import Objective
 
-from .backends import AUTO, BackendChoice, choose_backend, get_backend_type
+from .backends import AUTO, choose_backend, get_backend_type
 from .backends.wandb.environment import project_of, project_problems, quiet_wandb
 from .backends.wandb.service import ServiceError, check_service_config, find_sweep
 from .options import SweepOptions, check_options
-from .plan import Application, Plan
+from .plan import Application, BackendChoice, Plan
 from .records.files import holds_record, named_directory, output_problems, room_problems
 from .resume import STUDY_WITHOUT_STORAGE, find_recorded, require_recorded
 from .running.function_trainer import FunctionTrainer

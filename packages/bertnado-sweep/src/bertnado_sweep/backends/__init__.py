@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from bertnado_config import ArgumentProblem
 from bertnado_metrics import nearest
 
-from .base import Backend, BackendChoice, BackendType
+from bertnado_sweep.plan import BackendChoice
+
+from .base import Backend, BackendType
 from .local.backend_type import LocalBackendType
 from .wandb.backend_type import WandbBackendType
 
@@ -91,7 +93,6 @@ def _unknown(name: str) -> str:
 
 __all__ = [
     "Backend",
-    "BackendChoice",
     "BackendType",
     "backend_types",
     "choose_backend",

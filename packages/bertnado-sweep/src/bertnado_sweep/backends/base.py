@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -101,14 +100,3 @@ class BackendType(Protocol):
     def read_trials(self, recorded: RecordedSweep) -> tuple[list[Trial], list[str]]:
         """Return the recorded trials of a sweep, each in its latest attempt, by number; and what is damaged."""
         ...
-
-
-@dataclass(frozen=True)
-class BackendChoice:
-    """The name of a backend, and why it was chosen."""
-
-    name: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.reason})"

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from bertnado_config import InvalidInputError, Problem
 
-from bertnado_sweep.backends.local.waiting import SAY_AFTER
-
 if TYPE_CHECKING:
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
+
+SAY_AFTER = 10.0
+"""Seconds of waiting after which a message names what is waited for."""
 
 _open: set[int] = set()
 """The descriptors of this process that may hold locks."""

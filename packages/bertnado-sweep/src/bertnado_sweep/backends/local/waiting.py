@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from bertnado_sweep.records.locks import SAY_AFTER
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-SAY_AFTER = 10.0
-"""Seconds of waiting after which a line says what for."""
 
 
 class Waiting:
