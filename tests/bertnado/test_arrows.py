@@ -49,3 +49,47 @@ def test_a_member_imports_no_library_that_is_not_its_business(member):
 def test_configuration_and_metrics_load_nothing_heavy(member):
     code = f"import sys, {member}; print([name for name in {HEAVY} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+LAYERS = [
+    {"records"},
+    {"search", "running", "options", "start"},
+    {"plan"},
+    {"backends"},
+    {"resume", "single_run"},
+    {"planning", "status"},
+    {"sweep"},
+    {"sweeper", "testing"},
+]
+"""The parts of bertnado_sweep, from the ground up."""
+
+
+def parts_of(file, package):
+    """Name the parts of bertnado_sweep that one of its modules imports."""
+    here = file.relative_to(package).with_suffix("").parts
+    for node in ast.walk(ast.parse(file.read_text())):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        module = node.module.split(".") if node.module else []
+        if node.level:
+            yield from [*here[: len(here) - node.level], *module, *(alias.name for alias in node.names)][:1]
+        elif module[0] == "bertnado_sweep":
+            yield from (module[1:2] or [alias.name for alias in node.names])
+
+
+def test_a_part_of_bertnado_sweep_imports_only_what_stands_below_it():
+    package = ROOT / "packages" / "bertnado-sweep" / "src" / "bertnado_sweep"
+    floor = {part: number for number, parts in enumerate(LAYERS) for part in parts}
+    upward = []
+    for file in sorted(package.rglob("*.py")):
+        own = file.relative_to(package).with_suffix("").parts[0]
+        if own == "__init__" or own == "testing":
+            continue
+        upward += [
+            f"{file.relative_to(package)} imports {part}"
+            for part in parts_of(file, package)
+            if part != own and part in floor and floor[part] >= floor[own]
+        ]
+    assert upward == []
+    found = {path.stem for path in package.iterdir() if path.suffix in ("", ".py")}
+    assert found - {"__init__", "__pycache__"} == set(floor)

@@ -10,9 +10,8 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import DBAPIError
 from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception_type, wait_random_exponential
 
+from bertnado_sweep.records.locks import SAY_AFTER
 from bertnado_sweep.running.limits import StorageError
-
-from .waiting import SAY_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
