@@ -1,5 +1,6 @@
 """The conformance suites in the hands of another project: they pass what is right and fail what is not."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 PROJECT = Path(__file__).parent / "external_project"
+README = Path(__file__).parents[2] / "packages" / "bertnado-sweep" / "README.md"
 CONFORMING = ("RecurrenceSearch", "LineTrainer")
 FAULTS = {
     "UnseededSearch": "test_the_same_state_gives_the_same_candidates",
@@ -30,13 +32,20 @@ FAULTS = {
 """The test that each broken search method and trainer must fail."""
 
 
-def run_project(directory, tests):
-    """Run tests of the project in `directory`; return the failures of each."""
+def write_project(directory):
+    """Write the project of another author, and the README's example as one of its tests."""
     for file in PROJECT.glob("*.py"):
         name = "test_conformance.py" if file.stem == "conformance" else file.name
         shutil.copy(file, directory / name)
+    [example] = re.findall(r"```py\n(.*?)```", README.read_text(), re.DOTALL)
+    (directory / "test_readme.py").write_text(example)
+    (directory / "my_project.py").write_text("from searches import RecurrenceSearch as MySearch")
+
+
+def run_project(directory, tests):
+    """Run tests of the project in `directory`; return the failures of each."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=report.xml"]
-    command += [f"test_conformance.py::Test{test}" for test in tests]
+    command += ["test_readme.py", *(f"test_conformance.py::Test{test}" for test in tests)]
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True)
     assert done.returncode == 1, done.stdout + done.stderr
     failures = {}
@@ -50,14 +59,15 @@ def run_project(directory, tests):
 def test_a_suite_passes_what_conforms_and_fails_what_does_not(tmp_path):
     faults = [f"{name}::{test}" for name, test in FAULTS.items()]
     unprovided = "WithoutFixtures::test_the_value_is_the_best_that_was_reported"
+    write_project(tmp_path)
     failures = run_project(tmp_path, [*CONFORMING, *faults, unprovided])
-    [message] = failures["LastValueTrainer::test_the_value_is_the_best_that_was_reported"]
-    assert message.startswith("assert 0.")
-    assert "= TrialResult(value=" in message
-    assert [test for test in faults if not failures.pop(test)] == []
+    [shown] = failures["LastValueTrainer::test_the_value_is_the_best_that_was_reported"]
+    assert shown.startswith("assert 0.")
+    assert "= TrialResult(value=" in shown
     [missing] = failures.pop(unprovided)
     assert "provide the fixture trainer: the trainer to test" in missing
-    assert {test.partition("::")[0] for test in failures} == set(CONFORMING)
+    assert [test for test in faults if not failures.pop(test)] == []
+    assert {test.partition("::")[0] for test in failures} == {*CONFORMING, "MySearch"}
     assert {test: messages for test, messages in failures.items() if messages} == {}
 
 
