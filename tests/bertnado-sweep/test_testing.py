@@ -1,5 +1,6 @@
 """The conformance suites in the hands of another project: they pass what is right and fail what is not."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -40,13 +41,15 @@ def write_project(directory):
     [example] = re.findall(r"```py\n(.*?)```", README.read_text(), re.DOTALL)
     (directory / "test_readme.py").write_text(example)
     (directory / "my_project.py").write_text("from searches import RecurrenceSearch as MySearch")
+    (directory / "conftest.py").write_text('pytest_plugins = ["bertnado_sweep.testing.fixtures"]')
 
 
 def run_project(directory, tests):
     """Run tests of the project in `directory`; return the failures of each."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=report.xml"]
     command += ["test_readme.py", *(f"test_conformance.py::Test{test}" for test in tests)]
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True)
+    surroundings = {"PATH": os.environ["PATH"], "HOME": str(directory)}  # none of what this project's tests set
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, env=surroundings)
     assert done.returncode == 1, done.stdout + done.stderr
     failures = {}
     for case in ET.parse(directory / "report.xml").iter("testcase"):
@@ -60,15 +63,17 @@ def test_a_suite_passes_what_conforms_and_fails_what_does_not(tmp_path):
     faults = [f"{name}::{test}" for name, test in FAULTS.items()]
     unprovided = "WithoutFixtures::test_the_value_is_the_best_that_was_reported"
     write_project(tmp_path)
-    failures = run_project(tmp_path, [*CONFORMING, *faults, unprovided])
+    served = "ServedBackend::test_the_goal_decides_what_is_best"
+    failures = run_project(tmp_path, [*CONFORMING, served, *faults, unprovided])
     [shown] = failures["LastValueTrainer::test_the_value_is_the_best_that_was_reported"]
     assert shown.startswith("assert 0.")
     assert "= TrialResult(value=" in shown
     [missing] = failures.pop(unprovided)
     assert "provide the fixture trainer: the trainer to test" in missing
     assert [test for test in faults if not failures.pop(test)] == []
-    assert {test.partition("::")[0] for test in failures} == {*CONFORMING, "MySearch"}
+    assert {test.partition("::")[0] for test in failures} == {*CONFORMING, "MySearch", "ServedBackend"}
     assert {test: messages for test, messages in failures.items() if messages} == {}
+    assert not list(tmp_path.glob(".*"))  # nothing in the home directory
 
 
 def test_the_library_does_without_pytest_and_says_what_the_suites_require():
