@@ -1,5 +1,7 @@
 """The conformance suites in the hands of another project: they pass what is right and fail what is not."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -7,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 PROJECT = Path(__file__).parent / "external_project"
+README = Path(__file__).parents[2] / "packages" / "bertnado-sweep" / "README.md"
 CONFORMING = ("RecurrenceSearch", "LineTrainer")
 FAULTS = {
     "UnseededSearch": "test_the_same_state_gives_the_same_candidates",
@@ -30,14 +33,23 @@ FAULTS = {
 """The test that each broken search method and trainer must fail."""
 
 
-def run_project(directory, tests):
-    """Run tests of the project in `directory`; return the failures of each."""
+def write_project(directory):
+    """Write the project of another author, and the README's example as one of its tests."""
     for file in PROJECT.glob("*.py"):
         name = "test_conformance.py" if file.stem == "conformance" else file.name
         shutil.copy(file, directory / name)
+    [example] = re.findall(r"```py\n(.*?)```", README.read_text(), re.DOTALL)
+    (directory / "test_readme.py").write_text(example)
+    (directory / "my_project.py").write_text("from searches import RecurrenceSearch as MySearch")
+    (directory / "conftest.py").write_text('pytest_plugins = ["bertnado_sweep.testing.fixtures"]')
+
+
+def run_project(directory, tests):
+    """Run tests of the project in `directory`; return the failures of each."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=report.xml"]
-    command += [f"test_conformance.py::Test{test}" for test in tests]
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True)
+    command += ["test_readme.py", *(f"test_conformance.py::Test{test}" for test in tests)]
+    surroundings = {"PATH": os.environ["PATH"], "HOME": str(directory)}  # none of what this project's tests set
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, env=surroundings)
     assert done.returncode == 1, done.stdout + done.stderr
     failures = {}
     for case in ET.parse(directory / "report.xml").iter("testcase"):
@@ -50,15 +62,18 @@ def run_project(directory, tests):
 def test_a_suite_passes_what_conforms_and_fails_what_does_not(tmp_path):
     faults = [f"{name}::{test}" for name, test in FAULTS.items()]
     unprovided = "WithoutFixtures::test_the_value_is_the_best_that_was_reported"
-    failures = run_project(tmp_path, [*CONFORMING, *faults, unprovided])
-    [message] = failures["LastValueTrainer::test_the_value_is_the_best_that_was_reported"]
-    assert message.startswith("assert 0.")
-    assert "= TrialResult(value=" in message
-    assert [test for test in faults if not failures.pop(test)] == []
+    write_project(tmp_path)
+    served = "ServedBackend::test_the_goal_decides_what_is_best"
+    failures = run_project(tmp_path, [*CONFORMING, served, *faults, unprovided])
+    [shown] = failures["LastValueTrainer::test_the_value_is_the_best_that_was_reported"]
+    assert shown.startswith("assert 0.")
+    assert "= TrialResult(value=" in shown
     [missing] = failures.pop(unprovided)
     assert "provide the fixture trainer: the trainer to test" in missing
-    assert {test.partition("::")[0] for test in failures} == set(CONFORMING)
+    assert [test for test in faults if not failures.pop(test)] == []
+    assert {test.partition("::")[0] for test in failures} == {*CONFORMING, "MySearch", "ServedBackend"}
     assert {test: messages for test, messages in failures.items() if messages} == {}
+    assert not list(tmp_path.glob(".*"))  # nothing in the home directory
 
 
 def test_the_library_does_without_pytest_and_says_what_the_suites_require():

@@ -5,7 +5,8 @@ import searches
 import trainers
 from bertnado_config import parse_sweep_config
 from bertnado_metrics import Objective
-from bertnado_sweep.testing import SearchMethodSuite, TrainerSuite
+from bertnado_sweep.backends import get_backend_type
+from bertnado_sweep.testing import BackendSuite, SearchMethodSuite, TrainerSuite
 
 
 class SearchSuite(SearchMethodSuite):
@@ -42,6 +43,14 @@ class TestRecurrenceSearch(SearchSuite):
 
 class TestLineTrainer(LineSuite):
     """The trainer conforms."""
+
+
+class TestServedBackend(BackendSuite):
+    """A backend that needs the W&B server."""
+
+    @pytest.fixture
+    def backend_type(self, wandb_server):
+        return get_backend_type("wandb")
 
 
 class TestUnregisteredSearch(SearchSuite):

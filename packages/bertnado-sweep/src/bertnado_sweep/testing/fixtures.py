@@ -39,6 +39,7 @@ def wandb_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wa
     for name in ("CONFIG", "CACHE", "DATA", "ARTIFACT"):
         monkeypatch.setenv(f"WANDB_{name}_DIR", str(files))
     monkeypatch.setattr(Agent, "HEARTBEAT_SLEEP_SECONDS", _HEARTBEAT_SECONDS)
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")  # nothing about a test is reported to W&B
     with WandbServer() as server:
         for name, value in {"BASE_URL": server.url, "API_KEY": KEY, "DIR": str(runs)}.items():
             monkeypatch.setenv(f"WANDB_{name}", value)
