@@ -69,21 +69,21 @@ def cut_in_half(path):
     ("change", "reason"),
     [
         (written(""), "is empty"),
-        (written("[]"), "it must hold the object 'parameters', and holds none"),
-        (written("{}"), "it must hold the object 'parameters', and holds none"),
+        (written("[]"), "must contain the object 'parameters', got []"),
+        (written("{}"), "must contain the object 'parameters', got {}"),
         (written("[" * 900 + "]" * 900), "must be nested at most 128 deep"),
         (cut_in_half, "line "),
         (a_directory, "is a directory"),
         (a_pipe, "must be a regular file, got a named pipe"),
-        (with_details([]), "it must hold the object 'details', and holds none"),
-        (with_details({"arguments": 3}), "it must hold the object 'arguments', and holds none"),
+        (with_details([]), "must contain the object 'details', got {"),
+        (with_details({"arguments": 3}), "must contain the object 'arguments', got {'arguments': 3}"),
         (with_details({"arguments": {"seed": "x"}}), "seed: must be an integer, got 'x'"),
     ],
 )
 def test_a_record_that_is_damaged_is_left_out_and_said_so(prepare, tmp_path, change, reason):
     carried, (warning,) = prepare(change)
     assert carried == {}
-    lost = "is left out, so the sweep's seed, precision and interval of evaluation are not taken over: "
+    lost = "is ignored, so the seed, precision and evaluation interval of the sweep are not used: "
     assert warning.startswith(f"{tmp_path / DETAILS} {lost}{reason}")
 
 
@@ -102,5 +102,5 @@ def test_a_best_configuration_without_a_parameter_is_refused(prepare, tmp_path):
     with pytest.raises(SweepConfigError) as caught:
         prepare(change)
     assert [str(problem) for problem in caught.value.problems] == [
-        "must hold the parameters to train with, and holds none; name the best_sweep_config.json of a sweep"
+        "must contain parameters to train with, got none; pass the best_sweep_config.json of a sweep"
     ]

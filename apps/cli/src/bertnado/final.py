@@ -1,7 +1,8 @@
-"""The final training run, put together from the best configuration of a sweep."""
+"""The final training run, made from the best configuration of a sweep."""
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,25 +31,23 @@ if TYPE_CHECKING:
     from bertnado_metrics import Goal, Task
     from bertnado_sweep.running.events import Observer
 
-DEFAULT_SEED = 42
-
 _PRECISION = ("bf16", "fp16")
 _CARRIED_OVER = ("seed", *_PRECISION, "eval_strategy", "eval_steps", "eval_delay")
-"""What decides a trial's result besides its sampled parameters."""
+"""Training arguments that affect the result of a trial besides its sampled parameters."""
 
 
 @dataclass(frozen=True)
 class FinalRun:
-    """A final training run that has been checked and not been started."""
+    """A final training run that has been checked but not started."""
 
     trainer: HuggingFaceTrainer
     objective: Objective
     output_dir: Path
     project_name: str | None
     parameters: Mapping[str, Any]
-    """Everything that the run trains with."""
+    """All parameters of the run."""
     carried_over: Mapping[str, Any]
-    """What of it the best trial's details said."""
+    """Those that come from the record of the best trial."""
     patience: int | None
     warnings: Sequence[Problem]
 
@@ -79,7 +78,7 @@ def prepare_final(
     carried = {name: value for name, value in carried.items() if parameters.get(name) == value}
     trainer = HuggingFaceTrainer(**dict(inputs))
     if not parameters:
-        message = "must hold the parameters to train with, and holds none; name the best_sweep_config.json of a sweep"
+        message = "must contain parameters to train with, got none; pass the best_sweep_config.json of a sweep"
         raise InvalidInputError([Problem("", message)], source=str(best_config_path))
     problems += [*_output_problems(output_dir), *project_problems(project_name)]
     try:
@@ -101,7 +100,7 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
     """Train the final model; see `bertnado.api.train_model`.
 
     Raises:
-        TrialError: Training came to nothing.
+        TrialError: Training failed.
     """
     run.output_dir.mkdir(parents=True, exist_ok=True)
     with single_run(
@@ -132,16 +131,16 @@ def _notes(run: FinalRun) -> tuple[str, ...]:
 
 
 def _objective(best: BestConfig, task: str | Task, metric_name: str | None, metric_goal: Goal | None) -> Objective:
-    """Find the objective; the goal in the file was settled by the sweep that wrote it."""
+    """Resolve the objective; without a flag, the goal is the one that the sweep wrote to the file."""
     if metric_name is None and metric_goal is None:
         metric_goal = best.objective_goal
     return resolve_objective(task, metric_name, metric_goal, declared_name=best.objective_name)
 
 
 def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, Any], list[Problem]]:
-    """Read what the best trial trained with besides its parameters, if it was recorded beside them.
+    """Read the further arguments of the best trial from its record beside the best configuration, if there is one.
 
-    A record that cannot be read is left out, with a warning: its parameters are in the best configuration too.
+    A damaged record is ignored with a warning: the parameters are in the best configuration as well.
     """
     path = best_config_path.with_name(BEST_DETAILS_FILE)
     if not path.exists():
@@ -150,36 +149,36 @@ def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, A
         recorded = read_json(path)
         if _mapping_in(recorded, "parameters") != best.parameters:
             return {}, []
-        return _told(_mapping_in(_mapping_in(recorded, "details"), "arguments")), []
+        return _select_carried_over(_mapping_in(_mapping_in(recorded, "details"), "arguments")), []
     except InvalidInputError as error:
         reason = "; ".join(map(str, error.problems))
     except ValueError as error:
         reason = str(error)
-    lost = "the sweep's seed, precision and interval of evaluation are not taken over"
-    return {}, [Problem("", f"{path} is left out, so {lost}: {reason}", "warning")]
+    lost = "the seed, precision and evaluation interval of the sweep are not used"
+    return {}, [Problem("", f"{path} is ignored, so {lost}: {reason}", "warning")]
 
 
-def _told(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Pick what is carried over.
+def _select_carried_over(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the recorded arguments that the final run takes over.
 
     Raises:
-        ValueError: A value is none that its training argument can hold.
+        ValueError: A training argument does not accept its recorded value.
     """
-    told = {name: arguments[name] for name in _CARRIED_OVER if name in arguments}
-    told = {name: value for name, value in told.items() if value or name == "bf16"}  # fp32 is a choice as well
-    convert_arguments(told)
-    return told
+    recorded = {name: arguments[name] for name in _CARRIED_OVER if name in arguments}
+    selected = {name: value for name, value in recorded.items() if value or name == "bf16"}  # bf16: false means fp32
+    convert_arguments(selected)
+    return selected
 
 
 def _mapping_in(content: Any, key: str) -> Mapping[str, Any]:
-    """Find the object `key` in an object.
+    """Return the object `key` of an object.
 
     Raises:
         ValueError: There is none.
     """
     found = cast("dict[str, Any]", content).get(key) if isinstance(content, dict) else None
     if not isinstance(found, dict):
-        msg = f"it must hold the object {key!r}, and holds none"
+        msg = f"must contain the object {key!r}, got {reprlib.repr(cast('object', content))}"
         raise ValueError(msg)
     return cast("dict[str, Any]", found)
 
