@@ -1,4 +1,4 @@
-"""A trial that runs out of memory goes on with smaller batches, and comes to what these come to."""
+"""A trial that runs out of memory starts again with smaller batches, and gives the result of these."""
 
 import pytest
 import torch
@@ -63,7 +63,7 @@ def test_the_next_smaller_batch_that_divides_the_effective_one_is_accumulated_to
     assert [row["step"] for row in result.history] == list(range(1, -(-96 // (asked[0] * asked[1])) + 1))
 
 
-def test_the_trial_comes_to_what_the_smaller_batch_comes_to(run, memory):
+def test_the_result_is_that_of_the_smaller_batch(run, memory):
     memory["train"] = 12
     reduced = run()
     memory["train"] = 10**6
@@ -93,13 +93,13 @@ def test_an_evaluation_that_does_not_fit_is_halved_and_its_numbers_are_the_same(
 
 
 @pytest.mark.parametrize("doing", ["train", "evaluate"])
-def test_a_single_row_that_does_not_fit_fails_with_the_ways_out(run, memory, doing):
+def test_a_single_row_that_does_not_fit_fails_with_what_to_do(run, memory, doing):
     memory[doing] = 0
     with pytest.raises(OutOfMemoryError, match=r"out of memory in .* with a single row; use shorter sequences"):
         run()
 
 
-def test_a_trial_that_begins_anew_says_so_and_its_history_is_that_of_the_last_time(
+def test_a_trial_that_starts_again_reports_it_and_its_history_is_that_of_the_last_start(
     model_dir, dataset_dir, memory, tmp_path
 ):
     class Counting(SilentReport):
@@ -118,7 +118,7 @@ def test_a_trial_that_begins_anew_says_so_and_its_history_is_that_of_the_last_ti
     assert [row["step"] for row in result.history] == [1, 2, 3, 4]
 
 
-def test_other_errors_are_not_taken_for_it(run, monkeypatch):
+def test_other_errors_are_not_mistaken_for_it(run, monkeypatch):
     def forward(self, **inputs):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 

@@ -1,4 +1,4 @@
-"""What a model, a dataset or an argument would do to the machine is refused before it does it."""
+"""Models, datasets and arguments that would harm the machine are refused beforehand."""
 
 import json
 import os
@@ -21,7 +21,7 @@ SWEEP = parse_sweep_config({"method": "grid", "parameters": {"max_steps": {"valu
 
 @pytest.fixture
 def errors(model_dir, dataset_dir):
-    """What a check of the good sweep says."""
+    """Return the errors that a check of a valid sweep reports."""
 
     def check(**options):
         defaults = {"model_name": str(model_dir), "dataset": str(dataset_dir), "task_type": "binary_classification"}
@@ -63,14 +63,14 @@ def test_a_name_that_is_empty_is_not_the_directory_one_is_in(errors, name, monke
     ],
     ids=["a NUL byte", "too long"],
 )
-def test_a_name_that_no_file_can_have_is_said_so(errors, name, message):
+def test_a_name_that_no_file_can_have_is_reported(errors, name, message):
     model, dataset = errors(model_name=name, dataset=name)
     assert message in model
     assert message in dataset
     assert len(model) < 200
 
 
-def test_whoever_trains_one_trial_is_told_the_same(model_dir, dataset_dir, tmp_path):
+def test_train_trial_reports_the_same(model_dir, dataset_dir, tmp_path):
     with pytest.raises(ValueError, match="model_name must name a directory or a model on the hub, got ''"):
         train_trial("", dataset_dir, "binary_classification", {}, AUC, tmp_path)
     with pytest.raises(DatasetError, match="dataset must name the directory that save_to_disk wrote, got ''"):
@@ -96,14 +96,14 @@ def test_a_token_is_refused_and_not_repeated(name):
     with pytest.raises(ValueError) as caught:
         convert_arguments({name: "hf_abc123"})
     assert str(caught.value) == (
-        f"{name}: a token must stay out of sweep files and arguments, which are written into every record; take it "
-        f"out, and log in with `hf auth login` or set HF_TOKEN"
+        f"{name}: a token must not be in sweep files or arguments, which are written to every record; remove it, "
+        f"and log in with `hf auth login` or set HF_TOKEN"
     )
 
 
 @pytest.mark.parametrize("name", ["hub_model_id", "hub_strategy", "hub_private_repo", "hub_revision"])
 def test_what_only_an_upload_needs_is_refused_as_it_is(name):
-    with pytest.raises(ValueError, match=f"{name}: a sweep uploads no model; leave it out, and upload what full-train"):
+    with pytest.raises(ValueError, match=f"{name}: a sweep does not upload models; remove it, and upload the model"):
         convert_arguments({name: "lab/model"})
 
 
@@ -155,11 +155,11 @@ def test_weights_that_hold_more_than_tensors_are_refused_with_a_cure_of_our_own(
     assert not (tmp_path / "ran").exists()
 
 
-def test_weights_that_are_damaged_are_called_so(errors, model):
+def test_damaged_weights_are_reported_as_such(errors, model):
     (model / "model.safetensors").unlink()
     (model / "pytorch_model.bin").write_bytes(b"garbage" * 20)
     (found,) = errors(model_name=str(model))
-    assert found.endswith("its weights file is damaged, or not one that torch.save wrote; fetch or save it again")
+    assert found.endswith("its weights file is damaged, or not one that torch.save wrote; download or save it again")
 
 
 def test_weights_in_the_older_format_are_read_where_they_are_tensors_alone(errors, model):
@@ -178,7 +178,7 @@ def with_config(model, **changes):
 @pytest.mark.parametrize(
     "value", ["somebody/kernel", "paged|somebody/kernel", "somebody/kernel@v1:run", {"": "somebody/kernel"}]
 )
-def test_a_kernel_on_the_hub_needs_leave(errors, model, key, value):
+def test_a_kernel_on_the_hub_needs_permission(errors, model, key, value):
     (found,) = errors(model_name=with_config(model, **{key: value}))
     named = value if isinstance(value, str) else "somebody/kernel"
     assert found == (
@@ -192,7 +192,7 @@ def test_so_does_one_in_a_config_within(errors, model):
     assert "got the kernel 'somebody/kernel' on the hub" in found
 
 
-def test_with_leave_transformers_is_asked_for_it(errors, model):
+def test_with_permission_transformers_loads_it(errors, model):
     name = with_config(model, attn_implementation="somebody/kernel")
     (found,) = errors(model_name=name, trust_remote_code=True)
     assert "--trust-remote-code" not in found
@@ -203,7 +203,7 @@ def test_an_attention_of_transformers_itself_needs_none(errors, model, value):
     assert errors(model_name=with_config(model, attn_implementation=value)) == []
 
 
-def test_code_in_another_repository_needs_leave_too(errors, model):
+def test_code_in_another_repository_needs_permission_too(errors, model):
     elsewhere = {"AutoConfig": "somebody/else--code.OwnConfig"}
     (found,) = errors(model_name=with_config(model, model_type="own", auto_map=elsewhere))
     assert "requires custom code, which runs only if you allow it" in found
@@ -216,7 +216,7 @@ def test_a_kind_that_transformers_knows_runs_none_of_it(errors, model):
 
 def test_a_config_of_a_billion_layers_is_refused_before_they_are_made(errors, model):
     (found,) = errors(model_name=with_config(model, num_hidden_layers=10**9))
-    assert "its num_hidden_layers in config.json must be at most 10,000, got 1,000,000,000; fetch" in found
+    assert "its num_hidden_layers in config.json must be at most 10,000, got 1,000,000,000; download" in found
 
 
 def test_a_key_that_is_there_twice_is_for_transformers_to_judge(errors, model):
@@ -230,23 +230,23 @@ def test_a_model_with_a_pipe_in_it_keeps_nobody_waiting(errors, model, name):
     (model / name).unlink()
     os.mkfifo(model / name)
     (found,) = errors(model_name=str(model))
-    assert f"cannot be loaded: {name} must be a regular file, got a named pipe; fetch or save it again" in found
+    assert f"cannot be loaded: {name} must be a regular file, got a named pipe; download or save it again" in found
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "config.json: is empty; fetch or save it again"),
-        ("[]", "config.json must hold an object, got something else; fetch or save it again"),
+        ("", "config.json: is empty; download or save it again"),
+        ("[]", "config.json must hold an object, got something else; download or save it again"),
         (
             "[" * 900 + "]" * 900,
-            "config.json: must be nested at most 128 deep, and goes deeper; fetch",
+            "config.json: must be nested at most 128 deep, and goes deeper; download",
         ),
-        ('{"a": 1', "config.json: line 1, column 8: expecting ',' delimiter; fetch or save it again"),
+        ('{"a": 1', "config.json: line 1, column 8: expecting ',' delimiter; download or save it again"),
     ],
     ids=["empty", "a list", "deep", "cut off"],
 )
-def test_a_config_that_is_damaged_is_said_so(errors, model, content, message):
+def test_a_damaged_config_is_reported(errors, model, content, message):
     (model / "config.json").write_text(content)
     (found,) = errors(model_name=str(model))
     assert message in found
@@ -272,7 +272,7 @@ def test_nor_does_one_in_its_place(errors, tmp_path):
 
 @pytest.mark.parametrize("name", ["dataset_dict.json", "train/state.json"])
 @pytest.mark.parametrize("content", ["", "[]", "{}", "{", '{"splits": 3, "_data_files": 3}', "[" * 900 + "]" * 900])
-def test_a_dataset_that_is_damaged_is_said_so(errors, dataset, name, content):
+def test_a_damaged_dataset_is_reported(errors, dataset, name, content):
     (dataset / name).write_text(content)
     (found,) = errors(dataset=str(dataset))
     assert found.startswith(f"dataset: {str(dataset / name)!r} ")

@@ -1,4 +1,4 @@
-"""What is checked before the first trial, and what is said of it."""
+"""The checks before the first trial, and the trainer that makes them."""
 
 import pickle
 import shutil
@@ -49,7 +49,7 @@ def warnings(trainer, config, objective=AUC):
 GOOD = {"learning_rate": {"min": 1e-5, "max": 1e-3}, "per_device_train_batch_size": {"values": [16, 32]}, "epochs": 2}
 
 
-def test_nothing_is_said_of_a_sweep_that_is_fine(trainer):
+def test_a_valid_sweep_has_no_problems(trainer):
     assert trainer().check(sweep(**GOOD), AUC) == []
 
 
@@ -158,7 +158,7 @@ def test_a_min_iter_that_is_never_reached_is_a_warning(trainer):
     ]
 
 
-def test_the_plan_says_what_the_trials_will_do(trainer):
+def test_the_plan_has_the_steps_and_evaluations_of_the_trials(trainer):
     plan, problems = trainer().plan(sweep(**GOOD, eval_steps=3), AUC)
     assert problems == []
     assert (plan.steps, plan.evaluations) == ((6, 12), (2, 4))
@@ -218,7 +218,7 @@ def test_labels_of_a_regression_cannot_be_smoothed(trainer, write_dataset, seque
     found = errors(
         trainer(dataset=write_dataset(**splits), task_type="regression"), config, Objective("eval/r2", "maximize")
     )
-    assert found == ["parameters.label_smoothing_factor: labels of a regression task cannot be smoothed; leave it out"]
+    assert found == ["parameters.label_smoothing_factor: labels of a regression task cannot be smoothed; remove it"]
 
 
 def test_a_validation_split_without_both_classes_is_an_error(trainer, write_dataset, sequences):
@@ -304,7 +304,7 @@ def test_a_path_without_a_model_is_an_error_with_the_nearest_one(trainer, model_
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (b"cut off", "fetch or save it again"),
+        (b"cut off", "download or save it again"),
         (
             b"version https://git-lfs.github.com/spec/v1\n",
             "model.safetensors is a Git LFS pointer, not the file",
@@ -352,7 +352,7 @@ def test_what_transformers_cannot_make_arguments_of_is_an_error(trainer):
     assert "nowhere.json" in found
 
 
-def test_a_model_with_code_of_its_own_needs_leave(trainer, model_dir, tmp_path):
+def test_a_model_with_custom_code_needs_permission(trainer, model_dir, tmp_path):
     directory = shutil.copytree(model_dir, tmp_path / "model")
     config = (directory / "config.json").read_text()
     (directory / "config.json").write_text(
@@ -364,7 +364,7 @@ def test_a_model_with_code_of_its_own_needs_leave(trainer, model_dir, tmp_path):
 
 
 class TestGroupingByLength:
-    """What is said of it before the first trial."""
+    """Its problems are reported before the first trial."""
 
     @pytest.fixture
     def dataset(self, write_dataset):
@@ -379,13 +379,13 @@ class TestGroupingByLength:
 
         return make
 
-    def test_batches_of_one_kind_are_warned_of(self, trainer, dataset):
+    def test_batches_with_similar_labels_are_warned_about(self, trainer, dataset):
         grouping = sweep(group_by_length=True, per_device_train_batch_size=8, epochs=9)
         [warning] = warnings(trainer(dataset=dataset(peaks_are_longer=True)), grouping)
         assert "labels depend on length here: in batches of 8 rows of similar length" in warning
         assert "do not group by length" in warning
 
-    def test_nothing_is_said_where_length_says_nothing_or_nobody_asks_for_it(self, trainer, dataset):
+    def test_unrelated_labels_and_random_batches_are_not_warned_about(self, trainer, dataset):
         grouping = sweep(group_by_length=True, per_device_train_batch_size=8, epochs=9)
         assert warnings(trainer(dataset=dataset(peaks_are_longer=False)), grouping) == []
         plan, problems = trainer(dataset=dataset(peaks_are_longer=True)).plan(sweep(epochs=9), AUC)
@@ -394,7 +394,7 @@ class TestGroupingByLength:
 
 
 class TestPrecision:
-    """What is said of a precision before the first trial."""
+    """Its problems are reported before the first trial."""
 
     def test_a_precision_and_a_file_that_decides_it_contradict_each_other(self, trainer):
         [error] = errors(trainer(precision="fp32"), sweep(bf16={"values": [True, False]}, **GOOD))

@@ -1,4 +1,4 @@
-"""What grouping rows by length would save, and when it makes batches of one kind."""
+"""Grouping rows by length: the padding it saves, and when it makes batches with similar labels."""
 
 import numpy as np
 import pytest

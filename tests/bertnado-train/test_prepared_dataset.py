@@ -1,4 +1,4 @@
-"""Datasets on disk: what is read from them, and what is said of those that cannot be used."""
+"""Datasets on disk: how they are read, and the messages for those that cannot be used."""
 
 import datasets
 import numpy as np
@@ -13,7 +13,7 @@ GOOD = {"input_ids": [[5, 6], [7, 8, 9]], "attention_mask": [[1, 1], [1, 1, 1]],
 
 
 def no_tokenizer():
-    raise AssertionError("token ids are there, so nothing has to be tokenised")
+    raise AssertionError("there are token ids, so nothing needs a tokenizer")
 
 
 def read(path, task=BINARY, pad_token_id=0):
@@ -94,27 +94,27 @@ def test_a_multiclass_task_takes_one_weight_a_class_and_names(write_dataset):
         ),
         ({"input_ids": None}, "train: must have a column 'input_ids' or 'sequence', got"),
         ({"input_ids": None, "seq": ["AC", "GT"]}, "rename 'seq' with rename_column('seq', 'sequence')"),
-        ({"input_ids": None, "sequence": ["AC", " "]}, "train: 1 of 2 sequences are empty, the first in row 1; drop"),
+        ({"input_ids": None, "sequence": ["AC", " "]}, "train: 1 of 2 sequences are empty, first in row 1; drop"),
         ({"input_ids": None, "sequence": [1, 2]}, "train: the column 'sequence' must contain strings, got int64"),
         ({"input_ids": ["5 6", "7"]}, "the column 'input_ids' must contain lists of integers, got '5 6' in row 0"),
         (
             {"input_ids": [[1.5, 2], [3]]},
             "column 'input_ids' must contain lists of integers, got [1.5, 2.0] in row 0",
         ),
-        ({"input_ids": [[1, None], [3]]}, "train: 1 numbers are missing in the column 'input_ids'"),
+        ({"input_ids": [[1, None], [3]]}, "train: 1 of 3 numbers in the column 'input_ids' are missing"),
         ({"input_ids": [[1, -2], [3, 4, 5]]}, "train: token ids must be at least 0, got -2"),
         (
             {"attention_mask": [[-1, 1], [1]]},
             "'attention_mask' must contain lists of 0 and 1, got [-1, 1] in row 0",
         ),
-        ({"labels": [0, None]}, "train: 1 rows have no value in the column 'labels'; drop them"),
+        ({"labels": [0, None]}, "train: 1 of 2 rows have no value in the column 'labels'; drop them"),
         ({"labels": [0, 2]}, "train: "),
         ({"labels": ["promoter", "other"]}, "train: "),
-        ({"attention_mask": [[1, 1], [0, 0, 0]]}, "train: 1 rows have no tokens, the first is row 1; drop them"),
+        ({"attention_mask": [[1, 1], [0, 0, 0]]}, "train: 1 of 2 rows have no tokens, first row 1; drop them"),
         ({"attention_mask": [[1], [1, 1]]}, "train: the columns 'input_ids' and 'attention_mask' differ in length"),
     ],
 )
-def test_what_is_wrong_with_the_rows_is_said_with_its_cure(write_dataset, columns, message):
+def test_what_is_wrong_with_the_rows_is_reported_with_what_to_do(write_dataset, columns, message):
     train = {name: values for name, values in (GOOD | columns).items() if values is not None}
     with pytest.raises(DatasetError) as caught:
         read(write_dataset(train=train, validation=GOOD))
@@ -158,7 +158,7 @@ def test_an_empty_split_is_refused_by_its_name(write_dataset):
         read(write_dataset(train=GOOD, validation=GOOD, test=nothing))
 
 
-def test_a_file_in_the_place_of_a_dataset_is_called_one(tmp_path):
+def test_a_file_in_place_of_a_dataset_is_reported_as_such(tmp_path):
     (tmp_path / "peaks.csv").write_text("sequence,labels")
     with pytest.raises(DatasetError, match="must be a DatasetDict on disk, but is a file"):
         read(tmp_path / "peaks.csv")

@@ -1,4 +1,4 @@
-"""What makes a trial cheap leaves its result what it was."""
+"""The optimisations that make a trial cheap do not change its result."""
 
 import shutil
 
@@ -22,7 +22,7 @@ WIDTH = 256
 
 @pytest.fixture
 def setup(model_dir, dataset_dir):
-    """What the trials of these tests share, computed in fp32."""
+    """The shared setup of these tests, in fp32."""
     return open_training_setup(TrainingInputs(model_name=str(model_dir), dataset=dataset_dir, precision="fp32"))
 
 

@@ -61,8 +61,8 @@ def test_a_name_leads_to_its_field_and_a_value_gets_the_type_of_the_field(name, 
             "by_length",
             "unknown value 'by_length'; did you mean 'group_by_length'?",
         ),
-        ("deepspeed", "zero2.json", "a trial has one device; leave it out, and train several trials at once"),
-        ("push_to_hub", True, "a sweep uploads no model; leave it out"),
+        ("deepspeed", "zero2.json", "a trial uses one device; remove it, and train several trials at once"),
+        ("push_to_hub", True, "a sweep does not upload models; remove it"),
     ],
 )
 def test_a_value_that_the_field_cannot_hold_is_refused_with_the_rule(name, value, message):

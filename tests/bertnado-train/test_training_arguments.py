@@ -121,7 +121,7 @@ def test_an_evaluation_takes_as_many_rows_as_a_number_of_tokens_unless_the_file_
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is at hand")
 class TestPrecisionWithoutAGpu:
-    """What a trial computes in on the CPU."""
+    """The precision of a trial on the CPU."""
 
     def test_it_is_fp32_unless_somebody_says_otherwise(self):
         arguments = make({})
@@ -136,7 +136,7 @@ class TestPrecisionWithoutAGpu:
 
 @pytest.mark.gpu
 class TestPrecisionOnAGpu:
-    """What a trial computes in on a GPU that has bf16 and TF32."""
+    """The precision of a trial on a GPU with bf16 and TF32."""
 
     def test_it_is_bf16_with_tf32_for_the_rest(self):
         arguments = make({})

@@ -69,14 +69,14 @@ def cut_in_half(path):
     ("change", "reason"),
     [
         (written(""), "is empty"),
-        (written("[]"), "it must contain the object 'parameters'"),
-        (written("{}"), "it must contain the object 'parameters'"),
+        (written("[]"), "must contain the object 'parameters', got []"),
+        (written("{}"), "must contain the object 'parameters', got {}"),
         (written("[" * 900 + "]" * 900), "must be nested at most 128 deep"),
         (cut_in_half, "line "),
         (a_directory, "is a directory"),
         (a_pipe, "must be a regular file, got a named pipe"),
-        (with_details([]), "it must contain the object 'details'"),
-        (with_details({"arguments": 3}), "it must contain the object 'arguments'"),
+        (with_details([]), "must contain the object 'details', got {"),
+        (with_details({"arguments": 3}), "must contain the object 'arguments', got {'arguments': 3}"),
         (with_details({"arguments": {"seed": "x"}}), "seed: must be an integer, got 'x'"),
     ],
 )
@@ -102,5 +102,5 @@ def test_a_best_configuration_without_a_parameter_is_refused(prepare, tmp_path):
     with pytest.raises(SweepConfigError) as caught:
         prepare(change)
     assert [str(problem) for problem in caught.value.problems] == [
-        "must contain parameters, got none; pass the best_sweep_config.json of a sweep"
+        "must contain parameters to train with, got none; pass the best_sweep_config.json of a sweep"
     ]

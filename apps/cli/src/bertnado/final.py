@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,16 +31,14 @@ if TYPE_CHECKING:
     from bertnado_metrics import Goal, Task
     from bertnado_sweep.running.events import Observer
 
-DEFAULT_SEED = 42
-
 _PRECISION = ("bf16", "fp16")
 _CARRIED_OVER = ("seed", *_PRECISION, "eval_strategy", "eval_steps", "eval_delay")
-"""Arguments that affect the result of a trial besides its sampled parameters."""
+"""Training arguments that affect the result of a trial besides its sampled parameters."""
 
 
 @dataclass(frozen=True)
 class FinalRun:
-    """A final training run that has been checked and not been started."""
+    """A final training run that has been checked but not started."""
 
     trainer: HuggingFaceTrainer
     objective: Objective
@@ -48,7 +47,7 @@ class FinalRun:
     parameters: Mapping[str, Any]
     """All parameters of the run."""
     carried_over: Mapping[str, Any]
-    """The parameters that were taken from the details of the best trial."""
+    """Those that come from the record of the best trial."""
     patience: int | None
     warnings: Sequence[Problem]
 
@@ -79,7 +78,7 @@ def prepare_final(
     carried = {name: value for name, value in carried.items() if parameters.get(name) == value}
     trainer = HuggingFaceTrainer(**dict(inputs))
     if not parameters:
-        message = "must contain parameters, got none; pass the best_sweep_config.json of a sweep"
+        message = "must contain parameters to train with, got none; pass the best_sweep_config.json of a sweep"
         raise InvalidInputError([Problem("", message)], source=str(best_config_path))
     problems += [*_output_problems(output_dir), *project_problems(project_name)]
     try:
@@ -132,16 +131,16 @@ def _notes(run: FinalRun) -> tuple[str, ...]:
 
 
 def _objective(best: BestConfig, task: str | Task, metric_name: str | None, metric_goal: Goal | None) -> Objective:
-    """Return the objective; the sweep that wrote the file has resolved its goal."""
+    """Resolve the objective; without a flag, the goal is the one that the sweep wrote to the file."""
     if metric_name is None and metric_goal is None:
         metric_goal = best.objective_goal
     return resolve_objective(task, metric_name, metric_goal, declared_name=best.objective_name)
 
 
 def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the best trial's other arguments, if they are recorded beside its parameters.
+    """Read the further arguments of the best trial from its record beside the best configuration, if there is one.
 
-    A record that cannot be read is ignored, with a warning: its parameters are in the best configuration too.
+    A damaged record is ignored with a warning: the parameters are in the best configuration as well.
     """
     path = best_config_path.with_name(BEST_DETAILS_FILE)
     if not path.exists():
@@ -150,7 +149,7 @@ def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, A
         recorded = read_json(path)
         if _mapping_in(recorded, "parameters") != best.parameters:
             return {}, []
-        return _carried(_mapping_in(_mapping_in(recorded, "details"), "arguments")), []
+        return _select_carried_over(_mapping_in(_mapping_in(recorded, "details"), "arguments")), []
     except InvalidInputError as error:
         reason = "; ".join(map(str, error.problems))
     except ValueError as error:
@@ -159,27 +158,27 @@ def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, A
     return {}, [Problem("", f"{path} is ignored, so {lost}: {reason}", "warning")]
 
 
-def _carried(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that are carried over.
+def _select_carried_over(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the recorded arguments that the final run takes over.
 
     Raises:
-        ValueError: A value does not fit its training argument.
+        ValueError: A training argument does not accept its recorded value.
     """
-    carried = {name: arguments[name] for name in _CARRIED_OVER if name in arguments}
-    carried = {name: value for name, value in carried.items() if value or name == "bf16"}  # fp32 is a choice as well
-    convert_arguments(carried)
-    return carried
+    recorded = {name: arguments[name] for name in _CARRIED_OVER if name in arguments}
+    selected = {name: value for name, value in recorded.items() if value or name == "bf16"}  # bf16: false means fp32
+    convert_arguments(selected)
+    return selected
 
 
 def _mapping_in(content: Any, key: str) -> Mapping[str, Any]:
-    """Return the object `key` in an object.
+    """Return the object `key` of an object.
 
     Raises:
         ValueError: It is missing.
     """
     found = cast("dict[str, Any]", content).get(key) if isinstance(content, dict) else None
     if not isinstance(found, dict):
-        msg = f"it must contain the object {key!r}"
+        msg = f"must contain the object {key!r}, got {reprlib.repr(cast('object', content))}"
         raise ValueError(msg)
     return cast("dict[str, Any]", found)
 

@@ -31,7 +31,7 @@ def column_problems(name: str, split: datasets.Dataset) -> list[str]:
     used = [column for column in ("input_ids", "attention_mask", "sequence", "labels") if column in columns]
     table: pa.Table = split.with_format("arrow")[:] if used else pa.table({})
     problems += [
-        f"{table[column].null_count} rows have no value in the column {column!r}; drop them"
+        f"{table[column].null_count} of {len(table)} rows have no value in the column {column!r}; drop them"
         for column in used
         if table[column].null_count
     ]
@@ -63,7 +63,7 @@ def _sequence_problems(column: pa.ChunkedArray) -> list[str]:
     empty = [row for row, text in enumerate(column.to_pylist()) if not text.strip()]
     if not empty:
         return []
-    return [f"{len(empty)} of {len(column)} sequences are empty, the first in row {empty[0]}; drop these rows"]
+    return [f"{len(empty)} of {len(column)} sequences are empty, first in row {empty[0]}; drop these rows"]
 
 
 def read_labels(split: datasets.Dataset) -> Any:
@@ -117,7 +117,8 @@ def _flatten(name: str, table: pa.Table, column: str, kind: pa.DataType, items: 
         raise DatasetError([message]) from error
     values = lists.flatten()
     if values.null_count:
-        raise DatasetError([f"{name}: {values.null_count} numbers are missing in the column {column!r}; {cure}"])
+        missing = f"{values.null_count} of {len(values)} numbers in the column {column!r} are missing"
+        raise DatasetError([f"{name}: {missing}; {cure}"])
     lengths = lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
     return values.to_numpy(zero_copy_only=False), lengths
 
@@ -127,7 +128,7 @@ def token_problems(name: str, split: EncodedSplit, unknown_token_id: int | None)
     problems: list[str] = []
     empty = np.flatnonzero(split.lengths == 0)
     if len(empty):
-        problems.append(f"{name}: {len(empty)} rows have no tokens, the first is row {empty[0]}; drop them")
+        problems.append(f"{name}: {len(empty)} of {len(split)} rows have no tokens, first row {empty[0]}; drop them")
     lowest = int(split.tokens.min(initial=0))
     if lowest < 0:
         problems.append(f"{name}: token ids must be at least 0, got {lowest}; prepare the dataset again")

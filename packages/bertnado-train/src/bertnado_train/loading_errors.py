@@ -10,7 +10,7 @@ from huggingface_hub import is_offline_mode
 
 _HUB_NAME = re.compile(r"(\w[\w.-]*/)?\w[\w.-]*")
 
-FETCH_AGAIN = "fetch or save it again"
+SAVE_AGAIN = "download or save it again"
 
 _LFS_POINTER_START = b"version https://git-lfs"
 
@@ -40,20 +40,20 @@ def _reason_and_cure(model_name: str, error: Exception) -> str:
         pointer = next((file.name for file in sorted(path.iterdir()) if _is_lfs_pointer(file)), None)
         if pointer:
             return f"{pointer} is a Git LFS pointer, not the file itself; run `git lfs pull` in the directory"
-        return f"{reason}; {FETCH_AGAIN}"
+        return f"{reason}; {SAVE_AGAIN}"
     suggestion = _nearest_model(path)
     hint = f"did you mean the directory {suggestion!r}? " if suggestion else ""
     if not _HUB_NAME.fullmatch(model_name):
         return f"there is no such directory; {hint}pass one that holds a model, or a name on the Hugging Face hub"
-    fetch = f"(`hf download {model_name}`) with HF_HOME on a disk that both machines share"
+    download = f"(`hf download {model_name}`) with HF_HOME on a disk that both machines share"
     if is_offline_mode() and "connect" in reason:
         return (
             f"it is not in the cache, and HF_HUB_OFFLINE forbids downloading it; {hint}pass a directory that holds a "
-            f"model, or download this one on a machine with internet access {fetch}"
+            f"model, or download this one on a machine with internet access {download}"
         )
     return (
         f"{reason}; {hint}pass a directory that holds a model, or a name on the Hugging Face hub; without internet "
-        f"access, first download it on a machine that has it {fetch}, and set HF_HUB_OFFLINE=1"
+        f"access, first download it on a machine that has it {download}, and set HF_HUB_OFFLINE=1"
     )
 
 
@@ -64,7 +64,7 @@ def _pickle_and_cure(reason: str) -> str:
             "its weights file contains more than tensors, which could run code when it is loaded; "
             "save it as safetensors with save_pretrained where it is trusted"
         )
-    return f"its weights file is damaged, or not one that torch.save wrote; {FETCH_AGAIN}"
+    return f"its weights file is damaged, or not one that torch.save wrote; {SAVE_AGAIN}"
 
 
 def _is_lfs_pointer(file: Path) -> bool:

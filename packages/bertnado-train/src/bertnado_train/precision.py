@@ -26,7 +26,7 @@ def precision_arguments(given: Mapping[str, Any], precision: Precision) -> dict[
     """
     is_cpu = given.get("use_cpu") or not torch.cuda.is_available()
     if is_cpu and given.get("fp16"):
-        raise ValueError("fp16 requires a GPU, and this trial would train without one; leave it out, or use bf16")
+        raise ValueError("fp16 requires a GPU, and this trial would train without one; remove it, or use bf16")
     added: dict[str, Any] = {}
     if not _FIELDS & given.keys():
         if precision == "auto":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
-from .loading_errors import FETCH_AGAIN, loading_error
+from .loading_errors import SAVE_AGAIN, loading_error
 from .model_files import foreign_code_problem, model_name_problem, oversize_problem, require_readable_files
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _require_harmless_files(model_name: str, trust_remote_code: bool) -> None:
     try:
         require_readable_files(model_name)
     except (ValueError, OSError) as error:
-        raise ValueError(f"the model {model_name!r} cannot be loaded: {error}; {FETCH_AGAIN}") from None
+        raise ValueError(f"the model {model_name!r} cannot be loaded: {error}; {SAVE_AGAIN}") from None
     try:
         config, _ = PreTrainedConfig.get_config_dict(model_name)
     except Exception as error:  # a damaged file raises whatever its reader raises
@@ -46,7 +46,7 @@ def _require_harmless_files(model_name: str, trust_remote_code: bool) -> None:
         raise ValueError(f"the model {model_name!r} cannot be used: {foreign}; {cure}")
     oversize = oversize_problem(config)
     if oversize:
-        raise ValueError(f"the model {model_name!r} cannot be used: {oversize}; {FETCH_AGAIN}")
+        raise ValueError(f"the model {model_name!r} cannot be used: {oversize}; {SAVE_AGAIN}")
 
 
 def load_tokenizer(model_name: str, *, trust_remote_code: bool) -> PreTrainedTokenizerBase:

@@ -1,4 +1,4 @@
-"""The protocol of a parameter namespace, and the settings of a trial that namespaces fill in."""
+"""The protocol of a parameter namespace, and the settings of a trial that it contributes to."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     ModelChange = Callable[[PreTrainedModel], PreTrainedModel]
-    """Takes a trial's own copy of the model, and returns the model to train."""
+    """Takes the copy of the model that a trial trains, and returns the changed model."""
 
 Interaction = Literal["none", "combined", "schedule"]
-"""How far a parameter matters to others, which decides the combinations that are tried before a sweep starts.
+"""How a parameter interacts with others. It determines the combinations that are tried before a sweep starts.
 
-`none`: any of its values goes with any value of the others. `combined`: some combinations may be refused.
-`schedule`: it decides how many steps or evaluations a trial has.
+`none`: each of its values is valid with all values of the others. `combined`: some combinations may be refused.
+`schedule`: it determines the number of steps or evaluations of a trial.
 """
 
 
 @dataclass
 class TrialSettings:
-    """What a trial's parameters decide. Each namespace adds its part."""
+    """The settings of a trial that follow from its parameters. Each namespace adds its part."""
 
     arguments: dict[str, Any] = field(default_factory=dict[str, Any])
     """Keyword arguments of `TrainingArguments`."""
     model_changes: list[ModelChange] = field(default_factory=list)
-    """Made in this order before the model is trained."""
+    """Applied in this order before the model is trained."""
 
 
 class ParameterNamespace(Protocol):
     """Parameter names that belong together, such as those of `TrainingArguments`.
 
-    A namespace that inherits from this class only has to define `names`, `knows`, `convert` and `apply`.
+    A subclass must define `names`, `knows`, `convert` and `apply`; the other methods have defaults.
     """
 
     names: Collection[str]
     """Every name that can be suggested in place of a misspelled one."""
 
     def knows(self, name: str) -> bool:
-        """Return whether `name` is one of this namespace's names, in any spelling."""
+        """Return whether `name` belongs to this namespace, in any spelling."""
         ...
 
     def convert(self, name: str, value: Any) -> Any:
-        """Convert `value` to the type that the parameter has.
+        """Convert `value` to the type of the parameter.
 
         Raises:
-            ValueError: The parameter cannot take `value`; the message says what it takes.
+            ValueError: The parameter does not accept `value`; the message has the rule and the value.
         """
         ...
 
@@ -59,8 +59,8 @@ class ParameterNamespace(Protocol):
         """Add converted values to the settings of a trial.
 
         Args:
-            values: The trial's values by target, see `target`.
-            settings: Changed in place.
+            values: The values by target, see `target`.
+            settings: The settings, changed in place.
 
         Raises:
             ValueError: The values contradict each other.
@@ -68,15 +68,15 @@ class ParameterNamespace(Protocol):
         ...
 
     def suggest(self, name: str) -> str | None:
-        """Return the name that was most likely meant by the unknown `name`, or `None`."""
+        """Return the name that an unknown `name` most likely stands for, or `None`."""
         return nearest(name, sorted(self.names))
 
     def target(self, name: str) -> str:
-        """Return what the parameter sets. Two parameters with one target contradict each other."""
+        """Return what the parameter sets. Two parameters with the same target contradict each other."""
         return name
 
     def holds_parameters(self, name: str) -> bool:
-        """Return whether the value of `name` is an object of parameters: `{name: {inner: ...}}` is `name.inner`."""
+        """Return whether `name` takes an object of parameters: `{name: {inner: ...}}` stands for `name.inner`."""
         return False
 
     def is_managed(self, name: str) -> bool:
@@ -84,7 +84,7 @@ class ParameterNamespace(Protocol):
         return False
 
     def interaction(self, name: str) -> Interaction:
-        """Return how far the parameter matters to others."""
+        """Return how the parameter interacts with others."""
         return "combined"
 
     def problem_with(self, name: str, value: Any, task: Task) -> str | None:

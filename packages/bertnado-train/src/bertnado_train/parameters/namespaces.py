@@ -1,4 +1,4 @@
-"""All parameter namespaces, and what is done with a trial's parameters through them."""
+"""The list of parameter namespaces, and all operations on parameters by name."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .namespace import ParameterNamespace, TrialSettings
 from .training_argument_names import TrainingArgumentNames
 
 NAMESPACES: tuple[ParameterNamespace, ...] = (TrainingArgumentNames(),)
-"""Where a parameter's name is looked up, in this order."""
+"""A name belongs to the first namespace that knows it."""
 
 
 class ConvertedParameter(NamedTuple):
-    """A trial's parameter with a value of the right type."""
+    """A parameter of a trial with its converted value."""
 
     namespace: ParameterNamespace
     name: str
@@ -27,7 +27,7 @@ def namespace_of(name: str) -> ParameterNamespace:
     """Return the namespace that knows `name`.
 
     Raises:
-        ValueError: None does; the message has the most similar name.
+        ValueError: None does; the message suggests the most similar name.
     """
     for namespace in NAMESPACES:
         if namespace.knows(name):
@@ -39,12 +39,12 @@ def namespace_of(name: str) -> ParameterNamespace:
 
 
 def target_of(name: str) -> str:
-    """Return what the parameter `name` sets; an unknown parameter sets itself."""
+    """Return what the parameter `name` sets; the target of an unknown parameter is its name."""
     return next((namespace.target(name) for namespace in NAMESPACES if namespace.knows(name)), name)
 
 
 def named_values(parameters: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield each parameter as (name, value); an object that holds parameters yields those, as `object.name`."""
+    """Yield each parameter as (name, value), those in an object of parameters as `object.name`."""
     for name, value in parameters.items():
         if isinstance(value, Mapping) and _holds_parameters(name):
             for inner, inner_value in cast("Mapping[str, Any]", value).items():
@@ -54,10 +54,10 @@ def named_values(parameters: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def convert_parameters(parameters: Mapping[str, Any]) -> list[ConvertedParameter]:
-    """Convert each value to the type of its parameter; parameters that BertNado sets itself are left out.
+    """Convert each value to the type of its parameter, without the parameters that BertNado sets itself.
 
     Raises:
-        ValueError: A name is unknown, a value is refused, or two parameters set the same.
+        ValueError: A name is unknown, a value is refused, or two parameters have the same target.
     """
     converted: dict[str, ConvertedParameter] = {}
     for name, value in named_values(parameters):
@@ -75,7 +75,7 @@ def convert_parameters(parameters: Mapping[str, Any]) -> list[ConvertedParameter
 
 
 def trial_settings(parameters: Mapping[str, Any]) -> TrialSettings:
-    """Return what the parameters of a trial decide.
+    """Return the settings of a trial that follow from its parameters.
 
     Raises:
         ValueError: A name is unknown, a value is refused, or parameters contradict each other.
@@ -90,7 +90,7 @@ def trial_settings(parameters: Mapping[str, Any]) -> TrialSettings:
 
 
 def override_parameters(parameters: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Join two sets of parameters; one of `overrides` replaces those that set the same under another name."""
+    """Merge two sets of parameters; one of `overrides` replaces all that have the same target."""
     overridden = {target_of(name) for name, _ in named_values(overrides)}
     kept: dict[str, Any] = {}
     for name, value in parameters.items():

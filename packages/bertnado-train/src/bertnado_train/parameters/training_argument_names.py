@@ -1,4 +1,4 @@
-"""The names of `TrainingArguments` as a parameter namespace."""
+"""The parameter namespace of `TrainingArguments`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bertnado_metrics import Task
 
 OBJECT_NAME = "training_args"
-"""The parameter that holds training arguments as an object, and the prefix of their longer names."""
+"""The parameter that takes an object of training arguments, and the prefix of their long names."""
 
 _FIELD_OF = {**{name: name for name in FIELDS}, **RENAMED, **TRANSLATED}
 
@@ -27,7 +27,7 @@ class TrainingArgumentNames(ParameterNamespace):
     names = frozenset(_FIELD_OF) - MANAGED
 
     def knows(self, name: str) -> bool:
-        """Return whether a field of the installed or of an older `TrainingArguments` has the name."""
+        """Return whether a field of the installed or of an older `TrainingArguments` has this name."""
         return _short(name) in _FIELD_OF or self.is_managed(name)
 
     def target(self, name: str) -> str:
@@ -35,10 +35,10 @@ class TrainingArgumentNames(ParameterNamespace):
         return _FIELD_OF.get(_short(name), _short(name))
 
     def convert(self, name: str, value: Any) -> Any:
-        """Give `value` the type and the meaning that the field has.
+        """Convert `value` to the type and the meaning of the field.
 
         Raises:
-            ValueError: The field cannot hold `value`, or no sweep may set it; the message says what to do.
+            ValueError: The field does not accept `value`, or a sweep may not set it; the message says what to do.
         """
         field = self.target(name)
         if field in REFUSED:
@@ -48,11 +48,11 @@ class TrainingArgumentNames(ParameterNamespace):
         return convert_argument(_short(name), field, value)
 
     def apply(self, values: Mapping[str, Any], settings: TrialSettings) -> None:
-        """Pass the values on to `TrainingArguments`; a refused argument that is switched off keeps its default."""
+        """Pass the values to `TrainingArguments`; a refused argument that is switched off keeps its default."""
         settings.arguments.update({field: value for field, value in values.items() if field not in REFUSED})
 
     def suggest(self, name: str) -> str | None:
-        """Return the nearest name, or what a name from elsewhere means here."""
+        """Return the most similar name, or the one that a name from another library stands for."""
         short = _short(name)
         suggestion = MISNOMERS.get(short) or nearest(short, sorted(self.names))
         return None if suggestion is None else name.removesuffix(short) + suggestion
@@ -62,11 +62,11 @@ class TrainingArgumentNames(ParameterNamespace):
         return name == OBJECT_NAME
 
     def is_managed(self, name: str) -> bool:
-        """Return whether BertNado decides the field itself."""
+        """Return whether BertNado sets the field itself."""
         return _short(name) in MANAGED
 
     def interaction(self, name: str) -> Interaction:
-        """Return whether `TrainingArguments` relates the field to others, or the schedule depends on it."""
+        """Return whether `TrainingArguments` combines the field with others, or the schedule depends on it."""
         field = self.target(name)
         if field in SCHEDULE:
             return "schedule"
@@ -75,7 +75,7 @@ class TrainingArgumentNames(ParameterNamespace):
     def problem_with(self, name: str, value: Any, task: Task) -> str | None:
         """Return why a converted value does not suit `task`, or `None` if it does."""
         if self.target(name) == "label_smoothing_factor" and value and task.problem_type == "regression":
-            return f"labels of a {task.name} task cannot be smoothed; leave it out"
+            return f"labels of a {task.name} task cannot be smoothed; remove it"
         return None
 
 

@@ -1,4 +1,4 @@
-"""Training arguments that BertNado sets itself, refuses, or knows under another name."""
+"""Training arguments that BertNado sets itself, refuses, or accepts under other names."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ if TYPE_CHECKING:
 
 MANAGED = frozenset(
     {
-        # where things go and what tracks them
+        # output and tracking
         *("output_dir", "logging_dir", "overwrite_output_dir", "report_to", "run_name", "project", "disable_tqdm"),
         # the best checkpoint
         *("load_best_model_at_end", "metric_for_best_model", "greater_is_better"),
-        # how checkpoints reach the disk
+        # writing of checkpoints
         *("save_strategy", "save_steps", "save_total_limit", "save_only_model", "save_safetensors"),
         "enable_jit_checkpoint",
-        # the evaluation's own plumbing
+        # internals of the evaluation
         *("prediction_loss_only", "batch_eval_metrics", "eval_do_concat_batches", "include_for_metrics"),
         *("label_names", "remove_unused_columns", "do_train", "do_eval", "do_predict", "resume_from_checkpoint"),
     }
 )
-"""Names that a sweep file may set and that are ignored: BertNado decides them itself."""
+"""Names that a sweep file may contain but that are ignored: BertNado sets them itself."""
 
-_ONE_DEVICE = "a trial has one device; leave it out, and train several trials at once with --workers"
+_ONE_DEVICE = "a trial uses one device; remove it, and train several trials at once with --workers"
 _LOG_IN = (
-    "a token must stay out of sweep files and arguments, which are written into every record; "
-    "take it out, and log in with `hf auth login` or set HF_TOKEN"
+    "a token must not be in sweep files or arguments, which are written to every record; "
+    "remove it, and log in with `hf auth login` or set HF_TOKEN"
 )
-_NO_UPLOAD = "a sweep uploads no model; leave it out, and upload what full-train writes"
+_NO_UPLOAD = "a sweep does not upload models; remove it, and upload the model that full-train writes"
 REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("deepspeed", "fsdp", "fsdp_config", "parallelism_config"), _ONE_DEVICE),
     **dict.fromkeys(("push_to_hub", "hub_model_id", "hub_strategy", "hub_private_repo"), _NO_UPLOAD),
     **dict.fromkeys(("hub_always_push", "hub_revision"), _NO_UPLOAD),
     "hub_token": _LOG_IN,
 }
-"""Names that no sweep file may set, and why."""
+"""Names that a sweep file may not set, with the reason."""
 
 RENAMED = {
     "epochs": "num_train_epochs",
@@ -43,10 +43,10 @@ RENAMED = {
     "no_cuda": "use_cpu",
     "push_to_hub_token": "hub_token",
 }
-"""Other names of a field, by name: short ones, and those of older versions of transformers."""
+"""Other names of fields: short ones, and those of older versions of transformers."""
 
 TRANSLATED = {"warmup_ratio": "warmup_steps", "group_by_length": "train_sampling_strategy"}
-"""Fields of older versions whose values say the same in another way, with the field that replaced each."""
+"""Fields of older versions whose values must be translated, with the field that replaced each."""
 
 MISNOMERS = {
     "lr": "learning_rate",
@@ -64,16 +64,16 @@ MISNOMERS = {
     "adam": "adamw_torch",
     "adamw": "adamw_torch",
 }
-"""Names and choices that people take from elsewhere, with what they mean here."""
+"""Names and choices that are common in other libraries, with their equivalents."""
 
 SCHEDULE = frozenset(
     {"num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps"}
     | {"eval_steps", "eval_strategy", "eval_delay", "dataloader_drop_last"}
 )
-"""Fields that decide how many steps or evaluations a trial has."""
+"""Fields that determine the number of steps or evaluations of a trial."""
 
 INDEPENDENT = frozenset(
     {"learning_rate", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm"}
     | {"label_smoothing_factor", "warmup_steps", "seed", "data_seed"}
 )
-"""Fields that `TrainingArguments` neither relates to another field nor checks beyond their bounds."""
+"""Fields that `TrainingArguments` neither combines with others nor checks beyond their bounds."""

@@ -1,4 +1,4 @@
-"""The types of the fields of the installed `TrainingArguments`, with bounds that it does not check itself."""
+"""The types of the fields of the installed `TrainingArguments`, with the bounds that it does not check itself."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ FIELDS: Mapping[str, Any] = {field.name: field.type for field in fields(Training
 _LISTED_CHOICES: Mapping[str, Sequence[str]] = {
     field.name: list(field.metadata["choices"]) for field in fields(TrainingArguments) if field.metadata.get("choices")
 }
-"""The strings that a field takes where its annotation only says `str`."""
+"""The strings that a field accepts although its annotation is `str`."""
 
 _POSITIVE, _NOT_NEGATIVE, _AT_LEAST_ONE, _SHARE = Interval(gt=0), Interval(ge=0), Interval(ge=1), Interval(ge=0, lt=1)
 _SEED = Interval(ge=0, lt=2**32)
 _MOST_EPOCHS = 1_000_000_000
-"""More steps than those of so many epochs cannot be counted."""
+"""The steps of more epochs cannot be counted in a float."""
 _BOUNDS: Mapping[str, Interval] = {
     "per_device_train_batch_size": _AT_LEAST_ONE,
     "per_device_eval_batch_size": _AT_LEAST_ONE,
@@ -59,15 +59,15 @@ _MOST_LOADERS = 8
 
 
 def convert_argument(name: str, field: str, value: Any) -> Any:
-    """Convert `value` to the type and the meaning that a field has.
+    """Convert `value` to the type and the meaning of a field.
 
     Args:
-        name: The name by which the field is set; one of an older version may translate the value.
+        name: The name by which the field is set. One of an older version may translate the value.
         field: The name of the field.
-        value: The value as it was given.
+        value: The value to convert.
 
     Raises:
-        ValueError: The field cannot take `value`; the message has the rule and the value.
+        ValueError: The field does not accept `value`; the message has the rule and the value.
     """
     return (_TRANSLATING.get(name) or _field_type(field)).convert(value)
 
@@ -104,7 +104,7 @@ def _require_steps(steps: int) -> int:
 
 
 def _read_object(value: Any) -> Any:
-    """Read a JSON file with our limits: transformers would read a file of any kind and size."""
+    """Read a JSON file within limits: transformers would read a file of any kind and size."""
     if not isinstance(value, str) or value.lstrip().startswith("{"):
         return value
     try:
@@ -133,4 +133,4 @@ _TRANSLATING: Mapping[str, ValueType] = {
     "warmup_ratio": value_type(float, bounds=Interval(ge=0, le=1), rule=AfterValidator(_as_warmup_steps)),
     "group_by_length": value_type(bool, rule=AfterValidator(_as_sampling_strategy)),
 }
-"""The types of `TRANSLATED` names, which hold the value in the older version's terms."""
+"""The types of the names in `TRANSLATED`."""

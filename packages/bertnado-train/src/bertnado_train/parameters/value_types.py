@@ -1,4 +1,4 @@
-"""Types of parameter values: pydantic converts, and what it refuses is reported as rule and value."""
+"""Types of parameter values, converted by pydantic, with messages that have the rule and the value."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _BROKEN_RULE = "rule"
 
 
 def broken_rule(message: str) -> PydanticCustomError:
-    """Return the error of a validator whose `message` is to be reported as it is."""
+    """Return an error that a validator raises to have its message reported unchanged."""
     return PydanticCustomError(_BROKEN_RULE, "{message}", {"message": message})
 
 
 def show(value: Any) -> str:
-    """Return `repr(value)`, shortened where it is long."""
+    """Return `repr(value)`, shortened if it is long."""
     text = repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
 def _read_number(value: Any) -> Any:
-    """Read a finite number or its text: YAML reads 1e-5 as text. Pydantic would also take a bool."""
+    """Accept finite numbers, and strings because YAML reads 1e-5 as one. Pydantic would also accept a bool."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError
     try:
@@ -49,7 +49,7 @@ def _read_number(value: Any) -> Any:
 
 
 def _read_flag(value: Any) -> Any:
-    """Read a bool, 0, 1, or the text of a bool. Pydantic would also take `yes`, `off` and other words."""
+    """Accept a bool, 0, 1, and the strings true and false. Pydantic would also accept yes, off and others."""
     if isinstance(value, str) and value.strip().lower() not in ("true", "false"):
         raise ValueError
     return value.strip().lower() if isinstance(value, str) else value
@@ -68,7 +68,7 @@ _CONVERTING: Mapping[Any, tuple[Any, str]] = {
     dict: (dict[str, Any], "an object"),
     str: (Text, "a string"),
 }
-"""The converting type of each plain type and its name in messages, in the order in which a union tries them."""
+"""The type that converts to each plain type, and its description, in the order in which a union tries them."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ class ValueType:
 
     adapter: TypeAdapter[Any]
     description: str
-    """The values that it takes, for messages: `a number`."""
+    """A description of the accepted values for messages, such as `a number`."""
     is_optional: bool = False
-    """Whether it takes `None` as well."""
+    """Accept `None` as well."""
     bounds: Interval | None = None
     """The bounds of a number."""
 
@@ -87,7 +87,7 @@ class ValueType:
         """Convert `value` to this type.
 
         Raises:
-            ValueError: It cannot be converted; the message has the rule and the value.
+            ValueError: `value` cannot be converted; the message has the rule and the value.
         """
         if value is None and self.is_optional:
             return None
@@ -106,7 +106,7 @@ class ValueType:
 
 
 def value_type(annotation: Any, *, bounds: Interval | None = None, rule: Any = None) -> ValueType:
-    """Make the type of a field from its annotation, a type or a union of types.
+    """Make a type from the annotation of a field, a type or a union of types.
 
     Args:
         annotation: For example `float | None`.
@@ -115,7 +115,7 @@ def value_type(annotation: Any, *, bounds: Interval | None = None, rule: Any = N
     """
     members = union_members(annotation)
     kinds = [kind for kind in _CONVERTING if any((get_origin(member) or member) is kind for member in members)]
-    if not kinds:  # a type of a newer transformers, which judges the value itself
+    if not kinds:  # a type that a newer transformers introduced, and checks itself
         return ValueType(TypeAdapter(Any), "a value")
     converting: Any = reduce(or_, (_CONVERTING[kind][0] for kind in kinds))
     if len(kinds) > 1:  # otherwise pydantic prefers the string "true" to the bool
@@ -127,12 +127,12 @@ def value_type(annotation: Any, *, bounds: Interval | None = None, rule: Any = N
 
 
 def choice_type(choices: Sequence[str], *, misnomers: Mapping[str, str], is_optional: bool) -> ValueType:
-    """Make the type of a field that takes one of a few strings.
+    """Make a type that accepts one of a few strings.
 
     Args:
         choices: The strings.
-        misnomers: Strings that people take from elsewhere, with the choice that each means.
-        is_optional: Whether the field takes `None` as well.
+        misnomers: Other strings to suggest a choice for.
+        is_optional: Accept `None` as well.
     """
 
     def choose(value: Any) -> Any:
