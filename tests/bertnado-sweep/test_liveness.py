@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from bertnado_sweep import recorded_status, run_sweep
-from bertnado_sweep.backends.local import backend as local
 from bertnado_sweep.backends.local import process_identity as processes
+from bertnado_sweep.backends.local.backend import LocalBackend
 from bertnado_sweep.backends.local.journal import open_journal
+from bertnado_sweep.backends.local.ledger import Ledger
 from optuna.trial import TrialState
 from support.machines import end, hear
 from support.trainers import CurveTrainer
@@ -161,20 +162,20 @@ def test_a_claim_that_another_machine_took_for_abandoned_is_made_again(output, m
         storage.set_trial_state_values(entry._trial_id, TrialState.FAIL)
         taken.append(entry)
 
-    turn, decide = local.LocalBackend._is_turn_of, local.LocalBackend._decide
+    turn, decide = Ledger._is_turn_of, LocalBackend._decide
 
     def its_turn(self, *arguments):
         if when == "before its turn":
             take_away()
         return turn(self, *arguments)
 
-    def decided(self):
-        trial = decide(self)
+    def decided(self, trials):
+        trial = decide(self, trials)
         take_away()
         return trial
 
-    monkeypatch.setattr(local.LocalBackend, "_is_turn_of", its_turn)
-    monkeypatch.setattr(local.LocalBackend, "_decide", decided)
+    monkeypatch.setattr(Ledger, "_is_turn_of", its_turn)
+    monkeypatch.setattr(LocalBackend, "_decide", decided)
     run_sweep(CurveTrainer(), CONFIG, output_dir=output, backend="local", sweep_count=3)
     assert len(taken) == 1
     assert attempts(output) == [(number, 1, "completed") for number in range(3)]

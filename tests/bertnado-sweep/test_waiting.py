@@ -215,7 +215,7 @@ def test_a_trial_that_takes_every_process_with_it_has_failed_in_the_end(machine,
     assert deaths == 5
     trials = recorded_status(output).trials
     assert [(trial.attempt, trial.state) for trial in trials] == [(1, "completed"), (5, "failed"), (1, "completed")]
-    assert trials[1].error.endswith("before it came to its end, 5 times")
+    assert trials[1].error.endswith("before the trial ended, 5 times")
 
 
 class TestTheLine:

@@ -14,7 +14,7 @@ from bertnado_metrics import Objective
 from .files import git_commit, is_trial_directory, library_versions, set_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from .trial import Trial
@@ -131,10 +131,32 @@ def export_and_clean_up(
     output_dir: Path,
     sweep_id: str,
     keep: KeepCheckpoints,
-    *,
-    is_ours: Callable[[Trial], bool] = lambda trial: True,
 ) -> Trial | None:
     """Export the best recorded trial, and remove the checkpoints that need not be kept.
+
+    Args:
+        read: Reads all recorded trials.
+        objective: The objective.
+        output_dir: The directory to export to.
+        sweep_id: The sweep's.
+        keep: The checkpoints to keep.
+
+    Returns:
+        The best trial; None if there is none.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    best = export_latest_best(read, objective, output_dir, sweep_id)
+    if keep == "best":
+        BestCheckpoint(objective, output_dir).update(read())
+    return best
+
+
+def export_latest_best(
+    read: Callable[[], Sequence[Trial]], objective: Objective, output_dir: Path, sweep_id: str
+) -> Trial | None:
+    """Export the best recorded trial, and return it; None if there is none.
 
     Several processes may do so at once. Each reads the records again after writing, so the last file that is written is
     the best of all that were recorded by then.
@@ -144,11 +166,6 @@ def export_and_clean_up(
         objective: The objective.
         output_dir: The directory to export to.
         sweep_id: The sweep's.
-        keep: The checkpoints to keep.
-        is_ours: Returns True for a trial whose directory is on this machine; each machine keeps the best of its own.
-
-    Returns:
-        The best trial; None if there is none.
 
     Raises:
         OSError: It cannot be written.
@@ -157,13 +174,44 @@ def export_and_clean_up(
         trials = read()
         best = choose_best(trials, objective)
         if best is None or not export_if_better(trials, best, objective, output_dir, sweep_id):
-            break
-    ours = [trial for trial in trials if is_ours(trial)]
-    kept = choose_best(ours, objective)
-    for trial in ours:
-        if keep == "best" and trial is not kept and trial.is_over:
-            _remove_checkpoint(trial, output_dir)
-    return best
+            return best
+
+
+class BestCheckpoint:
+    """Keeps the checkpoint of the best trial of this machine, and removes all others.
+
+    Each trial is compared once, after it has ended, with the best one before it.
+    """
+
+    def __init__(
+        self, objective: Objective, output_dir: Path, is_ours: Callable[[Trial], bool] = lambda trial: True
+    ) -> None:
+        """Start without a checkpoint.
+
+        Args:
+            objective: The objective.
+            output_dir: The output directory of this machine.
+            is_ours: Returns True for a trial whose directory is on this machine.
+        """
+        self._objective = objective
+        self._output_dir = output_dir
+        self._is_ours = is_ours
+        self._best: Trial | None = None
+        self._compared: set[str] = set()
+
+    def update(self, trials: Iterable[Trial]) -> None:
+        """Compare those of the trials that have ended since the last call."""
+        ended = [trial for trial in trials if trial.is_over and trial.id not in self._compared]
+        self._compared.update(trial.id for trial in ended)
+        candidates = list(filter(self._is_ours, ended))
+        if not candidates:
+            return
+        if self._best is not None:
+            candidates.append(self._best)
+        self._best = choose_best(candidates, self._objective)
+        for trial in candidates:
+            if trial is not self._best:
+                _remove_checkpoint(trial, self._output_dir)
 
 
 def export_if_better(

@@ -23,10 +23,12 @@ from bertnado_config import (
     path_problem,
     read_json,
     require_regular_file,
+    to_json_types,
     write_json,
 )
 
 from .presence import try_beginning
+from .record_format import FORMAT, require_known_format
 from .sweep_record import complete_sweep_record
 from .trial import Trial, read_record
 
@@ -91,7 +93,7 @@ def trial_directories(output_dir: Path) -> list[Path]:
 
 
 def write_trial(trial: Trial) -> dict[str, Any]:
-    """Replace the trial's `trial.json`, atomically; what comes back is its content as JSON has it.
+    """Replace the trial's `trial.json`, atomically, and return its content as JSON has it.
 
     A directory that somebody has removed is made again.
 
@@ -102,17 +104,20 @@ def write_trial(trial: Trial) -> dict[str, Any]:
     path = trial.directory / TRIAL_FILE
     if path.is_dir():
         set_aside(path)
-    write_json(path, trial.to_record())
-    return read_json(path)
+    record: dict[str, Any] = to_json_types(trial.to_record())
+    write_json(path, record)
+    return record
 
 
 def read_trial(path: Path, output_dir: Path) -> Trial:
     """Read one `trial.json`.
 
     Raises:
-        InvalidInputError: It cannot be read, or it is no record of a trial.
+        NewerRecordError: It was written by a newer version.
+        InvalidInputError: It cannot be read, or it is not the record of a trial.
     """
     record = read_json(path)
+    require_known_format(record, path)
     try:
         record = read_record(record)
     except ValueError as error:
@@ -210,13 +215,15 @@ def read_sweep(path: Path) -> dict[str, Any]:
 
     Raises:
         DamagedRecordError: A part of it is lost.
-        InvalidInputError: It is no record of a sweep.
+        NewerRecordError: It was written by a newer version.
+        InvalidInputError: It is not the record of a sweep.
     """
     try:
         record = read_json(path)
     except InvalidInputError as error:
         what = "; ".join(str(problem) for problem in error.problems)
         raise DamagedRecordError([_problem(f"{path} is damaged ({what}); {_SWEEP_CURE}")]) from None
+    require_known_format(record, path)
     if not isinstance(record, dict) or "sweep_id" not in record:
         raise InvalidInputError([_problem(f"{path} is no record of a sweep; name another --output-dir")])
     try:
@@ -343,7 +350,7 @@ def _write_first(path: Path, record: Mapping[str, Any]) -> None:
     """
     scratch = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
-        write_json(scratch, record)
+        write_json(scratch, {"format": FORMAT, **record})
         path.hardlink_to(scratch)
     except FileExistsError:
         raise
@@ -362,4 +369,4 @@ def write_sweep(output_dir: Path, record: Mapping[str, Any]) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    write_json(output_dir / SWEEP_FILE, record)
+    write_json(output_dir / SWEEP_FILE, {"format": FORMAT, **record})

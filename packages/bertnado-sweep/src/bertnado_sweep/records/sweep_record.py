@@ -5,16 +5,27 @@ from typing import Any, Literal, cast
 from bertnado_metrics import Goal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
+from .record_format import require_known_format
+
 
 class _Objective(BaseModel):
     name: str = Field(min_length=1)
     goal: Goal
 
 
+class _Study(BaseModel):
+    """An Optuna study of a local sweep, and the search space that its trials come from."""
+
+    name: str = Field(min_length=1)
+    parameters: dict[str, Any]
+
+
 class _SweepRecord(BaseModel):
-    """The fields that are read again; later versions may have more."""
+    """The fields that are read again; others are kept as they are."""
 
     model_config = ConfigDict(extra="ignore")
+
+    format: NonNegativeInt = 0
 
     sweep_id: str = Field(min_length=1)
     backend: Literal["local", "wandb"]
@@ -31,6 +42,7 @@ class _SweepRecord(BaseModel):
     resumed: list[str] = []
     storage: str | None = None
     study: str | None = None
+    studies: list[_Study] = []
     path: str | None = None
 
 
@@ -43,6 +55,7 @@ def complete_sweep_record(record: object) -> dict[str, Any]:
     Raises:
         ValueError: It is no such record; the message says what is wrong, with its place.
     """
+    require_known_format(record, "the record")
     try:
         known = _SweepRecord.model_validate(record)
     except ValidationError as error:

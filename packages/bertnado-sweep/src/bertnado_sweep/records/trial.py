@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from bertnado_config import value_key
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, PositiveInt, ValidationError
 
+from .record_format import FORMAT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
@@ -85,8 +87,9 @@ class Trial:
         return self.sweep_id == sweep_id or (self.sweep_id is None and self.id.startswith(f"{sweep_id}-"))
 
     def to_record(self) -> dict[str, Any]:
-        """Every field by its name, paths relative to the directory above the trial's where they lie in it."""
-        record = {item.name: getattr(self, item.name) for item in fields(self)}
+        """Return every field by its name; paths in the directory above the trial's are relative to that."""
+        record: dict[str, Any] = {"format": FORMAT}
+        record |= {item.name: getattr(self, item.name) for item in fields(self)}
         above = self.directory.parent
         return {key: _relative(value, above) if key in _PATHS else value for key, value in record.items()}
 
@@ -110,6 +113,7 @@ class _Record(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
+    format: NonNegativeInt = 0
     number: NonNegativeInt
     id: str = Field(min_length=1)
     state: TrialState

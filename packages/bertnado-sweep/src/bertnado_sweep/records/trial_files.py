@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bertnado_config import InvalidInputError
 
 from .files import TRIAL_FILE, read_trial, trial_directories
+from .record_format import NewerRecordError
 from .trial import Trial, latest_attempts
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ def read_trial_files(output_dir: Path, sweep_id: str, *, strict: bool = True) ->
         output_dir: The sweep's.
         sweep_id: Whose trials are meant.
         strict: Whether a record that does not say whose it is, as 0.1.0 wrote them at W&B, is left out.
+
+    Raises:
+        NewerRecordError: One was written by a newer version.
     """
     trials: list[Trial] = []
     damaged: dict[Path, str] = {}
@@ -46,6 +50,8 @@ def read_trial_files(output_dir: Path, sweep_id: str, *, strict: bool = True) ->
             continue
         try:
             trial = read_trial(path, output_dir)
+        except NewerRecordError:
+            raise
         except InvalidInputError as error:
             damaged[path] = "; ".join(problem.message for problem in error.problems)
             continue

@@ -16,6 +16,7 @@ from optuna.storages.journal._storage import JournalOperation  # private: nothin
 from optuna.trial import TrialState
 
 from bertnado_sweep.records.files import require_journal
+from bertnado_sweep.records.record_format import require_known_format
 from bertnado_sweep.records.trial import read_record
 
 from .storage import SWEEP_RECORD, TRIAL_RECORD
@@ -55,12 +56,13 @@ class JournalReading:
     """What a journal says of one study."""
 
     study: str
+    path: Path
     studies: list[str] = field(default_factory=list[str])
     """The names of all that are in it."""
     records: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     """What is recorded of each attempt of a trial, the latest of it, by id."""
     sweeps: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
-    """What is recorded of each sweep, by the name of its study."""
+    """The record of each sweep, by its id."""
     damages: list[Damage] = field(default_factory=list[Damage])
     _owners: list[int] = field(default_factory=list[int])
     """The study of each entry."""
@@ -111,7 +113,8 @@ class JournalReading:
         if study >= len(self.studies):
             self._damaged(line, "is of a study that no line begins")
         elif SWEEP_RECORD in operation.get("user_attr", {}):
-            self.sweeps[self.studies[study]] = operation["user_attr"][SWEEP_RECORD]
+            record = operation["user_attr"][SWEEP_RECORD]
+            self.sweeps[record["sweep_id"]] = record
 
     def _begin_entry(self, line: int, operation: Mapping[str, Any]) -> None:
         study = operation["study_id"]
@@ -147,6 +150,7 @@ class JournalReading:
             self._damaged(line, f"ends trial {record['id']}, and the line with its end is lost")
 
     def _record(self, line: int, entry: int, record: Mapping[str, Any]) -> None:
+        require_known_format(record, f"line {line} of {self.path}")
         try:
             record = read_record(record)
         except ValueError as error:
@@ -155,8 +159,8 @@ class JournalReading:
         name = record["id"]
         if self._ids.setdefault(entry, name) != name:
             self._damaged(line, f"is of trial {name}, in the place of {self._ids[entry]}")
-        is_ours = entry >= len(self._owners) or self.studies[self._owners[entry]] == self.study
-        is_ours = is_ours and record.get("sweep_id") in (None, self.study)
+        owner = self.studies[self._owners[entry]] if entry < len(self._owners) else self.study
+        is_ours = (record.get("sweep_id") or owner) == self.study  # a sweep may have several studies
         known = self.records.get(name)
         if is_ours and not (known and record["state"] == "running"):
             self.records[name] = record
@@ -167,9 +171,10 @@ def read_journal(path: Path, study: str) -> JournalReading:
 
     Raises:
         OSError: The file cannot be read; it need not exist.
-        InvalidInputError: It is no regular file.
+        NewerRecordError: A newer version has written to it.
+        InvalidInputError: It is not a regular file.
     """
-    reading = JournalReading(study)
+    reading = JournalReading(study, path)
     require_journal(path)
     if path.exists():
         for number, line in enumerate(_lines(path), start=1):

@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 LEASE = 60.0
 """Seconds without a new sign of life after which a worker counts as gone."""
 
-_SIGNS = 6
+_HEARTBEATS = 6
 """How many signs of life a lease is long."""
 
-_OWNER, _CLAIM, _LEADER, _POOL, _SIGN = "owner", "claim", "leader", "pool", "sign"
+_OWNER, _CLAIM, _LEADER, _POOL, _HEARTBEAT = "owner", "claim", "leader", "pool", "heartbeat"
 """User attributes of an entry: the process that works on it and the claim by which it was made; the process that
 settles it when that is over, and for which worker pool; how often the lease was renewed."""
+
+_OLD_HEARTBEAT = "sign"
+"""What version 0.1.0 called it."""
 
 _held: set[str] = set()
 """The claims that threads of this process work on, and the worker pools that they lead."""
@@ -101,29 +104,32 @@ def is_in(pool: Pool | None, entry: FrozenTrial) -> bool:
 
 
 class Lease:
-    """Renews the lease on an entry in the background, from its making until it is ended."""
+    """The lease on an entry, renewed in the background from the entry's making on until it is ended."""
 
     def __init__(self, storage: BaseStorage, entry: int, claim: Claim) -> None:
+        self.entry = entry
+        """The storage's id of the entry that is renewed."""
+        self.claim = claim
         self.is_lost = False
-        """Whether somebody else has ended the entry: they took its worker for gone."""
+        """Whether another process has ended the entry, having taken this one for dead."""
+        self.is_kept = False
+        """Whether a trial runs under it."""
         self._storage = storage
-        self._entry = entry
-        self._claim = claim
         self._over = threading.Event()
         threading.Thread(target=self._renew, name="lease", daemon=True).start()
 
     def end(self) -> None:
-        """Renew it no more, and give the claim up."""
+        """Stop renewing the lease, and give the claim up."""
         self._over.set()
-        self._claim.give_up()
+        self.claim.give_up()
 
     def _renew(self) -> None:
-        sign = 0
-        while not self._over.wait(LEASE / _SIGNS) and not self.is_lost:
-            sign += 1
+        heartbeat = 0
+        while not self._over.wait(LEASE / _HEARTBEATS) and not self.is_lost:
+            heartbeat += 1
             with suppress(Exception):  # a storage that does not answer may do so the next time
                 try:
-                    self._storage.set_trial_user_attr(self._entry, _SIGN, sign)
+                    self._storage.set_trial_user_attr(self.entry, _HEARTBEAT, heartbeat)
                 except UpdateFinishedTrialError:
                     self.is_lost = not self._over.is_set()
 
@@ -132,7 +138,7 @@ class Lease:
 class _Sight:
     """What was seen of an entry's lease."""
 
-    sign: int
+    heartbeat: int
     since: float
     """Since when it has been the same, by this process's monotonic clock."""
 
@@ -141,10 +147,10 @@ class Leases:
     """The leases of others, as this process sees them."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, _Sight] = {}
+        self._seen: dict[tuple[str, int], _Sight] = {}
         self._looked = 0.0
 
-    def abandoned(self, entries: Mapping[int, FrozenTrial]) -> list[int]:
+    def abandoned(self, entries: Mapping[tuple[str, int], FrozenTrial]) -> set[tuple[str, int]]:
         """List the entries that nobody works on any more, of those that are not finished.
 
         Nothing is known of the time in which nobody looked: neither side may have reached the storage then.
@@ -153,17 +159,17 @@ class Leases:
         if now - self._looked > LEASE / 2:
             self._seen.clear()
         self._looked = now
-        return [name for name, entry in entries.items() if self._is_abandoned(name, entry, now)]
+        return {key for key, entry in entries.items() if self._is_abandoned(key, entry, now)}
 
-    def _is_abandoned(self, name: int, entry: FrozenTrial, now: float) -> bool:
+    def _is_abandoned(self, key: tuple[str, int], entry: FrozenTrial, now: float) -> bool:
         if is_owned_by(entry, os.getpid()):  # by an earlier call in this process, or one that had this number
             return entry.user_attrs.get(_CLAIM) not in _held
         if _is_dead(entry.user_attrs):
             return True
-        sign = entry.user_attrs.get(_SIGN, 0)
-        sight = self._seen.setdefault(name, _Sight(sign, now))
-        if sight.sign != sign:
-            sight.sign, sight.since = sign, now
+        heartbeat = entry.user_attrs.get(_HEARTBEAT, entry.user_attrs.get(_OLD_HEARTBEAT, 0))
+        sight = self._seen.setdefault(key, _Sight(heartbeat, now))
+        if sight.heartbeat != heartbeat:
+            sight.heartbeat, sight.since = heartbeat, now
         return now - sight.since > LEASE
 
 

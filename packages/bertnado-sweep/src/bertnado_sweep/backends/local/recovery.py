@@ -5,18 +5,18 @@ All of it is done by whoever is alone in the output directory, see `presence`.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import shutil
-import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import optuna
 from bertnado_config import InvalidInputError, Problem
-from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import TrialState, create_trial
 
 from bertnado_sweep.records.best import BEST_CONFIG_FILE, BEST_DETAILS_FILE
 from bertnado_sweep.records.files import (
@@ -34,16 +34,19 @@ from bertnado_sweep.records.files import (
 from bertnado_sweep.records.trial import Trial
 from bertnado_sweep.records.trial_files import TrialFiles, merge, read_trial_files
 
+from .distributions import StudySpace
 from .journal import open_journal, open_journal_file
 from .journal_reading import JournalReading, read_journal
-from .storage import TRIAL_RECORD, new_study, share, state_of
+from .storage import SUCCESSOR, create_study, find_study, share
+from .studies import StudyRecord, finished_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from bertnado_metrics import Objective
     from optuna.storages import BaseStorage
+    from optuna.study import Study
 
 _HEX = "[0-9a-f]{32}"
 _SCRATCH = re.compile(
@@ -62,13 +65,15 @@ class _Sweep:
     output_dir: Path
     sweep_id: str
     objective: Objective
+    spaces: Mapping[str, StudySpace]
+    """The search space of each study, the oldest first."""
 
     @property
     def journal(self) -> Path:
         return self.output_dir / JOURNAL_FILE
 
 
-def recover(output_dir: Path, sweep_id: str, objective: Objective) -> list[str]:
+def recover(output_dir: Path, sweep_id: str, objective: Objective, studies: Sequence[StudyRecord]) -> list[str]:
     """Make journal and `trial.json` of a sweep say the same, and remove what a kill between two writes has left.
 
     Nothing finished is removed, nor anything that this sweep cannot be shown to have made.
@@ -77,6 +82,7 @@ def recover(output_dir: Path, sweep_id: str, objective: Objective) -> list[str]:
         output_dir: The sweep's; nobody else is at work there, or comes.
         sweep_id: The sweep's.
         objective: What its trials are compared by.
+        studies: Its studies, the oldest first, as `sweep.json` has them.
 
     Returns:
         What a person should know of it.
@@ -85,7 +91,8 @@ def recover(output_dir: Path, sweep_id: str, objective: Objective) -> list[str]:
         InvalidInputError: The journal is another sweep's.
         OSError: Something cannot be written.
     """
-    sweep, looked = _Sweep(output_dir, sweep_id, objective), _moment(output_dir)
+    spaces = {study["name"]: StudySpace.of_section(study["parameters"]) for study in studies}
+    sweep, looked = _Sweep(output_dir, sweep_id, objective, spaces), _moment(output_dir)
     tidy(output_dir, sweep_id)
     reading, files = read_journal(sweep.journal, sweep_id), read_trial_files(output_dir, sweep_id)
     if reading.studies and sweep_id not in reading.studies and not reading.damages:
@@ -137,7 +144,7 @@ def _foreign_journal(sweep: _Sweep, reading: JournalReading) -> Problem:
 def _can_be_opened(output_dir: Path) -> bool:
     """Return whether Optuna reads the journal; one that is not there yet, it makes."""
     try:
-        open_journal(output_dir).get_all_studies()
+        optuna.get_all_study_names(open_journal(output_dir))
     except OSError:
         raise
     except Exception:  # noqa: BLE001 (whatever it raises at lines that nobody wrote)
@@ -167,9 +174,9 @@ def _rebuild(sweep: _Sweep, reading: JournalReading, attempts: Sequence[Trial]) 
     scratch = sweep.journal.with_name(f".{JOURNAL_FILE}.{uuid4().hex}.tmp")
     try:
         storage = open_journal_file(scratch)
-        study = _add(storage, sweep, attempts)
+        studies = _add(storage, sweep, attempts)
         if sweep.sweep_id in reading.sweeps:
-            share(storage, study, reading.sweeps[sweep.sweep_id])
+            share(studies[0], reading.sweeps[sweep.sweep_id])
         aside = free_name_aside(sweep.journal)
         shutil.copy2(sweep.journal, aside)
         scratch.replace(sweep.journal)
@@ -193,32 +200,23 @@ def _adopt(sweep: _Sweep, lost: Sequence[Trial]) -> list[str]:
     return [f"{sweep.journal} did not know {len(lost)} trials, {done} of them finished; their {TRIAL_FILE} did"]
 
 
-def _add(storage: BaseStorage, sweep: _Sweep, attempts: Iterable[Trial]) -> int:
-    """Add entries to the sweep's study, which is made where there is none; its id in the storage comes back."""
-    try:
-        study = storage.get_study_id_from_name(sweep.sweep_id)
-    except KeyError:
-        study = new_study(storage, sweep.sweep_id, sweep.objective.goal)
+def _add(storage: BaseStorage, sweep: _Sweep, attempts: Iterable[Trial]) -> list[Study]:
+    """Add an entry for each attempt to the latest study in whose search space it lies, otherwise to the first.
+
+    Returns:
+        All studies of the sweep; those that were missing are begun.
+    """
+    spaces = list(sweep.spaces.values())
+    studies = [find_study(storage, name) or create_study(storage, name, sweep.objective.goal) for name in sweep.spaces]
     for trial in attempts:
-        storage.create_new_trial(study, _entry_of(trial, sweep.objective.name))
-    return study
-
-
-def _entry_of(trial: Trial, metric: str) -> FrozenTrial:
-    """Return the finished entry of an attempt, with its evaluations."""
-    values = [_number(row.get(metric)) for row in trial.history]
-    return create_trial(
-        state=state_of(trial),
-        value=trial.value,
-        user_attrs={TRIAL_RECORD: trial.to_record()},
-        intermediate_values=dict(enumerate(values, start=1)),
-    )
-
-
-def _number(value: object) -> float:
-    """Return a value of a history as Optuna takes it: NaN where it is no number."""
-    is_one = isinstance(value, float) or (isinstance(value, int) and abs(value) < sys.float_info.max)
-    return float(value) if is_one else math.nan  # pyright: ignore[reportArgumentType]
+        fits = [place for place, space in enumerate(spaces) if space.values_of(trial.parameters)]
+        place = fits[-1] if fits else 0
+        studies[place].add_trial(finished_entry(trial, trial.to_record(), sweep.objective.name, spaces[place]))
+    for study, following in pairwise(studies):
+        if not any(SUCCESSOR in entry.user_attrs for entry in study.get_trials(deepcopy=False)):
+            user_attrs = {SUCCESSOR: following.study_name}
+            study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=user_attrs))
+    return studies
 
 
 def _write_missing(attempts: Iterable[Trial], files: TrialFiles) -> None:

@@ -1,16 +1,20 @@
-"""Where the record of a local sweep is kept: a journal in the output directory, or a database that machines share.
+"""The storage of a local sweep's studies: a journal in the output directory, or a database that machines share.
 
 Importing this module loads neither Optuna nor SQLAlchemy; opening a storage does.
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import ArgumentProblem, InvalidInputError, Problem
 from bertnado_metrics import nearest
 
+from bertnado_sweep.records.record_format import FORMAT, require_known_format
 from bertnado_sweep.records.secrets import masked_url, url_problem, without_secrets
+from bertnado_sweep.records.trial import read_record
+from bertnado_sweep.running.limits import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,15 +22,25 @@ if TYPE_CHECKING:
 
     from bertnado_metrics import Goal
     from optuna.storages import BaseStorage
+    from optuna.study import Study
     from optuna.trial import TrialState
 
     from bertnado_sweep.records.trial import Trial
 
 SWEEP_RECORD = "sweep"
-"""The user attribute of a study that holds what `sweep.json` holds."""
+"""The user attribute of a study that holds the content of `sweep.json`."""
 
 TRIAL_RECORD = "trial"
-"""The user attribute of an entry of a study that holds what `trial.json` holds."""
+"""The user attribute of an entry that holds the content of `trial.json`."""
+
+STOPPED_EARLY = "stopped_early"
+"""The user attribute of an entry whose trial was stopped by early termination.
+
+Its state is COMPLETE all the same: its value means what any other's means, and as PRUNED it could not be Optuna's best.
+"""
+
+SUCCESSOR = "successor"
+"""The user attribute of a study's last entry that names the study in which the sweep goes on."""
 
 _CONNECT_SECONDS = "10"
 
@@ -80,57 +94,110 @@ def hurry(storage: BaseStorage, when: Callable[[], bool]) -> None:
         cast("Any", storage).hurries = when
 
 
-def read_shared(storage: BaseStorage, study: str, url: str) -> Mapping[str, Any] | None:
-    """What is recorded of the sweep with that study; `None` where there is no such study.
+def create_study(storage: BaseStorage, name: str, goal: Goal) -> Study:
+    """Begin a study.
 
     Raises:
-        InvalidInputError: The study is no sweep of BertNado.
+        DuplicatedStudyError: There is one of that name.
     """
+    import optuna
+
+    from bertnado_sweep.search.quiet import quiet_optuna
+
+    with quiet_optuna():
+        return optuna.create_study(storage=storage, study_name=name, direction=goal)
+
+
+def load_study(storage: BaseStorage, name: str) -> Study:
+    """Load a study.
+
+    Raises:
+        StorageError: There is no study of that name.
+    """
+    study = find_study(storage, name)
+    if study is None:
+        raise StorageError(f"the study {name!r} of this sweep is gone; --resume makes it anew from the trials")
+    return study
+
+
+def find_study(storage: BaseStorage, name: str) -> Study | None:
+    """Load a study; `None` if there is none of that name."""
+    import optuna
+
     try:
-        record = storage.get_study_user_attrs(storage.get_study_id_from_name(study)).get(SWEEP_RECORD)
+        return optuna.load_study(study_name=name, storage=storage)
     except KeyError:
         return None
+
+
+def together(storage: BaseStorage) -> AbstractContextManager[None]:
+    """Write what is written in the block at once if the storage can do that, see `SweepJournal.together`."""
+    return getattr(storage, "together", nullcontext)()
+
+
+def state_of(ended: Trial) -> TrialState:
+    """Return the state that an attempt has for Optuna once it has ended: one without a value has failed."""
+    from optuna.trial import TrialState
+
+    return TrialState.COMPLETE if ended.is_eligible else TrialState.FAIL
+
+
+def share(study: Study, record: Mapping[str, Any]) -> None:
+    """Record a sweep in its study, for other machines to read."""
+    study.set_user_attr(SWEEP_RECORD, {"format": FORMAT, **record})
+
+
+def read_shared(storage: BaseStorage, study: str, url: str) -> Mapping[str, Any] | None:
+    """Read the record of the sweep whose study has that name; `None` if there is no such study.
+
+    Raises:
+        InvalidInputError: The study does not belong to a sweep.
+    """
+    found = find_study(storage, study)
+    if found is None:
+        return None
+    record = found.user_attrs.get(SWEEP_RECORD)
     if record is None:
-        message = f"{study!r} at {masked_url(url)} is a study of something else; choose another name"
+        message = f"{study!r} at {masked_url(url)} is not the study of a BertNado sweep; choose another name"
         raise InvalidInputError([Problem("study", message)])
     return record
 
 
 def shared_records(storage: BaseStorage, study: str) -> list[Mapping[str, Any]]:
-    """What is recorded of the trials of a study: every attempt, in the order of the start."""
-    entries = storage.get_all_trials(storage.get_study_id_from_name(study), deepcopy=False)
-    return [entry.user_attrs[TRIAL_RECORD] for entry in entries if TRIAL_RECORD in entry.user_attrs]
+    """Read the records of a sweep's trials: every attempt, in the order of the start.
 
-
-def new_study(storage: BaseStorage, name: str, goal: Goal) -> int:
-    """Make the study of a sweep; its id in the storage comes back.
+    Args:
+        storage: Where the sweep's studies are.
+        study: The first of them.
 
     Raises:
-        DuplicatedStudyError: There is one of that name.
+        InvalidInputError: One is not the record of a trial, or was written by a newer version.
     """
-    from optuna.study import StudyDirection
-
-    from bertnado_sweep.search.quiet import quiet_optuna
-
-    with quiet_optuna():
-        return storage.create_new_study([StudyDirection[goal.upper()]], name)
-
-
-def state_of(ended: Trial) -> TrialState:
-    """Return what an attempt that has ended is to Optuna: one without a value has failed."""
-    from optuna.trial import TrialState
-
-    return TrialState.FAIL if ended.value is None else TrialState.COMPLETE
+    records: dict[str, Mapping[str, Any]] = {}
+    following: str | None = study
+    while following is not None:
+        name, following = following, None
+        for entry in load_study(storage, name).get_trials(deepcopy=False):
+            if TRIAL_RECORD in entry.user_attrs:
+                record = _read(entry.user_attrs[TRIAL_RECORD], f"entry {entry.number} of study {name!r}")
+                records[record["id"]] = record
+            following = entry.user_attrs.get(SUCCESSOR, following)
+    return list(records.values())
 
 
-def share(storage: BaseStorage, study: int, record: Mapping[str, Any]) -> None:
-    """Let other machines read what is recorded of a sweep."""
-    storage.set_study_user_attr(study, SWEEP_RECORD, dict(record))
+def _read(record: object, place: str) -> dict[str, Any]:
+    require_known_format(record, place)
+    try:
+        return read_record(record)
+    except ValueError as error:
+        raise InvalidInputError([Problem("study", f"{place} must hold the record of a trial: {error}")]) from None
 
 
 def unknown_study(storage: BaseStorage, study: str, url: str) -> Problem:
-    """Say which studies there are where the one that was named is not."""
-    names = sorted(found.study_name for found in storage.get_all_studies())
+    """Say that there is no such study, and which there are."""
+    import optuna
+
+    names = sorted(optuna.get_all_study_names(storage))
     hint = nearest(study, names)
     choices = f"did you mean {hint!r}?" if hint else f"there are: {', '.join(names) or 'none'}."
     begin = "To begin it, name a sweep file, --config-path"

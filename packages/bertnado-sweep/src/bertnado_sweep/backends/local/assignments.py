@@ -1,0 +1,133 @@
+"""Attempts of trials that this process has to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from optuna.exceptions import UpdateFinishedTrialError
+
+from bertnado_sweep.records.files import write_trial
+from bertnado_sweep.running.events import TrialEnded, TrialStarted
+from bertnado_sweep.running.limits import StorageError
+from bertnado_sweep.running.tracker import Tracker, run_name
+from bertnado_sweep.running.trial_run import TrialReport, end_trial, run_trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bertnado_config import Session
+
+    from bertnado_sweep.plan import Plan
+    from bertnado_sweep.records.trial import Trial
+    from bertnado_sweep.running.events import Observer
+    from bertnado_sweep.running.stop_request import StopRequest
+
+    from .entries import Entry
+    from .leases import Lease
+    from .ledger import Ledger
+    from .output_directory import OutputDirectory
+
+_TAKEN_OVER = "taken over by another process, which had not heard of this one for too long"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """An attempt of a trial that this process has to run, until the lease on its entry ends."""
+
+    trial: Trial
+    entry: Entry
+    lease: Lease
+
+
+class AssignmentRunner:
+    """Runs the attempts that the ledger assigns to this process."""
+
+    def __init__(self, plan: Plan, directory: OutputDirectory, ledger: Ledger) -> None:
+        """Take over how the sweep is run.
+
+        Args:
+            plan: Says how trials are tracked, and when they are stopped early.
+            directory: Where they run.
+            ledger: Where they are recorded.
+        """
+        self._objective, self._config, self._early = plan.objective, plan.config, plan.config.early_terminate
+        self._project, self._group = plan.project, plan.application.group
+        self._directory = directory
+        self._ledger = ledger
+
+    def run(self, session: Session, assignment: Assignment, observer: Observer, stop: StopRequest) -> None:
+        """Train an attempt and record what became of it.
+
+        Args:
+            session: What trains it.
+            assignment: The attempt.
+            observer: Hears of everything that happens.
+            stop: Says whether it has to stop before its end.
+
+        Raises:
+            StorageError: The database no longer answers; `trial.json` says that the attempt was interrupted.
+            BaseException: What went wrong around the training; the attempt is recorded as interrupted.
+        """
+        trial, lease = assignment.trial, assignment.lease
+        report = TrialReport(
+            trial,
+            self._objective,
+            Tracker(None),
+            observer,
+            self._judge(assignment),
+            is_stopped=lambda: stop.is_set or lease.is_lost,
+        )
+        try:
+            observer(TrialStarted(trial.number, trial.id, trial.parameters, trial.directory))
+            report.tracker = self._tracker(trial)
+            ended = run_trial(session.run, report)
+            if ended.state == "stopped" and (stop.is_set or lease.is_lost):
+                ended = replace(ended, state="interrupted", value=None)
+        except StorageError:
+            self._directory.require_own()
+            write_trial(end_trial(report, "interrupted"))  # the storage is told when it answers again
+            raise
+        except BaseException:
+            self._finish(end_trial(report, "interrupted"), assignment, report)
+            raise
+        observer(TrialEnded(*self._finish(ended, assignment, report)))
+
+    def _judge(self, assignment: Assignment) -> Callable[[Sequence[float]], bool]:
+        """Return what records each evaluation and answers whether the trial has to stop."""
+
+        def judge(values: Sequence[float]) -> bool:
+            self._ledger.report(assignment, len(values), values[-1])
+            if assignment.lease.is_lost:
+                return True
+            if self._early is None:
+                return False
+            others = self._ledger.evaluations(leave_out=assignment.trial.number)
+            return self._early.should_stop(self._objective.goal, values, others)
+
+        return judge
+
+    def _tracker(self, trial: Trial) -> Tracker:
+        return Tracker.start(
+            online=False,
+            directory=self._directory.path,
+            project=self._project,
+            entity=self._config.entity,
+            group=self._group,
+            job_type="sweep",
+            run_id=trial.id,
+            name=run_name(self._config.name, trial.id),
+            config=trial.parameters,
+            details={"sweep_id": self._directory.sweep_id, "trial": trial.number, "directory": trial.directory.name},
+        )
+
+    def _finish(self, ended: Trial, assignment: Assignment, report: TrialReport) -> tuple[Trial, Trial | None]:
+        """Record the end of a trial and export it if it is the best; return both trials."""
+        try:
+            best = self._ledger.record(ended, assignment.entry)
+        except UpdateFinishedTrialError:
+            ended = replace(ended, state="interrupted", value=None, error=_TAKEN_OVER)
+            write_trial(ended)
+            best = self._ledger.export_best()
+        report.finish_tracking(ended)
+        return ended, best
