@@ -70,7 +70,7 @@ def test_the_objective_is_the_arguments_then_the_files_then_the_tasks(plan):
 def test_an_objective_that_the_task_does_not_compute_joins_the_other_mistakes(plan):
     with pytest.raises(InvalidInputError, match=r"speed") as raised:
         plan(without_metric(), task="binary_classification", metric_name="speed", sweep_count=0)
-    assert [problem.path for problem in raised.value.problems] == ["sweep_count", "metric"]
+    assert [problem.path for problem in raised.value.problems] == ["sweep_count", "metric_name"]
 
 
 def test_the_checkpoints_to_keep_are_one_of_three_words(plan):

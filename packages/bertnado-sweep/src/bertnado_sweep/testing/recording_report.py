@@ -31,7 +31,7 @@ class RecordingReport:
     should_stop: Callable[[RecordingReport], bool] = lambda report: False
     """Asked at each step and each evaluation, after it was recorded."""
     total_steps: list[int] = field(default_factory=list[int])
-    """Number of steps that each start announced: several if the trial began anew."""
+    """Number of steps that each start announced: several if the trial started again."""
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     steps: list[int] = field(default_factory=list[int])
     """The step of each report since the last start: of progress and of evaluations, in order."""

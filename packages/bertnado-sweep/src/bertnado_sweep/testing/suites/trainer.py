@@ -27,7 +27,7 @@ _SMALL_FILES = 2**20
 
 @dataclass(frozen=True)
 class TrainedTrial:
-    """What a trainer returned, and what it reported before."""
+    """The result of a trial, and the reports before it."""
 
     result: TrialResult
     report: RecordingReport
@@ -39,7 +39,7 @@ class TrainedTrial:
 
 
 class Train(Protocol):
-    """Train one trial in a directory of its own."""
+    """Train one trial in its own directory."""
 
     def __call__(
         self,
@@ -98,7 +98,7 @@ class TrainerSuite:
 
     @pytest.fixture
     def train(self, session: Session, objective: Objective, tmp_path: Path) -> Train:
-        """A function that trains one trial in a directory of its own."""
+        """A function that trains one trial in its own directory."""
         trials = tmp_path / "trials"
         trials.mkdir()
         opened = session
