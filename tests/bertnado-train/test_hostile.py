@@ -7,9 +7,9 @@ from fractions import Fraction
 
 import pytest
 import torch
-from bertnado_config import parse_sweep_config
+from bertnado_config import InvalidInputError, parse_sweep_config
 from bertnado_metrics import Objective
-from bertnado_train import DatasetError, HuggingFaceTrainer, train_trial
+from bertnado_train import HuggingFaceTrainer, train_trial
 from bertnado_train.parameters.training_argument_names import TrainingArgumentNames
 from bertnado_train.training_arguments import convert_arguments
 from safetensors.torch import load_file
@@ -50,8 +50,8 @@ def dataset(dataset_dir, tmp_path):
 def test_a_name_that_is_empty_is_not_the_directory_one_is_in(errors, name, monkeypatch, dataset_dir):
     monkeypatch.chdir(dataset_dir)
     assert errors(model_name=name, dataset=name) == [
-        f"model_name: must name a directory or a model on the hub, got {name!r}; write its name",
-        f"dataset: must name the directory that save_to_disk wrote, got {name!r}; write its name",
+        f"model_name must name a directory or a model on the hub, got {name!r}; write its name",
+        f"dataset must name the directory that save_to_disk wrote, got {name!r}; write its name",
     ]
 
 
@@ -71,9 +71,9 @@ def test_a_name_that_no_file_can_have_is_reported(errors, name, message):
 
 
 def test_train_trial_reports_the_same(model_dir, dataset_dir, tmp_path):
-    with pytest.raises(ValueError, match="model_name must name a directory or a model on the hub, got ''"):
+    with pytest.raises(InvalidInputError, match="model_name must name a directory or a model on the hub, got ''"):
         train_trial("", dataset_dir, "binary_classification", {}, AUC, tmp_path)
-    with pytest.raises(DatasetError, match="dataset must name the directory that save_to_disk wrote, got ''"):
+    with pytest.raises(InvalidInputError, match="dataset must name the directory that save_to_disk wrote, got ''"):
         train_trial(str(model_dir), "", "binary_classification", {}, AUC, tmp_path)
 
 
@@ -183,7 +183,8 @@ def test_a_kernel_on_the_hub_needs_permission(errors, model, key, value):
     named = value if isinstance(value, str) else "somebody/kernel"
     assert found == (
         f"model_name: the model {str(model)!r} cannot be used: its {key} in config.json must be part of "
-        f"transformers, got the kernel {named!r} on the hub; remove it, or read that code and add --trust-remote-code"
+        f"transformers, got the kernel {named!r} on the hub; remove it, or read that code and allow it with "
+        f"trust_remote_code"
     )
 
 
@@ -195,7 +196,7 @@ def test_so_does_one_in_a_config_within(errors, model):
 def test_with_permission_transformers_loads_it(errors, model):
     name = with_config(model, attn_implementation="somebody/kernel")
     (found,) = errors(model_name=name, trust_remote_code=True)
-    assert "--trust-remote-code" not in found
+    assert "allow it with" not in found
 
 
 @pytest.mark.parametrize("value", ["sdpa", "eager", None])

@@ -3,8 +3,8 @@
 import datasets
 import numpy as np
 import pytest
+from bertnado_config import InvalidInputError
 from bertnado_metrics import get_task
-from bertnado_train.dataset_splits import DatasetError
 from bertnado_train.prepared_dataset import open_dataset
 from bertnado_train.pretrained import load_tokenizer
 
@@ -116,64 +116,66 @@ def test_a_multiclass_task_takes_one_weight_a_class_and_names(write_dataset):
 )
 def test_what_is_wrong_with_the_rows_is_reported_with_what_to_do(write_dataset, columns, message):
     train = {name: values for name, values in (GOOD | columns).items() if values is not None}
-    with pytest.raises(DatasetError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         read(write_dataset(train=train, validation=GOOD))
     assert message in str(caught.value)
 
 
 def test_a_path_that_does_not_exist_is_refused_with_the_nearest_one(write_dataset):
     path = write_dataset(train=GOOD, validation=GOOD)
-    with pytest.raises(DatasetError, match=r"does not exist; did you mean '.*dataset'"):
+    with pytest.raises(InvalidInputError, match=r"does not exist; did you mean '.*dataset'"):
         read(path.with_name("datasett"))
 
 
 def test_a_split_alone_and_a_directory_without_a_dataset_are_refused(tmp_path):
     datasets.Dataset.from_dict(GOOD).save_to_disk(str(tmp_path / "single"))
-    with pytest.raises(DatasetError, match="must be a DatasetDict on disk, but contains a single split"):
+    with pytest.raises(InvalidInputError, match="must be a DatasetDict on disk, but contains a single split"):
         read(tmp_path / "single")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="must be a DatasetDict on disk, but contains no dataset"):
+    with pytest.raises(InvalidInputError, match="must be a DatasetDict on disk, but contains no dataset"):
         read(tmp_path / "empty")
 
 
 def test_a_damaged_dataset_is_refused(write_dataset):
     path = write_dataset(train=GOOD, validation=GOOD)
     next((path / "train").glob("*.arrow")).write_bytes(b"no arrow file")
-    with pytest.raises(DatasetError, match=r"cannot be read: .*; prepare the dataset again"):
+    with pytest.raises(InvalidInputError, match=r"cannot be read: .*; prepare the dataset again"):
         read(path)
 
 
 def test_a_missing_validation_split_is_refused_with_the_one_to_rename(write_dataset):
-    with pytest.raises(DatasetError, match=r"the dataset must have the split 'validation', got .*; rename 'val'"):
+    with pytest.raises(InvalidInputError, match=r"the dataset must have the split 'validation', got .*; rename 'val'"):
         read(write_dataset(train=GOOD, val=GOOD))
-    with pytest.raises(DatasetError, match="split off some rows"):
+    with pytest.raises(InvalidInputError, match="split off some rows"):
         read(write_dataset(train=GOOD))
 
 
 def test_an_empty_split_is_refused_by_its_name(write_dataset):
     nothing = {name: [] for name in GOOD}
-    with pytest.raises(DatasetError, match=r"^the 'validation' split is empty; split off some rows"):
+    with pytest.raises(InvalidInputError, match=r"^dataset: the 'validation' split is empty; split off some rows"):
         read(write_dataset(train=GOOD, validation=nothing))
-    with pytest.raises(DatasetError, match=r"^the 'test' split is empty; remove it$"):
+    with pytest.raises(InvalidInputError, match=r"^dataset: the 'test' split is empty; remove it$"):
         read(write_dataset(train=GOOD, validation=GOOD, test=nothing))
 
 
 def test_a_file_in_place_of_a_dataset_is_reported_as_such(tmp_path):
     (tmp_path / "peaks.csv").write_text("sequence,labels")
-    with pytest.raises(DatasetError, match="must be a DatasetDict on disk, but is a file"):
+    with pytest.raises(InvalidInputError, match="must be a DatasetDict on disk, but is a file"):
         read(tmp_path / "peaks.csv")
 
 
 def test_broken_files_beside_the_dataset_are_named_with_line_and_column(write_dataset):
     path = write_dataset(train=GOOD, validation=GOOD)
     (path / "label2id.json").write_text('{"a": 0 "b": 1}')
-    with pytest.raises(DatasetError, match=r"label2id.json: line 1, column 9: expecting ',' delimiter$"):
+    with pytest.raises(InvalidInputError, match=r"label2id.json: line 1, column 9: expecting ',' delimiter$"):
         read(path)
 
 
 def test_splits_with_another_number_of_labels_are_refused(write_dataset):
     three, two = GOOD | {"labels": [[0, 1, 1], [1, 0, 0]]}, GOOD | {"labels": [[0, 1], [1, 0]]}
-    with pytest.raises(DatasetError, match=r"^validation: its rows have 2 labels, those of train 3; give all rows"):
+    with pytest.raises(
+        InvalidInputError, match=r"^dataset: validation: its rows have 2 labels, those of train 3; give all"
+    ):
         read(write_dataset(train=three, validation=two), get_task("multilabel_classification"))
 
 
@@ -186,7 +188,7 @@ def test_splits_with_another_number_of_labels_are_refused(write_dataset):
     ],
 )
 def test_files_beside_the_dataset_are_checked(write_dataset, file, content, message):
-    with pytest.raises(DatasetError, match=message):
+    with pytest.raises(InvalidInputError, match=message):
         read(write_dataset({file: content}, train=GOOD, validation=GOOD))
 
 

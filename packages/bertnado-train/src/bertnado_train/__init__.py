@@ -17,7 +17,6 @@ from bertnado_config import Precision, TrainingInputs
 
 from .batch_size_limit import OutOfMemoryError
 from .best_checkpoint import DivergedError
-from .dataset_splits import DatasetError
 from .final_model import FinalModel, train_model
 from .huggingface_trainer import HuggingFaceTrainer
 from .parameters.namespaces import override_parameters
@@ -35,7 +34,6 @@ __all__ = [
     "Precision",
     "convert_arguments",
     "override_parameters",
-    "DatasetError",
     "DivergedError",
     "OutOfMemoryError",
 ]

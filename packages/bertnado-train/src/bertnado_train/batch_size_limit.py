@@ -92,5 +92,5 @@ def release_memory() -> None:
 def _single_row_message(phase: str) -> str:
     return (
         f"out of memory in {phase} with a single row; use shorter sequences, a smaller model, "
-        f"gradient_checkpointing: true or --precision bf16, or fewer --trials-per-gpu"
+        f"gradient_checkpointing: true, bf16, or fewer trials per GPU"
     )

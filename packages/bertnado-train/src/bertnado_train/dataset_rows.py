@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from bertnado_metrics import nearest
 
-from .dataset_splits import TRAIN, DatasetError
+from .dataset_splits import TRAIN, dataset_error
 from .encoded_split import EncodedSplit
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def encode_rows(name: str, split: datasets.Dataset, labels: Any, pad_token_id: i
         pad_token_id: The token that rows without an `attention_mask` are padded with.
 
     Raises:
-        DatasetError: A column does not contain lists of token ids, or of 0 and 1.
+        InvalidInputError: A column does not contain lists of token ids, or of 0 and 1.
     """
     table: pa.Table = split.with_format("arrow")[:]
     tokens, lengths = _flatten(name, table, "input_ids", pa.int32(), "integers")
@@ -100,7 +100,7 @@ def encode_rows(name: str, split: datasets.Dataset, labels: Any, pad_token_id: i
         mask, mask_lengths = _flatten(name, table, "attention_mask", pa.uint8(), "0 and 1")
         if not np.array_equal(lengths, mask_lengths):
             message = f"{name}: the columns 'input_ids' and 'attention_mask' differ in length; prepare them again"
-            raise DatasetError([message])
+            raise dataset_error(message)
     else:
         mask = (tokens != (-1 if pad_token_id is None else pad_token_id)).astype(np.uint8)
     return EncodedSplit.from_padded(tokens, mask, lengths, labels)
@@ -114,11 +114,11 @@ def _flatten(name: str, table: pa.Table, column: str, kind: pa.DataType, items: 
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         first = reprlib.repr(table[column][0].as_py())
         message = f"{name}: the column {column!r} must contain lists of {items}, got {first} in row 0; {cure}"
-        raise DatasetError([message]) from error
+        raise dataset_error(message) from error
     values = lists.flatten()
     if values.null_count:
         missing = f"{values.null_count} of {len(values)} numbers in the column {column!r} are missing"
-        raise DatasetError([f"{name}: {missing}; {cure}"])
+        raise dataset_error(f"{name}: {missing}; {cure}")
     lengths = lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
     return values.to_numpy(zero_copy_only=False), lengths
 

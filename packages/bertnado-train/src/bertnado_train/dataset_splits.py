@@ -6,11 +6,10 @@ import reprlib
 from typing import TYPE_CHECKING, Any
 
 import datasets
-from bertnado_config import InvalidInputError, UnfitFileError, read_json, require_regular_file
+from bertnado_config import ArgumentProblem, InvalidInputError, UnfitFileError, read_json, require_regular_file
 from bertnado_metrics import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -18,32 +17,29 @@ _OTHER_SPLIT_NAMES = {"val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION,
 _SPLIT_OFF = "split off some rows, for example with train_test_split"
 
 
-class DatasetError(ValueError):
-    """A dataset that cannot be used, with everything that is wrong with it."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+def dataset_error(*messages: str) -> InvalidInputError:
+    """Return the error for a dataset that cannot be used, with everything that is wrong with it."""
+    return InvalidInputError(ArgumentProblem("dataset", message) for message in messages)
 
 
 def read_splits(path: Path) -> dict[str, datasets.Dataset]:
     """Read `train`, `validation` and, unless it is empty, `test`.
 
     Raises:
-        DatasetError: There is no such dataset, it is damaged, or a split is missing.
+        InvalidInputError: There is no such dataset, it is damaged, or a split is missing.
     """
     _require_dataset_dict(path)
     empty = _empty_splits(path)
     if empty:  # `datasets` cannot read them
-        raise DatasetError([_no_rows(name) for name in sorted(empty)])
+        raise dataset_error(*map(_no_rows, sorted(empty)))
     try:
         stored = datasets.load_from_disk(str(path))
     except Exception as error:  # a damaged file raises whatever its reader raises
-        raise DatasetError([f"{str(path)!r} cannot be read: {error}; prepare the dataset again"]) from error
+        raise dataset_error(f"{str(path)!r} cannot be read: {error}; prepare the dataset again") from error
     assert isinstance(stored, datasets.DatasetDict)  # noqa: S101  (dataset_dict.json says so)
     problems = [problem for name in (TRAIN, VALIDATION) if (problem := _missing_split(stored, name))]
     if problems:
-        raise DatasetError(problems)
+        raise dataset_error(*problems)
     return {name: stored[name] for name in (TRAIN, VALIDATION, TEST) if name in stored and len(stored[name])}
 
 
@@ -52,13 +48,13 @@ def _require_dataset_dict(path: Path) -> None:
         siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         suggestion = nearest(path.name, siblings)
         hint = f"did you mean {str(path.parent / suggestion)!r}? " if suggestion else ""
-        raise DatasetError([f"{str(path)!r} does not exist; {hint}pass the directory that save_to_disk wrote"])
+        raise dataset_error(f"{str(path)!r} does not exist; {hint}pass the directory that save_to_disk wrote")
     if (path / "dataset_dict.json").is_file():
         return
     found = "is a file" if path.is_file() else "contains no dataset"
     found = "contains a single split" if (path / "state.json").is_file() else found
     required = "datasets.DatasetDict({'train': ..., 'validation': ...}).save_to_disk(...)"
-    raise DatasetError([f"{str(path)!r} must be a DatasetDict on disk, but {found}; write it with {required}"])
+    raise dataset_error(f"{str(path)!r} must be a DatasetDict on disk, but {found}; write it with {required}")
 
 
 def _missing_split(stored: datasets.DatasetDict, name: str) -> str | None:
@@ -76,9 +72,9 @@ def _empty_splits(path: Path) -> list[str]:
             if file.exists() and not file.is_dir():
                 require_regular_file(file)
         except UnfitFileError as error:
-            raise DatasetError([f"{str(file)!r} {error}; prepare the dataset again"]) from None
+            raise dataset_error(f"{str(file)!r} {error}; prepare the dataset again") from None
         except OSError as error:
-            raise DatasetError([f"{str(file)!r} cannot be read: {error.strerror}; prepare the dataset again"]) from None
+            raise dataset_error(f"{str(file)!r} cannot be read: {error.strerror}; prepare the dataset again") from None
     _read_list(path / "dataset_dict.json", "splits", str)
     files = {state.parent.name: _read_list(state, "_data_files", dict) for state in path.glob("*/state.json")}
     return [name for name, parts in files.items() if not parts]
@@ -90,11 +86,11 @@ def _read_list(file: Path, key: str, kind: type) -> list[Any]:
         content = read_json(file)
     except InvalidInputError as error:
         reason = str(error.problems[0]).split(";")[0]
-        raise DatasetError([f"{str(file)!r} cannot be read: {reason}; prepare the dataset again"]) from None
+        raise dataset_error(f"{str(file)!r} cannot be read: {reason}; prepare the dataset again") from None
     found = content.get(key) if isinstance(content, dict) else None
     if not isinstance(found, list) or not all(isinstance(item, kind) for item in found):
         required = f"must be an object with the list {key!r}, got {reprlib.repr(content)}"
-        raise DatasetError([f"{str(file)!r} {required}; prepare the dataset again"])
+        raise dataset_error(f"{str(file)!r} {required}; prepare the dataset again")
     return found
 
 

@@ -59,7 +59,8 @@ def train_model(
         report: Receives every step and evaluation.
 
     Raises:
-        ValueError: The model, the dataset or a parameter cannot be used.
+        InvalidInputError: The model or the dataset cannot be used.
+        ValueError: A parameter cannot be used.
         DivergedError: The loss became NaN or infinite.
         TrialError: No evaluation gave a number.
     """

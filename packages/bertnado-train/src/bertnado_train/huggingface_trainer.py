@@ -7,11 +7,10 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import torch
-from bertnado_config import GPU_SHARE, ArgumentProblem, Problem, TrainingInputs
+from bertnado_config import GPU_SHARE, InvalidInputError, Problem, TrainingInputs
 from bertnado_metrics import get_task
 
 from .batch_size_limit import BatchSizeLimit
-from .dataset_splits import DatasetError
 from .input_checks import input_problems
 from .model_files import model_name_problem
 from .parameter_checks import parameter_problems, swept_targets
@@ -64,7 +63,11 @@ class HuggingFaceTrainer(TrainingInputs):
         return plan, problems
 
     def open(self) -> HuggingFaceSession:
-        """Return a session that shares the dataset and the model among its trials; reads them unless `check` did."""
+        """Return a session that shares the dataset and the model among its trials; reads them unless `check` did.
+
+        Raises:
+            InvalidInputError: The model or the dataset cannot be read.
+        """
         share = float(os.environ.get(GPU_SHARE, 1))
         if share < 1 and torch.cuda.is_available():
             torch.cuda.set_per_process_memory_fraction(share)
@@ -84,7 +87,7 @@ class HuggingFaceTrainer(TrainingInputs):
         """The size of one trial's checkpoint on disk.
 
         Raises:
-            ValueError: The model or the dataset cannot be read.
+            InvalidInputError: The model or the dataset cannot be read.
         """
         return sum(weight.numel() * _BYTES_PER_WEIGHT for weight in self._setup.model.weights.values())
 
@@ -116,16 +119,15 @@ class HuggingFaceTrainer(TrainingInputs):
 
     def _name_problems(self) -> list[Problem]:
         """Report an empty name, and names that no directory can have."""
-        found = {"model_name": model_name_problem(self.model_name), "dataset": dataset_name_problem(self.dataset)}
-        return [ArgumentProblem(name, problem) for name, problem in found.items() if problem]
+        found = (model_name_problem(self.model_name), dataset_name_problem(self.dataset))
+        return [problem for problem in found if problem]
 
     def _open_setup(self) -> tuple[TrainingSetup | None, list[Problem]]:
         try:
             return self._setup, []
-        except DatasetError as error:
-            return None, [ArgumentProblem("dataset", problem) for problem in error.problems]
-        except ValueError as error:
-            return None, [ArgumentProblem("model_name", str(error)), *self._dataset_problems_without_model()]
+        except InvalidInputError as error:
+            is_model = any(problem.path == "model_name" for problem in error.problems)
+            return None, [*error.problems, *(self._dataset_problems_without_model() if is_model else ())]
 
     def _dataset_problems_without_model(self) -> list[Problem]:
         """Report what is wrong with the dataset as far as it can be read without a tokenizer."""
@@ -135,8 +137,8 @@ class HuggingFaceTrainer(TrainingInputs):
 
         try:
             open_dataset(self.dataset, self.task, no_tokenizer, None)
-        except DatasetError as error:
-            return [ArgumentProblem("dataset", problem) for problem in error.problems]
+        except InvalidInputError as error:
+            return list(error.problems)
         except LookupError:
             return []
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from bertnado_config import ArgumentProblem, InvalidInputError
 from bertnado_metrics import nearest
 from huggingface_hub import is_offline_mode
 
@@ -15,14 +16,19 @@ SAVE_AGAIN = "download or save it again"
 _LFS_POINTER_START = b"version https://git-lfs"
 
 
-def loading_error(model_name: str, error: Exception) -> ValueError:
+def model_error(message: str) -> InvalidInputError:
+    """Return the error for a model that cannot be used."""
+    return InvalidInputError([ArgumentProblem("model_name", message)])
+
+
+def loading_error(model_name: str, error: Exception) -> InvalidInputError:
     """Return an error that says why a model cannot be loaded and what to do, in place of that of transformers."""
     if "trust_remote_code" in str(error):
-        return ValueError(
+        return model_error(
             f"the model {model_name!r} requires custom code, which runs only if you allow it: "
-            f"read that code, then add --trust-remote-code"
+            f"read that code, then allow it with {{trust_remote_code}}"
         )
-    return ValueError(f"the model {model_name!r} cannot be loaded: {_reason_and_cure(model_name, error)}")
+    return model_error(f"the model {model_name!r} cannot be loaded: {_reason_and_cure(model_name, error)}")
 
 
 def _reason_and_cure(model_name: str, error: Exception) -> str:

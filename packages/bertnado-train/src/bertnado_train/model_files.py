@@ -6,7 +6,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import InvalidInputError, UnfitFileError, path_problem, read_json, require_regular_file
+from bertnado_config import (
+    ArgumentProblem,
+    InvalidInputError,
+    UnfitFileError,
+    path_problem,
+    read_json,
+    require_regular_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +26,10 @@ _MOST_LAYERS = 10_000
 """Each layer is an object in memory before any weight is loaded."""
 
 
-def model_name_problem(model_name: str) -> str | None:
-    """Return why no model can have that name (`must ..., got ...`), or `None` if one can."""
-    return path_problem(model_name, "a directory or a model on the hub")
+def model_name_problem(model_name: str) -> ArgumentProblem | None:
+    """Return why no model can have that name, or `None` if one can."""
+    problem = path_problem(model_name, "a directory or a model on the hub")
+    return ArgumentProblem("model_name", f"{{model_name}} {problem}") if problem else None
 
 
 def require_readable_files(model_name: str) -> None:

@@ -55,11 +55,11 @@ def _precision_problem(precision: Precision, in_file: list[str]) -> str | None:
     if precision == "auto":
         return None
     if precision not in get_args(Precision):
-        return f"unknown precision {precision!r}; choose from {', '.join(get_args(Precision))}"
+        return f"unknown {{precision}} {precision!r}; choose from {', '.join(get_args(Precision))}"
     if in_file:
-        return f"--precision {precision} and the sweep file's {' and '.join(in_file)} both set it; keep one of them"
+        return f"{{precision}} {precision} and the sweep file's {' and '.join(in_file)} both set it; keep one of them"
     if precision == "fp16" and not torch.cuda.is_available():
-        return "fp16 requires a GPU, and none is visible here; use auto, fp32 or bf16"
+        return "{precision} fp16 requires a GPU, and none is visible here; use auto, fp32 or bf16"
     if precision == "bf16" and torch.cuda.is_available() and not gpu_supports_bf16():
         return f"{torch.cuda.get_device_name()} does not support bf16; use auto, fp32 or fp16"
     return None

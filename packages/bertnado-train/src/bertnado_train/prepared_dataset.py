@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bertnado_config import path_problem
+from bertnado_config import ArgumentProblem, InvalidInputError, path_problem
 
 from .dataset_companions import read_class_weights, read_label_names
 from .dataset_rows import column_problems, encode_rows, read_labels, token_problems, width_problems
-from .dataset_splits import TRAIN, DatasetError, read_splits
+from .dataset_splits import TRAIN, dataset_error, read_splits
 from .tokenise import tokenise_split
 
 if TYPE_CHECKING:
@@ -54,9 +54,10 @@ class PreparedDataset:
         }
 
 
-def dataset_name_problem(path: Path | str) -> str | None:
-    """Return why no dataset can have that path (`must ..., got ...`), or `None` if one can."""
-    return path_problem(path, "the directory that save_to_disk wrote")
+def dataset_name_problem(path: Path | str) -> ArgumentProblem | None:
+    """Return why no dataset can have that path, or `None` if one can."""
+    problem = path_problem(path, "the directory that save_to_disk wrote")
+    return ArgumentProblem("dataset", f"{{dataset}} {problem}") if problem else None
 
 
 def open_dataset(
@@ -74,11 +75,11 @@ def open_dataset(
         pad_token_id: The token that rows without an `attention_mask` are padded with, if any.
 
     Raises:
-        DatasetError: The dataset cannot be used; it has everything that is wrong with it.
+        InvalidInputError: The dataset cannot be used; it has everything that is wrong with it.
     """
     problem = dataset_name_problem(path)
     if problem:
-        raise DatasetError([f"dataset {problem}"])
+        raise InvalidInputError([problem])
     path = Path(path)
     stored = read_splits(path)
     _refuse(problem for name, split in stored.items() for problem in column_problems(name, split))
@@ -92,10 +93,14 @@ def open_dataset(
 
 
 def _refuse(problems: Iterable[str]) -> None:
-    """Raise a `DatasetError` if there are problems."""
+    """Raise an error if there are problems.
+
+    Raises:
+        InvalidInputError: There are.
+    """
     found = list(problems)
     if found:
-        raise DatasetError(found)
+        raise dataset_error(*found)
 
 
 def _read_task_labels(stored: Mapping[str, datasets.Dataset], task: Task) -> dict[str, NDArray[Any]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bertnado_config import InvalidInputError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
-from .loading_errors import SAVE_AGAIN, loading_error
+from .loading_errors import SAVE_AGAIN, loading_error, model_error
 from .model_files import foreign_code_problem, model_name_problem, oversize_problem, require_readable_files
 
 if TYPE_CHECKING:
@@ -17,11 +18,12 @@ def load_config(model_name: str, *, trust_remote_code: bool) -> PreTrainedConfig
     """Load a model's configuration from a directory, the local cache or the hub.
 
     Raises:
-        ValueError: It cannot be loaded, or asks for code that is not part of transformers; the message says what to do.
+        InvalidInputError: It cannot be loaded, or asks for code that is not part of transformers; the message says
+            what to do.
     """
     problem = model_name_problem(model_name)
     if problem:
-        raise ValueError(f"model_name {problem}")
+        raise InvalidInputError([problem])
     _require_harmless_files(model_name, trust_remote_code)
     return load_pretrained(AutoConfig, model_name, trust_remote_code)
 
@@ -30,34 +32,34 @@ def _require_harmless_files(model_name: str, trust_remote_code: bool) -> None:
     """Refuse files that would block, run or fill the machine before transformers acts on them.
 
     Raises:
-        ValueError: There are such files; the message says what to do.
+        InvalidInputError: There are such files; the message says what to do.
     """
     try:
         require_readable_files(model_name)
     except (ValueError, OSError) as error:
-        raise ValueError(f"the model {model_name!r} cannot be loaded: {error}; {SAVE_AGAIN}") from None
+        raise model_error(f"the model {model_name!r} cannot be loaded: {error}; {SAVE_AGAIN}") from None
     try:
         config, _ = PreTrainedConfig.get_config_dict(model_name)
     except Exception as error:  # a damaged file raises whatever its reader raises
         raise loading_error(model_name, error) from error
     foreign = None if trust_remote_code else foreign_code_problem(config)
     if foreign:
-        cure = "remove it, or read that code and add --trust-remote-code"
-        raise ValueError(f"the model {model_name!r} cannot be used: {foreign}; {cure}")
+        cure = "remove it, or read that code and allow it with {trust_remote_code}"
+        raise model_error(f"the model {model_name!r} cannot be used: {foreign}; {cure}")
     oversize = oversize_problem(config)
     if oversize:
-        raise ValueError(f"the model {model_name!r} cannot be used: {oversize}; {SAVE_AGAIN}")
+        raise model_error(f"the model {model_name!r} cannot be used: {oversize}; {SAVE_AGAIN}")
 
 
 def load_tokenizer(model_name: str, *, trust_remote_code: bool) -> PreTrainedTokenizerBase:
     """Load a model's tokenizer from a directory, the local cache or the hub.
 
     Raises:
-        ValueError: It cannot be loaded; the message says what to do, without internet as well.
+        InvalidInputError: It cannot be loaded; the message says what to do, without internet as well.
     """
     tokenizer = load_pretrained(AutoTokenizer, model_name, trust_remote_code)
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):  # transformers makes an empty one
-        raise ValueError(
+        raise model_error(
             f"the model {model_name!r} has no tokenizer; save one in its directory with save_pretrained, "
             f"or use a dataset with the column 'input_ids'"
         )
@@ -74,7 +76,7 @@ def load_pretrained(kind: Any, model_name: str, trust_remote_code: bool, **optio
         options: Passed on to `from_pretrained`.
 
     Raises:
-        ValueError: It failed; the message says what to do.
+        InvalidInputError: It failed; the message says what to do.
     """
     try:
         return kind.from_pretrained(model_name, trust_remote_code=trust_remote_code, **options)

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedConfig, set_seed
 from transformers.utils import logging
 
-from .loading_errors import SAVE_AGAIN
+from .loading_errors import SAVE_AGAIN, model_error
 from .pretrained import load_pretrained
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def read_model(
         trust_remote_code: Allow Python code that comes with the model to run.
 
     Raises:
-        ValueError: It cannot be loaded; the message says what to do, without internet as well.
+        InvalidInputError: It cannot be loaded; the message says what to do, without internet as well.
     """
     with hide_progress_bars():
         model, loading = load_pretrained(
@@ -81,7 +81,7 @@ def read_model(
         )
     mismatch = _weight_mismatch(model, loading)
     if mismatch:
-        raise ValueError(f"the model {model_name!r} cannot be used: {mismatch}; {SAVE_AGAIN}")
+        raise model_error(f"the model {model_name!r} cannot be used: {mismatch}; {SAVE_AGAIN}")
     new = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
     weights = {name: weight for name, weight in model.state_dict().items() if name not in new}
     return StoredModel(type(model), model.config, weights)

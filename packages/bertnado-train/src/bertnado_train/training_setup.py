@@ -65,8 +65,8 @@ def open_training_setup(inputs: TrainingInputs) -> TrainingSetup:
     """Read the dataset and the model of `inputs`.
 
     Raises:
-        DatasetError: The dataset cannot be used.
-        ValueError: The model cannot be loaded, or the task is unknown.
+        InvalidInputError: The model or the dataset cannot be used.
+        ValueError: The task is unknown.
     """
     task = get_task(inputs.task_type)
     trust = inputs.trust_remote_code

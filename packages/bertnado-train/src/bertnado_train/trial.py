@@ -78,7 +78,8 @@ def train_trial(
         trust_remote_code: Allow Python code that comes with the model to run.
 
     Raises:
-        ValueError: The model, the dataset or a parameter cannot be used.
+        InvalidInputError: The model or the dataset cannot be used.
+        ValueError: A parameter cannot be used.
         DivergedError: The loss became NaN or infinite.
         OutOfMemoryError: Not even a batch of one row fits into memory.
     """

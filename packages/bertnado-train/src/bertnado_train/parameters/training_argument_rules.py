@@ -23,7 +23,7 @@ MANAGED = frozenset(
 )
 """Names that a sweep file may contain but that are ignored: BertNado sets them itself."""
 
-_ONE_DEVICE = "a trial uses one device; remove it, and train several trials at once with --workers"
+_ONE_DEVICE = "a trial uses one device; remove it, and train several trials at once with more workers"
 _LOG_IN = (
     "a token must not be in sweep files or arguments, which are written to every record; "
     "remove it, and log in with `hf auth login` or set HF_TOKEN"
