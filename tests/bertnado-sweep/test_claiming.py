@@ -85,9 +85,7 @@ def test_of_sweeps_that_begin_at_once_one_does_and_the_others_are_refused(begin,
     lost = [error for _, error, code in ends if code != 0]
     assert len(won) == 1
     for error in lost:
-        assert (
-            f"{tmp_path / 'sweep'} holds the record of another sweep, which is kept; go on with it, --resume" in error
-        )
+        assert f"{tmp_path / 'sweep'} already contains a sweep; continue it with resume or choose another" in error
         assert "Traceback" not in error
     output = tmp_path / "sweep"
     record = read_json(output / "sweep.json")
@@ -107,7 +105,7 @@ def test_a_sweep_that_was_planned_before_another_began_there_is_refused(tmp_path
     plan = plan_sweep(CurveTrainer(), CONFIG, output_dir=output, backend="local", sweep_count=1)
     run_sweep(CurveTrainer(), CONFIG, output_dir=output, backend="local", sweep_count=2)
     before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
-    with pytest.raises(SweepConfigError, match="holds the record of another sweep"):
+    with pytest.raises(SweepConfigError, match="already contains a sweep"):
         run_plan(plan)
     assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
 
@@ -117,7 +115,7 @@ def test_an_agent_of_another_sweep_is_refused(tmp_path, monkeypatch):
     run_sweep(CurveTrainer(), CONFIG, output_dir=output, backend="local", sweep_count=1)
     plan = plan_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "other", backend="local", sweep_count=1)
     monkeypatch.setenv("WANDB_SWEEP_ID", "another")
-    with pytest.raises(SweepConfigError, match="holds the record of another sweep"):
+    with pytest.raises(SweepConfigError, match="already contains a sweep"):
         run_agent_trial(CurveTrainer(), plan.config, output_dir=output, objective=plan.objective)
     assert len(list(output.glob("sweep_*/"))) == 1
 
@@ -148,7 +146,7 @@ def test_without_hard_links_the_claim_is_exclusive_as_well(tmp_path, monkeypatch
     record = read_json(tmp_path / "model" / "sweep.json")
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     claim(tmp_path / "sweep", record)
-    with pytest.raises(SweepConfigError, match="holds the record of another sweep"):
+    with pytest.raises(SweepConfigError, match="already contains a sweep"):
         claim(tmp_path / "sweep", record | {"sweep_id": "other"})
     assert read_json(tmp_path / "sweep" / "sweep.json") == record
 
@@ -173,14 +171,14 @@ def test_a_record_that_is_damaged_is_made_anew_from_the_journal(damaged):
     spoil, record = damaged
     for number, output in enumerate(spoil(), start=1):
         [warning] = recorded_status(output).warnings
-        assert warning == f"{output / 'sweep.json'} is damaged; --resume makes it anew from journal.log"
+        assert warning == f"{output / 'sweep.json'} is damaged; --resume rewrites it from journal.log"
         heard = []
         run_sweep(CurveTrainer(), None, output_dir=output, backend="local", resume=True, observer=heard.append)
         again = read_json(output / "sweep.json")
         assert {name: again[name] for name in record if name != "resumed"} == {
             name: record[name] for name in record if name != "resumed"
         }
-        assert any(f"the damaged one is sweep.json.damaged-{number}" in note for note in heard[0].notes)
+        assert any(f"the damaged file is sweep.json.damaged-{number}" in note for note in heard[0].notes)
         assert len(recorded_status(output).trials) == 1
 
 
@@ -189,7 +187,7 @@ def test_where_the_journal_does_not_have_it_the_damaged_record_is_named_with_the
     for output in spoil():
         (output / "journal.log").unlink(missing_ok=True)
         text = (output / "sweep.json").read_text()
-        with pytest.raises(SweepConfigError, match=r"sweep\.json is damaged \(.*\); put a whole copy of it back, or"):
+        with pytest.raises(SweepConfigError, match=r"sweep\.json is damaged \(.*\); restore an undamaged copy, or"):
             run_sweep(CurveTrainer(), CONFIG, output_dir=output, backend="local", resume=True)
         assert (output / "sweep.json").read_text() == text
     write_json(output / "sweep.json", record)

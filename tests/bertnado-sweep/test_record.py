@@ -74,13 +74,13 @@ def test_an_output_directory_with_a_sweeps_record_is_refused_with_the_next_free_
     (tmp_path / "sweep_2").mkdir()
     [problem] = output_problems(output)
     assert problem.path == "output_dir"
-    assert f"--output-dir {tmp_path / 'sweep_3'}" in problem.message
+    assert f"choose another output_dir (for example {tmp_path / 'sweep_3'})" in str(problem)
 
 
 def test_a_file_in_the_way_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    assert "is a file" in output_problems(tmp_path / "file")[0].message
-    assert "is a file" in output_problems(tmp_path / "file" / "sweep")[0].message
+    assert "must be a directory, got the file" in str(output_problems(tmp_path / "file")[0])
+    assert "is a file" in str(output_problems(tmp_path / "file" / "sweep")[0])
 
 
 def test_a_place_that_cannot_be_written_is_refused():
@@ -88,7 +88,7 @@ def test_a_place_that_cannot_be_written_is_refused():
     if not place.is_dir():
         pytest.skip("needs a directory that even root cannot write to")
     [problem] = output_problems(place / "sweep")
-    assert "cannot be written" in problem.message
+    assert "is not writable" in problem.message
 
 
 RECORD = {
@@ -103,10 +103,10 @@ RECORD = {
 
 def test_of_two_sweeps_that_begin_at_once_in_one_directory_one_is_refused(tmp_path):
     claim(tmp_path / "sweep", RECORD)
-    with pytest.raises(SweepConfigError, match="holds the record of another sweep, which is kept"):
+    with pytest.raises(SweepConfigError, match="already contains a sweep"):
         claim(tmp_path / "sweep", RECORD | {"sweep_id": "b"})
     claim(tmp_path / "sweep", RECORD)
-    assert json.loads((tmp_path / "sweep" / "sweep.json").read_text()) == RECORD
+    assert json.loads((tmp_path / "sweep" / "sweep.json").read_text()) == RECORD | {"format": 1}
     assert [path.name for path in (tmp_path / "sweep").iterdir()] == ["sweep.json"]
 
 

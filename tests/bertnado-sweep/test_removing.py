@@ -134,7 +134,7 @@ class TestWhatIsFinished:
         record = read_json(output / "sweep.json")
         write_json(output / "sweep.json", record | {"sweep_id": "changed"})
         with pytest.raises(
-            SweepConfigError, match=r"sweep\.json is the record of sweep changed, and journal\.log .* of"
+            SweepConfigError, match=r"sweep\.json belongs to sweep changed, but journal\.log beside it to"
         ):
             sweep(sweep_count=6, resume=True)
         write_json(output / "sweep.json", record)

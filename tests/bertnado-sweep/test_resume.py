@@ -104,11 +104,10 @@ def test_the_sweep_file_is_the_recorded_one_where_none_is_given(sweep, broken_of
 def test_without_resume_both_ways_on_are_named(sweep, broken_off, output):
     with pytest.raises(SweepConfigError) as caught:
         sweep()
-    assert (
-        f"{output} holds the record of another sweep, which is kept; go on with it, --resume, or begin another, "
-        in (str(caught.value))
+    assert str(caught.value).endswith(
+        f"{output} already contains a sweep; continue it with resume or choose another output_dir "
+        f"(for example {output}_2)"
     )
-    assert f"--output-dir {output}_2" in str(caught.value)
 
 
 def test_there_must_be_something_to_resume(sweep, output):
@@ -205,7 +204,7 @@ class TestBetweenTwoWrites:
     def test_what_is_no_record_of_a_sweep_is_said_to_be_none(self, sweep, output):
         sweep()
         (output / "sweep.json").write_text("[]")
-        with pytest.raises(SweepConfigError, match=r"sweep\.json is no record of a sweep; name another --output-dir"):
+        with pytest.raises(SweepConfigError, match=r"sweep\.json must be the record of a sweep, got something else"):
             sweep(resume=True)
 
     def test_a_journal_of_which_nobody_knows_what_it_is_of_is_refused(self, sweep, output):

@@ -149,14 +149,14 @@ class TestDatabase:
         options = {"storage": database, "study": "promoters", "sweep_count": 2}
         late = plan_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "b", **options)
         first = run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "a", **options)
-        with pytest.raises(SweepConfigError, match="another machine has just begun 'promoters'; run the same again to"):
+        with pytest.raises(SweepConfigError, match="another machine has just started 'promoters'; run the same"):
             run_plan(late)
         assert not (tmp_path / "b" / "sweep.json").exists()
         assert run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "b", **options).trials == first.trials
 
     def test_an_unknown_name_is_said_with_the_nearest(self, database, tmp_path):
         run_sweep(CurveTrainer(), CONFIG, output_dir=tmp_path / "a", storage=database, study="promoters", sweep_count=1)
-        with pytest.raises(SweepConfigError, match=r"there is no study 'promoter' .*; did you mean 'promoters'\?"):
+        with pytest.raises(SweepConfigError, match=r"study 'promoter' was not found at .*; did you mean 'promoters'\?"):
             run_sweep(CurveTrainer(), None, output_dir=tmp_path / "b", storage=database, study="promoter", join=True)
 
     def test_the_output_directory_resumes_and_shows_it(self, database, tmp_path):
@@ -230,7 +230,7 @@ class TestDatabase:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"storage": "no url"}, "is no URL of a database; write postgresql://"),
+            ({"storage": "no url"}, "storage must be the URL of a database"),
             ({"study": "promoters", "join": True}, "study requires storage"),
             ({"study": "promoters"}, "study requires storage"),
             ({"storage": "sqlite://", "backend": "wandb"}, "storage requires backend local or auto, got wandb"),

@@ -99,7 +99,7 @@ def test_a_broken_record_of_a_trial_is_named_with_the_place_and_the_journal_has_
 def test_a_directory_without_a_sweep_is_said_with_the_one_below_it(tmp_path):
     (tmp_path / "out" / "sweep").mkdir(parents=True)
     (tmp_path / "out" / "sweep" / "sweep.json").write_text(json.dumps({"sweep_id": "abc"}))
-    with pytest.raises(SweepConfigError, match=r"no sweep is recorded in .*out; did you mean .*out/sweep\?"):
+    with pytest.raises(SweepConfigError, match=r"out does not contain a sweep; did you mean .*out/sweep\?"):
         recorded_status(tmp_path / "out")
 
 

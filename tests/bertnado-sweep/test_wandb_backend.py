@@ -126,7 +126,7 @@ def test_a_program_of_the_persons_own_is_kept_with_a_warning(sweep, server):
     assert made(server).config["program"] == "mine.py"
     assert "command" not in made(server).config
     assert [str(warning) for warning in result.warnings] == [
-        "program: is kept as it is, so a plain `wandb agent` starts that and not bertnado"
+        "program: is kept as it is, so that a plain `wandb agent` starts it instead of bertnado"
     ]
 
 
@@ -418,13 +418,13 @@ def test_a_sweep_may_be_joined_from_its_own_output_directory(sweep, server):
 def test_the_directory_of_another_sweep_is_refused_when_joining(sweep, tmp_path):
     first = sweep(sweep_count=1)
     sweep(sweep_count=1, output_dir=tmp_path / "other")
-    with pytest.raises(SweepConfigError, match="holds the record of another sweep"):
+    with pytest.raises(SweepConfigError, match="already contains a sweep"):
         sweep(None, sweep_id=first.sweep_id, output_dir=tmp_path / "other")
 
 
 def test_a_sweep_that_is_not_there_is_said_with_the_form_of_an_id(sweep):
     with pytest.raises(
-        SweepConfigError, match=r"sweep_id: there is no sweep nothing in laboratory/dna.*ENTITY/PROJECT"
+        SweepConfigError, match=r"sweep_id: sweep nothing was not found in laboratory/dna.*ENTITY/PROJECT"
     ):
         sweep(None, sweep_id="nothing")
 
@@ -445,7 +445,7 @@ def test_workers_share_the_trials_and_run_no_more(sweep, server):
 
 
 def test_a_trainer_that_no_worker_can_be_handed_is_a_mistake(sweep):
-    with pytest.raises(SweepConfigError, match="workers: the trainer cannot be handed to worker processes"):
+    with pytest.raises(SweepConfigError, match="workers: the trainer must be picklable to train in worker processes"):
         sweep(trainer=lambda parameters, report: 1.0, workers=2)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from bertnado_config import (
+    ArgumentProblem,
     InvalidInputError,
     Problem,
     UnfitFileError,
@@ -143,20 +144,20 @@ def free_name_aside(path: Path) -> Path:
 
 
 def require_journal(path: Path) -> None:
-    """See to it that a journal, which need not be there, is a file.
+    """Check that a journal, if it exists, is a regular file.
 
     Raises:
-        InvalidInputError: Something else is in its place.
+        InvalidInputError: It is not.
     """
     try:
         if path.exists():
             require_regular_file(path)
     except UnfitFileError as error:
-        raise InvalidInputError([_problem(f"{path} {error}; put the journal back, or remove it")]) from None
+        raise InvalidInputError([_problem(f"{path} {error}; restore the journal, or remove it")]) from None
 
 
 def library_versions() -> dict[str, str]:
-    """The versions of Python and of the main libraries that are installed here."""
+    """Return the installed versions of Python and of the main libraries."""
     versions = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:
@@ -167,7 +168,7 @@ def library_versions() -> dict[str, str]:
 
 
 def git_commit(directory: Path | None = None) -> str | None:
-    """The commit that `directory` (the working directory unless given) is at; `None` where there is none."""
+    """Return the commit of `directory`, by default the working directory; None outside a repository."""
     git = shutil.which("git")
     if git is None:
         return None
@@ -185,7 +186,7 @@ def named_directory(output_dir: str | Path) -> Path:
     """Return the absolute path of an output directory.
 
     Raises:
-        InvalidInputError: Nothing can lie there.
+        InvalidInputError: No directory can have that name.
     """
     problem = path_problem(output_dir, "a directory")
     if problem is not None:
@@ -194,18 +195,18 @@ def named_directory(output_dir: str | Path) -> Path:
 
 
 def holds_record(directory: Path) -> bool:
-    """Whether a sweep was recorded in the directory; other files in it do not matter."""
+    """Return True if a sweep is recorded in the directory; other files in it do not matter."""
     return any((directory / name).exists() for name in (SWEEP_FILE, JOURNAL_FILE))
 
 
 def read_sweep_id(output_dir: Path) -> str | None:
-    """The id of the sweep that is recorded in the directory; `None` where there is none."""
+    """Return the id of the sweep that is recorded in the directory; None if there is none."""
     path = output_dir / SWEEP_FILE
     return read_sweep(path)["sweep_id"] if path.is_file() else None
 
 
 def read_place(output_dir: Path) -> str | None:
-    """Return what tells this output directory from those of other machines; `None` where there is no record yet."""
+    """Return the id of this output directory among those of a shared sweep; None if nothing is recorded yet."""
     path = output_dir / SWEEP_FILE
     return read_sweep(path).get("place") if path.is_file() else None
 
@@ -214,7 +215,7 @@ def read_sweep(path: Path) -> dict[str, Any]:
     """Read a `sweep.json`.
 
     Raises:
-        DamagedRecordError: A part of it is lost.
+        DamagedRecordError: Part of it is lost.
         NewerRecordError: It was written by a newer version.
         InvalidInputError: It is not the record of a sweep.
     """
@@ -225,56 +226,58 @@ def read_sweep(path: Path) -> dict[str, Any]:
         raise DamagedRecordError([_problem(f"{path} is damaged ({what}); {_SWEEP_CURE}")]) from None
     require_known_format(record, path)
     if not isinstance(record, dict) or "sweep_id" not in record:
-        raise InvalidInputError([_problem(f"{path} is no record of a sweep; name another --output-dir")])
+        raise InvalidInputError(
+            [_problem(f"{path} must be the record of a sweep, got something else; choose another {{output_dir}}")]
+        )
     try:
         return complete_sweep_record(cast("dict[str, Any]", record))
     except ValueError as error:
         raise DamagedRecordError([_problem(f"{path} is damaged ({error}); {_SWEEP_CURE}")]) from None
 
 
-_SWEEP_CURE = "put a whole copy of it back, or name another --output-dir; the trials beside it stay as they are"
+_SWEEP_CURE = "restore an undamaged copy, or choose another {output_dir}; the trials beside it stay unchanged"
 
 
 def output_problems(output_dir: Path, *, known: str | None = None) -> list[Problem]:
-    """Why no sweep can be recorded in `output_dir`; empty where one can. Leaves nothing behind.
+    """Return why a sweep cannot be recorded in `output_dir`; empty if it can. Nothing is left behind.
 
     Args:
-        output_dir: Where the record would be.
-        known: The id of the sweep that may be recorded there already.
+        output_dir: The directory for the record.
+        known: The id of the sweep that may already be recorded there.
     """
     if output_dir.exists() and not output_dir.is_dir():
-        return [_problem(f"{output_dir} is a file; name a directory with --output-dir")]
+        return [_problem(f"{{output_dir}} must be a directory, got the file {output_dir}")]
     if holds_record(output_dir) and (known is None or read_sweep_id(output_dir) != known):
         return [_taken(output_dir)]
     nearest = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
     if not nearest.is_dir():
-        return [_problem(f"{nearest} is a file, so {output_dir} cannot be made; name another --output-dir")]
+        return [_problem(f"{output_dir} cannot be created, because {nearest} is a file; choose another {{output_dir}}")]
     try:
         with TemporaryFile(dir=nearest) as probe:
             probe.write(b"writable?")
     except OSError as error:
-        reason, cure = error.strerror or error, "name another --output-dir"
+        reason, cure = error.strerror or error, "choose another {output_dir}"
         cure = f"free some space there, or {cure}" if error.errno in (errno.ENOSPC, errno.EDQUOT) else cure
-        return [_problem(f"{nearest} cannot be written ({reason}); {cure}")]
+        return [_problem(f"{nearest} is not writable ({reason}); {cure}")]
     return []
 
 
 def room_problems(output_dir: Path, checkpoint: int, count: int) -> list[Problem]:
-    """Say so where a sweep's checkpoints need more than the disk has free.
+    """Return a problem if the checkpoints of a sweep do not fit on the disk.
 
     Args:
-        output_dir: Where they will be; it need not exist.
-        checkpoint: Bytes of one of them.
-        count: How many are on disk at once.
+        output_dir: The directory of the sweep; it need not exist.
+        checkpoint: The size of one checkpoint, in bytes.
+        count: The number of checkpoints on disk at the same time.
     """
     nearest = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
     needed, free = count * checkpoint, shutil.disk_usage(nearest).free
     if needed <= free:
         return []
-    ways = "free some, name an --output-dir elsewhere, lower --workers, or choose --keep-checkpoints best or none"
-    message = (
-        f"{count} checkpoints of {_size(checkpoint)} need {_size(needed)} there, and {_size(free)} are free; {ways}"
+    ways = (
+        "free some space, choose an {output_dir} elsewhere, lower {workers}, or set {keep_checkpoints} to best or none"
     )
+    message = f"{count} checkpoints of {_size(checkpoint)} need {_size(needed)}, and {_size(free)} are free; {ways}"
     return [_problem(message)]
 
 
@@ -283,12 +286,12 @@ def _size(count: int) -> str:
 
 
 def _problem(message: str) -> Problem:
-    return Problem("output_dir", message)
+    return ArgumentProblem("output_dir", message)
 
 
 def _taken(output_dir: Path) -> Problem:
-    ways = f"go on with it, --resume, or begin another, --output-dir {_free_neighbour(output_dir)}"
-    return _problem(f"{output_dir} holds the record of another sweep, which is kept; {ways}")
+    ways = f"continue it with {{resume}} or choose another {{output_dir}} (for example {_free_neighbour(output_dir)})"
+    return _problem(f"{output_dir} already contains a sweep; {ways}")
 
 
 def _free_neighbour(output_dir: Path) -> Path:

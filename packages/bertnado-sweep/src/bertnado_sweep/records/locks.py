@@ -9,7 +9,7 @@ import stat
 import threading
 from typing import TYPE_CHECKING
 
-from bertnado_config import InvalidInputError, Problem
+from bertnado_config import ArgumentProblem, InvalidInputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def open_to_lock(path: Path, mode: int) -> int:
     descriptor = os.open(path, flags, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise InvalidInputError([Problem("output_dir", f"{path} must be a regular file; remove it")])
+        raise InvalidInputError([ArgumentProblem("output_dir", f"{path} must be a regular file; remove it")])
     _open.add(descriptor)
     return descriptor
 

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import ArgumentProblem, InvalidInputError, Problem
+from bertnado_config import ArgumentProblem, InvalidInputError
 from optuna.exceptions import DuplicatedStudyError
 
 from bertnado_sweep.records.files import unclaim
@@ -50,8 +50,8 @@ def begin_shared_study(url: str, study: str, goal: Goal, output_dir: Path, recor
         share(create_study(storage, study, goal), record)
     except DuplicatedStudyError:
         unclaim(output_dir, record["sweep_id"])
-        message = f"another machine has just begun {study!r}; run the same command again to join it"
-        raise InvalidInputError([Problem("study", message)]) from None
+        message = f"another machine has just started {study!r}; run the same command again to join it"
+        raise InvalidInputError([ArgumentProblem("study", message)]) from None
     except BaseException:
         unclaim(output_dir, record["sweep_id"])
         raise
@@ -80,8 +80,8 @@ def repair(recorded: RecordedSweep, output_dir: Path, objective: Objective) -> l
         presence.leave()
     problem = journal_problem(output_dir, recorded.sweep_id)
     if problem is not None:
-        message = f"{problem}, and others work on this sweep; end them, then --resume repairs it"
-        raise InvalidInputError([Problem("output_dir", message)])
+        message = f"{problem}, and other processes work on this sweep; end them, then {{resume}} repairs it"
+        raise InvalidInputError([ArgumentProblem("output_dir", message)])
     return []
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import optuna
-from bertnado_config import InvalidInputError, Problem
+from bertnado_config import ArgumentProblem, InvalidInputError, Problem
 from optuna.trial import TrialState, create_trial
 
 from bertnado_sweep.records.best import BEST_CONFIG_FILE, BEST_DETAILS_FILE
@@ -135,10 +135,10 @@ def journal_problem(output_dir: Path, sweep_id: str) -> str | None:
 def _foreign_journal(sweep: _Sweep, reading: JournalReading) -> Problem:
     others = ", ".join(reading.studies)
     message = (
-        f"{sweep.output_dir / SWEEP_FILE} is the record of sweep {sweep.sweep_id}, and {JOURNAL_FILE} beside it that "
-        f"of {others}; put back the {SWEEP_FILE} that belongs to it"
+        f"{sweep.output_dir / SWEEP_FILE} belongs to sweep {sweep.sweep_id}, but {JOURNAL_FILE} beside it to {others}; "
+        f"restore the {SWEEP_FILE} that belongs to the journal"
     )
-    return Problem("output_dir", message)
+    return ArgumentProblem("output_dir", message)
 
 
 def _can_be_opened(output_dir: Path) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
-from bertnado_config import ArgumentProblem, InvalidInputError, Problem
+from bertnado_config import ArgumentProblem, InvalidInputError
 from bertnado_metrics import nearest
 
 from bertnado_sweep.records.record_format import FORMAT, require_known_format
@@ -80,12 +80,12 @@ def open_storage(output_dir: Path, url: str | None) -> BaseStorage:
                 return JournalStorage(JournalRedisBackend(url))
             return patient(get_storage(RDBStorage(_with_driver(url), engine_kwargs={"pool_pre_ping": True})))
     except (ArgumentError, NoSuchModuleError):
-        message = f"{masked_url(url)} is no URL of a database; write postgresql://USER@HOST:PORT/DATABASE"
+        message = f"{{storage}} must be the URL of a database, got {masked_url(url)}; write postgresql://USER@HOST:PORT/DATABASE"
     except ImportError as error:
         message = f"{masked_url(url)} needs a driver that is not installed ({_reason(error, url)}); {_cure(url)}"
     except (SQLAlchemyError, StorageInternalError, RuntimeError, OSError) as error:
         message = f"{masked_url(url)} cannot be used: {_reason(error, url)}"
-    raise InvalidInputError([Problem("storage", message)])
+    raise InvalidInputError([ArgumentProblem("storage", message)])
 
 
 def hurry(storage: BaseStorage, when: Callable[[], bool]) -> None:
@@ -159,7 +159,7 @@ def read_shared(storage: BaseStorage, study: str, url: str) -> Mapping[str, Any]
     record = found.user_attrs.get(SWEEP_RECORD)
     if record is None:
         message = f"{study!r} at {masked_url(url)} is not the study of a BertNado sweep; choose another name"
-        raise InvalidInputError([Problem("study", message)])
+        raise InvalidInputError([ArgumentProblem("study", message)])
     return record
 
 
@@ -190,18 +190,20 @@ def _read(record: object, place: str) -> dict[str, Any]:
     try:
         return read_record(record)
     except ValueError as error:
-        raise InvalidInputError([Problem("study", f"{place} must hold the record of a trial: {error}")]) from None
+        raise InvalidInputError(
+            [ArgumentProblem("study", f"{place} must hold the record of a trial: {error}")]
+        ) from None
 
 
-def unknown_study(storage: BaseStorage, study: str, url: str) -> Problem:
+def unknown_study(storage: BaseStorage, study: str, url: str) -> ArgumentProblem:
     """Say that there is no such study, and which there are."""
     import optuna
 
     names = sorted(optuna.get_all_study_names(storage))
     hint = nearest(study, names)
-    choices = f"did you mean {hint!r}?" if hint else f"there are: {', '.join(names) or 'none'}."
-    begin = "To begin it, name a sweep file, --config-path"
-    return Problem("study", f"there is no study {study!r} at {masked_url(url)}; {choices} {begin}")
+    choices = f"did you mean {hint!r}?" if hint else f"choose from {', '.join(names)}," if names else "it is empty;"
+    start = "or pass {config_path} to start a sweep of that name"
+    return ArgumentProblem("study", f"{{study}} {study!r} was not found at {masked_url(url)}; {choices} {start}")
 
 
 def _with_driver(url: str) -> str:
@@ -215,7 +217,7 @@ def _with_driver(url: str) -> str:
 
 
 def _cure(url: str) -> str:
-    return "pip install 'bertnado-sweep[postgresql]'" if url.startswith("postgresql") else "pip install it"
+    return "run pip install 'psycopg[binary]'" if url.startswith("postgresql") else "install it"
 
 
 def _reason(error: BaseException, url: str) -> str:
