@@ -83,40 +83,40 @@ def test_a_hand_written_file_may_be_yaml(reading):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ([1], "must be an object, not [1]"),
+        ([1], "must be an object, got [1]"),
         (
             {"metric_for_best_model": "loss", "optimization_metric": {"name": "eval/f1"}},
-            "metric_for_best_model: 'loss' contradicts optimization_metric.name 'eval/f1'; take one of them out",
+            "metric_for_best_model: 'loss' contradicts optimization_metric.name 'eval/f1'; remove one of them",
         ),
         (
             {"greater_is_better": False, "optimization_metric": {"name": "eval/f1", "goal": "maximize"}},
             (
                 "greater_is_better: false means 'minimize', which contradicts optimization_metric.goal 'maximize'; "
-                "take one of them out"
+                "remove one of them"
             ),
         ),
-        ({"greater_is_better": "yes"}, "greater_is_better: must be true or false, not 'yes'"),
-        ({"metric_for_best_model": 3}, "metric_for_best_model: must be a string, not 3"),
+        ({"greater_is_better": "yes"}, "greater_is_better: must be true or false, got 'yes'"),
+        ({"metric_for_best_model": 3}, "metric_for_best_model: must be a string, got 3"),
         (
             {"optimization_metric": "eval/f1"},
             (
-                "optimization_metric: must be an object, not 'eval/f1'; "
+                "optimization_metric: must be an object, got 'eval/f1'; "
                 'write {"name": "eval/roc_auc", "goal": "maximize"}'
             ),
         ),
         (
             {"optimization_metric": {"name": "eval/f1", "gaol": "maximize"}},
-            "optimization_metric.gaol: 'gaol' is no key of optimization_metric; did you mean 'goal'? (name, goal)",
+            "optimization_metric.gaol: unknown key 'gaol' in optimization_metric; did you mean 'goal'? (name, goal)",
         ),
         (
             {"optimization_metric": {"name": "eval/f1", "goal": "up"}},
-            "optimization_metric.goal: goal 'up' is neither 'maximize' nor 'minimize'; did you mean 'maximize'?",
+            "optimization_metric.goal: goal must be 'maximize' or 'minimize', got 'up'; did you mean 'maximize'?",
         ),
-        ('{"lr": NaN}', "lr: must be finite, not NaN"),
+        ('{"lr": NaN}', "lr: must be finite, got NaN"),
         ('{"a": 1, "a": 2}', "a: is declared twice, first in line 1, column 2, then in line 1, column 10"),
         (
             {"method": "grid", "parameters": {"x": {"values": [1]}}},
-            "is a sweep file; a best configuration is the best_sweep_config.json that a sweep writes",
+            "is a sweep file; give the best_sweep_config.json that a sweep writes",
         ),
         (
             {"trial": "a1b2", "parameters": {"lr": 1e-4}, "details": {}, "value": 0.9},
@@ -124,7 +124,7 @@ def test_a_hand_written_file_may_be_yaml(reading):
         ),
         (
             {"_wandb": {"value": {}}, "lr": {"value": 1}},
-            "_wandb: this is the config of a whole W&B run; keep only the parameters that the sweep chose",
+            "_wandb: is the config of a whole W&B run; keep only the parameters that the sweep chose",
         ),
     ],
     ids=str,
@@ -134,5 +134,5 @@ def test_a_file_that_contradicts_itself_or_is_something_else_is_refused(reading,
 
 
 def test_a_file_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(SweepConfigError, match="there is no such file"):
+    with pytest.raises(SweepConfigError, match="file not found"):
         read_best_config(tmp_path / "best_sweep_config.json")

@@ -45,7 +45,7 @@ def problems_of(section):
 
 def test_a_rule_is_valid_once_it_is_declared():
     section = {"type": "patience", "evaluations": "2"}
-    assert problems_of(section) == ["early_terminate.type: must be 'hyperband', not 'patience'"]
+    assert problems_of(section) == ["early_terminate.type: must be 'hyperband', got 'patience'"]
     declare_rule(Patience)
     config = checked(section).require()
     assert config.early_terminate == Patience(evaluations=2)
@@ -58,10 +58,10 @@ def test_the_mistakes_of_a_section_are_those_of_the_rule_that_it_names():
     declare_rule(Patience)
     assert problems_of({"type": "patience", "evaluations": 0, "min_iter": 3}) == [
         "early_terminate.evaluations: input should be greater than 0, got 0",
-        "early_terminate.min_iter: 'min_iter' is no key of early_terminate; the choices are type, evaluations",
+        "early_terminate.min_iter: unknown key 'min_iter' in early_terminate; choose from type, evaluations",
     ]
     assert problems_of({"type": "patient"}) == [
-        "early_terminate.type: must be 'hyperband' or 'patience', not 'patient'; did you mean 'patience'?"
+        "early_terminate.type: must be 'hyperband' or 'patience', got 'patient'; did you mean 'patience'?"
     ]
 
 

@@ -21,12 +21,12 @@ def mistakes_in(path):
 
 BROKEN = [
     ("a.json", '{"a": 1,\n "b" 2}', "line 2, column 6: expecting ':' delimiter"),
-    ("a.json", '{"a": 1,\n "b": 2,\n}', "line 2, column 8: a comma before the closing bracket; take it out"),
-    ("a.json", "{'a': 1}", "line 1, column 2: strings are written in double quotes"),
+    ("a.json", '{"a": 1,\n "b": 2,\n}', "line 2, column 8: trailing comma before the closing bracket; remove it"),
+    ("a.json", "{'a': 1}", "line 1, column 2: strings must be in double quotes"),
     (
         "a.json",
         '{\n  // learning rate\n  "a": 1}',
-        "line 2, column 3: JSON has no comments; take it out, or write the file as YAML",
+        "line 2, column 3: JSON does not allow comments; remove it, or write the file as YAML",
     ),
     ("a.json", '{"a": 1', "line 1, column 8: expecting ',' delimiter"),
     ("a.json", '{"a": 1} {', "line 1, column 10: extra data"),
@@ -41,7 +41,7 @@ BROKEN = [
         '{"q": [{"k": 1}, {"k": 1, "k": 2}]}',
         "q.k: is declared twice, first in line 1, column 19, then in line 1, column 27",
     ),
-    ("a.json", "[" * 100_000, "must be nested at most 64 deep, and goes deeper; write it flatter"),
+    ("a.json", "[" * 100_000, "must be nested at most 64 levels deep, got more; flatten it"),
     ("a.json", "", "is empty"),
     ("a.json", " \n", "is empty"),
     ("a.yaml", "a: 1\n b: 2\n", "line 2, column 3: mapping values are not allowed here"),
@@ -53,12 +53,12 @@ BROKEN = [
         "p:\n  - {x: 1, x: 2}\n",
         "p.x: is declared twice, first in line 2, column 6, then in line 2, column 12",
     ),
-    ("a.yaml", "a: &a\n  b: *a\n", "line 2, column 6: an alias must not lie inside what it stands for, got *a;"),
+    ("a.yaml", "a: &a\n  b: *a\n", "line 2, column 6: an alias must not be inside its own anchor, got *a;"),
     ("a.yaml", "a: !!python/object:os.system x\n", "line 1, column 4: could not determine a constructor for the tag"),
     ("a.yaml", "a: 1\n---\nb: 2\n", "line 2, column 1: expected a single document in the stream"),
     ("a.yaml", "a: \x00", "unacceptable character #x0000"),
-    ("a.toml", "a = 1", "a file name ends in one of .json, .yaml, .yml, not in '.toml'"),
-    ("a", "a: 1", "a file name ends in one of .json, .yaml, .yml, not in ''"),
+    ("a.toml", "a = 1", "the file name must end in .json, .yaml or .yml, got '.toml'"),
+    ("a", "a: 1", "the file name must end in .json, .yaml or .yml, got ''"),
 ]
 
 
@@ -72,11 +72,11 @@ def test_a_broken_file_is_named_with_line_and_column(tmp_path, name, text, messa
 def test_a_file_that_does_not_exist_suggests_its_nearest_neighbour(tmp_path):
     (tmp_path / "sweep_config.json").write_text("{}")
     assert mistakes_in(tmp_path / "sweep-config.json") == [
-        f"there is no such file; did you mean {tmp_path / 'sweep_config.json'}?"
+        f"file not found; did you mean {tmp_path / 'sweep_config.json'}?"
     ]
-    assert mistakes_in(tmp_path / "zzz.json") == ["there is no such file"]
+    assert mistakes_in(tmp_path / "zzz.json") == ["file not found"]
     assert mistakes_in(tmp_path / "no" / "zzz.json") == [
-        f"there is no such file; there is no directory {tmp_path / 'no'} either"
+        f"file not found; the directory {tmp_path / 'no'} does not exist either"
     ]
 
 
@@ -84,15 +84,17 @@ def test_a_file_that_does_not_exist_suggests_its_nearest_neighbour(tmp_path):
 def test_a_directory_is_no_file_and_names_those_inside(tmp_path, name):
     folder = tmp_path / name
     folder.mkdir()
-    assert mistakes_in(folder) == ["is a directory; name a file in it"]
+    assert mistakes_in(folder) == ["is a directory; choose a file in it"]
     (folder / "b.yaml").touch()
     (folder / "a.json").touch()
-    assert mistakes_in(folder) == ["is a directory; name a file in it (a.json, b.yaml)"]
+    assert mistakes_in(folder) == ["is a directory; choose a file in it (a.json, b.yaml)"]
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "a.json").write_bytes(b'{"a": "\xff"}')
-    assert mistakes_in(tmp_path / "a.json") == ["is not UTF-8 text (byte 7); save it as UTF-8"]
+    assert mistakes_in(tmp_path / "a.json") == [
+        "must be UTF-8 text, got an invalid byte at position 7; save it as UTF-8"
+    ]
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path):
@@ -115,7 +117,7 @@ def test_a_sweep_file_names_itself_in_its_error(tmp_path):
     path.write_text("method: grid\nparameters: {1: {value: 2}, x: 3}\nyes: 1\n")
     with pytest.raises(SweepConfigError) as caught:
         load_sweep_config(path)
-    assert str(caught.value).startswith(f"{path} cannot be used:\n  True: 'True' is no key of a sweep file; ")
+    assert str(caught.value).startswith(f"{path} cannot be used:\n  True: unknown key 'True' in a sweep file; ")
 
 
 def test_a_json_file_is_read_whatever_its_name(tmp_path):
@@ -161,7 +163,7 @@ def test_what_is_written_is_indented_by_two_and_ends_in_a_line_break(tmp_path):
 def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path, value):
     path = tmp_path / "a.json"
     write_json(path, "old")
-    with pytest.raises(TypeError, match="has no place in JSON"):
+    with pytest.raises(TypeError, match="a record must hold JSON values"):
         write_json(path, {"new": value})
     assert read_json(path) == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]

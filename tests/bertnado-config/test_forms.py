@@ -259,39 +259,42 @@ def test_every_distribution_of_wandb_has_a_form():
 
 
 IMPOSSIBLE = [
-    (lambda: Uniform(2, 1), "min 2 is above max 1"),
-    (lambda: Uniform(1, 1), "min 1 equals max"),
-    (lambda: Uniform(math.nan, 1), "min must be finite, not NaN"),
-    (lambda: Uniform(0, math.inf), "max must be finite, not inf"),
+    (lambda: Uniform(2, 1), "min must be below max 1, got 2"),
+    (lambda: Uniform(1, 1), "min must be below max 1, got 1"),
+    (lambda: Uniform(math.nan, 1), "min must be finite, got NaN"),
+    (lambda: Uniform(0, math.inf), "max must be finite, got inf"),
     (lambda: Uniform(-1.7e308, 1.7e308), "farther from min than a float can hold"),
-    (lambda: IntUniform(3, 3), "min 3 equals max"),
-    (lambda: IntUniform(0, 2**60), "too far from min"),
-    (lambda: LogUniformValues(0, 1), "min 0 has no logarithm"),
-    (lambda: LogUniformValues(-1, 1), "min -1 has no logarithm"),
-    (lambda: InvLogUniformValues(0, 1), "min 0 has no logarithm"),
-    (lambda: LogUniform(2, 1), "min 2 is above max 1"),
-    (lambda: LogUniform(0, 1e6), "max 1000000.0 is a base-e exponent here"),
-    (lambda: InvLogUniform(-1000, 1), "min -1000 is a base-e exponent here"),
-    (lambda: InvLogUniform(0, 1e-12), "max is too near to min"),
-    (lambda: LogUniformValues(1, 1 + 1e-12), "max is too near to min"),
-    (lambda: Beta(1, 1e300), "b 1e+300 is out of range"),
-    (lambda: Normal(0, 0), "sigma 0 is no standard deviation"),
-    (lambda: LogNormal(0, -1), "sigma -1 is no standard deviation"),
-    (lambda: LogNormal(0, 500), "leaves the range of floats"),
-    (lambda: Beta(0, 1), "a 0 is out of range; a must be above 0 and at most 1e+06"),
-    (lambda: QUniform(0, 1, 0), "q 0 is no step"),
-    (lambda: QUniform(0, 1, 2), "q 2 is larger than the range from 0.0 to 1.0"),
-    (lambda: QUniform(0, 1, 1e-15), "q 1e-15 is too small a step for values up to 1"),
-    (lambda: QLogUniformValues(0, 10, 1), "min 0 has no logarithm"),
-    (lambda: QNormal(0, 1, 1e-300), "q 1e-300 is too small a step for values up to 4.75342"),
-    (lambda: QBeta(1, 1, 1.5), "q 1.5 is larger than the range from 0.0 to 1.0"),
-    (lambda: Categorical(()), "values is empty"),
-    (lambda: Categorical((1, 2, 1.0)), "values 1.0 is listed more than once"),
-    (lambda: Categorical((1, math.nan)), "values must be finite, not NaN"),
-    (lambda: CategoricalWithProbabilities((1, 2), (1.0,)), "probabilities has 1 entries for 2 values"),
-    (lambda: CategoricalWithProbabilities((1, 2), (0.5, 0.6)), "probabilities the sum is 1.1; it must be 1"),
-    (lambda: CategoricalWithProbabilities((1, 2), (1.5, -0.5)), "probabilities -0.5 is negative"),
-    (lambda: Constant(math.inf), "value must be finite, not inf"),
+    (lambda: IntUniform(3, 3), "min must be below max 3, got 3"),
+    (lambda: IntUniform(0, 2**60), "must be less than 2**50 above min"),
+    (lambda: LogUniformValues(0, 1), "min must be above 0 on a log scale, got 0"),
+    (lambda: LogUniformValues(-1, 1), "min must be above 0 on a log scale, got -1"),
+    (lambda: InvLogUniformValues(0, 1), "min must be above 0 on a log scale, got 0"),
+    (lambda: LogUniform(2, 1), "min must be below max 1, got 2"),
+    (lambda: LogUniform(0, 1e6), "max must be a base-e exponent between -700 and 700, got 1000000.0"),
+    (lambda: InvLogUniform(-1000, 1), "min must be a base-e exponent between -700 and 700, got -1000"),
+    (lambda: InvLogUniform(0, 1e-12), "max is too close to min"),
+    (lambda: LogUniformValues(1, 1 + 1e-12), "max is too close to min"),
+    (lambda: Beta(1, 1e300), "b must be above 0 and at most 1e+06, got 1e+300"),
+    (lambda: Normal(0, 0), "sigma must be above 0, got 0"),
+    (lambda: LogNormal(0, -1), "sigma must be above 0, got -1"),
+    (lambda: LogNormal(0, 500), "in the range of floats"),
+    (lambda: Beta(0, 1), "a must be above 0 and at most 1e+06, got 0"),
+    (lambda: QUniform(0, 1, 0), "q must be above 0, got 0"),
+    (lambda: QUniform(0, 1, 2), "q must not exceed the range from 0.0 to 1.0, got 2"),
+    (lambda: QUniform(0, 1, 1e-15), "q must be larger for values up to 1, got 1e-15"),
+    (lambda: QLogUniformValues(0, 10, 1), "min must be above 0 on a log scale, got 0"),
+    (lambda: QNormal(0, 1, 1e-300), "q must be larger for values up to 4.75342, got 1e-300"),
+    (lambda: QBeta(1, 1, 1.5), "q must not exceed the range from 0.0 to 1.0, got 1.5"),
+    (lambda: Categorical(()), "values must list at least one value"),
+    (lambda: Categorical((1, 2, 1.0)), "values must list each value once, got 1.0 more than once"),
+    (lambda: Categorical((1, math.nan)), "values must be finite, got NaN"),
+    (
+        lambda: CategoricalWithProbabilities((1, 2), (1.0,)),
+        "probabilities must have one entry per value, got 1 for 2 values",
+    ),
+    (lambda: CategoricalWithProbabilities((1, 2), (0.5, 0.6)), "probabilities must sum to 1, got 1.1"),
+    (lambda: CategoricalWithProbabilities((1, 2), (1.5, -0.5)), "probabilities must be between 0 and 1, got -0.5"),
+    (lambda: Constant(math.inf), "value must be finite, got inf"),
 ]
 
 
@@ -306,8 +309,8 @@ def test_an_impossible_parameter_names_every_broken_rule():
     with pytest.raises(ValueError) as caught:
         QLogUniformValues(-1, -2, -3)
     assert str(caught.value) == (
-        "q -3 is no step; q must be above 0; min -1 has no logarithm; on a log scale min must be above 0; "
-        "min -1 is above max -2; swap the two"
+        "q must be above 0, got -3; min must be above 0 on a log scale, got -1; "
+        "min must be below max -2, got -1; swap the two"
     )
 
 

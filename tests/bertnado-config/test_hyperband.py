@@ -76,11 +76,11 @@ def test_values_that_are_no_numbers_do_not_count_as_iterations():
     ("arguments", "message"),
     [
         ({}, 'needs "min_iter", or "max_iter" and "s"'),
-        ({"min_iter": 0}, "must be 1 or more, not 0"),
-        ({"max_iter": 9}, 'max_iter needs "s"'),
-        ({"max_iter": 2, "s": 2}, "has no band"),
-        ({"max_iter": 9, "s": 0}, "must be 1 or more, not 0"),
-        ({"min_iter": 3, "eta": 1.0}, "must be at least 1.01, not 1.0"),
+        ({"min_iter": 0}, "must be at least 1, got 0"),
+        ({"max_iter": 9}, 'max_iter requires "s"'),
+        ({"max_iter": 2, "s": 2}, "leaves no band"),
+        ({"max_iter": 9, "s": 0}, "must be at least 1, got 0"),
+        ({"min_iter": 3, "eta": 1.0}, "must be at least 1.01, got 1.0"),
     ],
 )
 def test_a_hyperband_that_cannot_decide_cannot_be_made(arguments, message):

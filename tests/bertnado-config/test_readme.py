@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from bertnado_config import SweepConfigError, load_sweep_config
+from bertnado_config import SweepConfigError, early_termination, load_sweep_config, parse_sweep_config
 
 README = (Path(__file__).parents[2] / "packages" / "bertnado-config" / "README.md").read_text()
 
@@ -30,3 +30,11 @@ def test_the_error_reads_as_shown(tmp_path, monkeypatch):
     with pytest.raises(SweepConfigError) as caught:
         load_sweep_config("sweep.yaml")
     assert str(caught.value) + "\n" == blocks("text")[0]
+
+
+def test_the_rule_of_the_example_can_be_named_in_a_sweep_file(monkeypatch):
+    monkeypatch.setattr(early_termination, "EARLY_TERMINATION_RULES", dict(early_termination.EARLY_TERMINATION_RULES))
+    exec(blocks("python")[1], {"__name__": "example"})
+    section = {"type": "patience", "evaluations": 5}
+    config = parse_sweep_config({"method": "random", "early_terminate": section, "parameters": {"x": {"value": 1}}})
+    assert config.early_terminate.first_evaluation == 6

@@ -103,7 +103,7 @@ def test_a_grid_larger_than_memory_is_walked_lazily_and_reached_anywhere():
 def test_a_point_beyond_the_grid_is_refused():
     config = parse({"a": {"values": [1, 2]}}, "grid")
     for index in (-1, 2):
-        with pytest.raises(IndexError, match="the grid has 2 points"):
+        with pytest.raises(IndexError, match="index must be from 0 to 1, got "):
             grid_point(config, index)
 
 
@@ -122,7 +122,7 @@ def test_values_are_nested_by_their_paths():
 
 
 def test_a_path_through_another_ones_value_is_refused():
-    with pytest.raises(ValueError, match=r"a has a value, so a\.b cannot lie inside it"):
+    with pytest.raises(ValueError, match=r"a has a value, so it cannot contain a\.b"):
         nest_parameters({("a",): {"c": 1}, ("a", "b"): 2})
 
 
@@ -136,7 +136,7 @@ def test_nested_values_are_flattened_to_the_declared_paths(seed):
 
 
 def test_flattening_names_every_parameter_that_is_missing():
-    with pytest.raises(ValueError, match=r"no value for epochs, head\.dropout, head\.layers"):
+    with pytest.raises(ValueError, match=r"a value is missing for epochs, head\.dropout, head\.layers"):
         flatten_parameters(parse(MIXED), {"learning_rate": 1e-5, "scheduler": "linear", "head": 3})
 
 

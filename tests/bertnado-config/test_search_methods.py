@@ -18,7 +18,7 @@ def problems_of(file):
 
 def test_a_method_is_valid_once_it_is_declared():
     file = {"method": "halton", "parameters": PARAMETERS}
-    assert problems_of(file) == ["method: must be 'grid', 'random' or 'bayes', not 'halton'"]
+    assert problems_of(file) == ["method: must be 'grid', 'random' or 'bayes', got 'halton'"]
     declare_method("halton")
     assert problems_of(file) == []
     assert check_sweep_config(file).require().method == "halton"
@@ -28,7 +28,7 @@ def test_a_method_is_valid_once_it_is_declared():
 def test_messages_list_the_declared_methods():
     declare_method("halton")
     assert problems_of({"method": "haltn", "parameters": PARAMETERS}) == [
-        "method: must be 'grid', 'random', 'bayes' or 'halton', not 'haltn'; did you mean 'halton'?"
+        "method: must be 'grid', 'random', 'bayes' or 'halton', got 'haltn'; did you mean 'halton'?"
     ]
     assert problems_of({"parameters": PARAMETERS}) == [
         'method: is missing; write "method": "grid", "random", "bayes" or "halton"'
@@ -46,5 +46,5 @@ def test_a_method_is_declared_once():
 
 
 def test_the_error_is_raised_where_a_file_must_be_valid():
-    with pytest.raises(InvalidInputError, match="not 'halton'"):
+    with pytest.raises(InvalidInputError, match="got 'halton'"):
         check_sweep_config({"method": "halton", "parameters": PARAMETERS}).require()

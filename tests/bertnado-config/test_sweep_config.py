@@ -140,7 +140,7 @@ def test_a_quoted_number_or_word_is_read_as_meant_and_remarked_on(listed, read, 
 def test_a_value_that_is_listed_twice_counts_once():
     assert form_of({"values": [8, 16, 8.0, 32, 16]}) == Categorical((8, 16, 32))
     assert warnings_of({"x": {"values": [8, 16, 8.0]}}) == [
-        'parameters.x.values: 8.0 is listed more than once and counts once; "probabilities" weighs values'
+        'parameters.x.values: 8.0 is listed twice and counts once; use "probabilities" to weight values'
     ]
 
 
@@ -165,7 +165,7 @@ def test_base_e_exponents_are_accepted_with_the_range_that_they_mean(distributio
     assert warnings_of({"lr": {"distribution": distribution, "min": lowest, "max": highest}}) == [
         (
             f"parameters.lr: min and max of {distribution} are base-e exponents, so values run from {means}; "
-            f'for bounds that are the values themselves write "distribution": "{instead}"'
+            f'for bounds that are values write "distribution": "{instead}"'
         )
     ]
 

@@ -12,14 +12,17 @@ def test_a_project_that_wandb_takes_has_no_problem(name):
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("lab/dna", r"must hold none of / \ # ? % :, got 'lab/dna'; write the project alone, and the team as entity"),
-        ("dna#2", r"must hold none of / \ # ? % :, got 'dna#2'; write it without"),
-        ("50%", r"must hold none of / \ # ? % :, got '50%'; write it without"),
-        ("a" * 129, "must have at most 128 characters, got 129; write a shorter name"),
-        ("", "must name a project, got ''; write a name, or leave it out"),
-        (" \t", r"must name a project, got ' \t'; write a name, or leave it out"),
-        ("dna\udcff", r"must hold only characters that can be printed, got 'dna\udcff'; write it without the others"),
-        ("dna\0", r"must hold only characters that can be printed, got 'dna\x00'; write it without the others"),
+        (
+            "lab/dna",
+            r"must not contain any of / \ # ? % :, got 'lab/dna'; give the project alone, and the team as entity",
+        ),
+        ("dna#2", r"must not contain any of / \ # ? % :, got 'dna#2'; remove the character"),
+        ("50%", r"must not contain any of / \ # ? % :, got '50%'; remove the character"),
+        ("a" * 129, "must have at most 128 characters, got 129; choose a shorter name"),
+        ("", "must name a project, got ''; write a name, or omit it"),
+        (" \t", r"must name a project, got ' \t'; write a name, or omit it"),
+        ("dna\udcff", r"must contain only printable characters, got 'dna\udcff'; remove the others"),
+        ("dna\0", r"must contain only printable characters, got 'dna\x00'; remove the others"),
     ],
 )
 def test_one_that_it_refuses_has_a_problem(name, problem):
@@ -33,8 +36,8 @@ def test_an_entity_that_may_be_has_no_problem(name):
 
 @pytest.mark.parametrize("name", ["lab/dna", "my lab", "lab\n"])
 def test_an_entity_is_one_name(name):
-    rule = "must hold neither / nor white space"
-    assert entity_problem(name) == f"{rule}, got {name!r}; write the name of a user or a team alone"
+    rule = "must not contain / or white space"
+    assert entity_problem(name) == f"{rule}, got {name!r}; give the name of a user or a team"
 
 
 def test_the_sweep_file_may_name_neither():

@@ -26,11 +26,12 @@ def test_a_task_without_weights_says_so(task_type):
     with pytest.raises(ValueError) as error:
         get_task(task_type).class_weights_from({"0": 1, "1": 2})
     assert str(error.value) == (
-        f"{task_type}: class weights are not used; remove class_weights.json or change the task type"
+        f"{task_type}: class weights are not used; remove class_weights.json or choose another task"
     )
 
 
-COUNTS = 'binary_classification: class weights of a binary task are {"0": negative rows, "1": positive rows}'
+COUNTS = 'binary_classification: class weights of a binary task must be {"0": negative rows, "1": positive rows}'
+ROWS = "binary_classification: class weights of a binary task must be whole numbers of rows above 0"
 
 
 @pytest.mark.parametrize(
@@ -38,39 +39,39 @@ COUNTS = 'binary_classification: class weights of a binary task are {"0": negati
     [
         (BINARY, {"0": 1, "1": 2, "2": 3}, f"{COUNTS}, got 3 class(es)"),
         (BINARY, {"0": 3}, f"{COUNTS}, got 1 class(es)"),
-        (BINARY, {"0": 3, "1": 0}, f"{COUNTS}, whole numbers above 0; class '1' has 0"),
-        (BINARY, {"0": 0.6, "1": 3.0}, f"{COUNTS}, whole numbers above 0; class '0' has 0.6"),
+        (BINARY, {"0": 3, "1": 0}, f"{ROWS}, got 0 for class '1'"),
+        (BINARY, {"0": 0.6, "1": 3.0}, f"{ROWS}, got 0.6 for class '0'"),
         (
             *(BINARY, {"negative": 3, "positive": 1}),
-            "binary_classification: the classes of the class weights have to be '0', '1', ..., got negative, positive",
+            "binary_classification: class weights must be named '0', '1', ..., got negative, positive",
         ),
         (
             *(MULTICLASS, {"1": 3.0, "2": 1.0}),
-            "multiclass_classification: the classes of the class weights have to be '0', '1', ..., got 1, 2",
+            "multiclass_classification: class weights must be named '0', '1', ..., got 1, 2",
         ),
         (
             *(MULTICLASS, {}),
-            "multiclass_classification: the classes of the class weights have to be '0', '1', ..., got none",
+            "multiclass_classification: class weights must be named '0', '1', ..., got no names",
         ),
         (
             *(MULTICLASS, {"0": "1", "1": 1.0}),
-            "multiclass_classification: class weights have to be finite numbers; class '0' has '1'",
+            "multiclass_classification: class weights must be finite numbers, got '1' for class '0'",
         ),
         (
             *(MULTICLASS, {"0": 1.0, "1": math.nan}),
-            "multiclass_classification: class weights have to be finite numbers; class '1' has nan",
+            "multiclass_classification: class weights must be finite numbers, got nan for class '1'",
         ),
         (
             *(MULTICLASS, {"0": 1.0, "1": -1}),
-            "multiclass_classification: class weights have to be finite and at least 0; class '1' has -1.0",
+            "multiclass_classification: class weights must be finite and at least 0, got -1.0 for class '1'",
         ),
         (
             *(MULTICLASS, {"0": 0, "1": 0}),
-            "multiclass_classification: all class weights are 0; nothing would be learnt",
+            "multiclass_classification: at least one class weight must be above 0, got only zeros",
         ),
         (
             *(MULTICLASS, [1.0, 2.0]),
-            "multiclass_classification: class weights are an object with a number for each class, got list",
+            "multiclass_classification: class weights must be an object with a number per class, got list",
         ),
     ],
 )

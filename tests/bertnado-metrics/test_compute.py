@@ -145,42 +145,42 @@ def test_whatever_the_logits_are_there_is_a_number_or_nan_for_every_metric(data,
     [
         (
             *("binary_classification", [[1.0, 2.0]], [1]),
-            "labels of the shape (1,) need 1 logit(s) a row, got 2; load the model with num_labels=1",
+            "labels of the shape (1,) need 1 logit(s) per row, got 2; load the model with num_labels=1",
         ),
         (
             *("multilabel_classification", [[1.0, 2.0]], [[1, 0, 1]]),
-            "labels of the shape (1, 3) need 3 logit(s) a row, got 2; load the model with num_labels=3",
+            "labels of the shape (1, 3) need 3 logit(s) per row, got 2; load the model with num_labels=3",
         ),
         (
             *("multiclass_classification", [[1.0, 2.0]], [2]),
-            "the highest label is 2, but the logits are about 2 class(es); load the model with num_labels=3",
+            "the highest label is 2, but there are logits for 2 class(es) only; load the model with num_labels=3",
         ),
-        ("regression", [1.0, 2.0, 3.0], [1.0, 2.0], "there are 3 row(s) of logits and 2 of labels"),
+        ("regression", [1.0, 2.0, 3.0], [1.0, 2.0], "logits and labels must have the same number of rows, got 3 and 2"),
         ("binary_classification", [1.0], [], "binary_classification: there are no labels"),
-        ("regression", [], [1.0], "there are 0 row(s) of logits and 1 of labels"),
+        ("regression", [], [1.0], "logits and labels must have the same number of rows, got 0 and 1"),
         (
             "regression",
             np.zeros((2, 1, 1)),
             [1.0, 2.0],
-            "logits have the shape (rows,) or (rows, logits), got (2, 1, 1)",
+            "logits must have the shape (rows,) or (rows, logits), got (2, 1, 1)",
         ),
-        ("regression", 1.0, [1.0], "logits have the shape (rows,) or (rows, logits), got ()"),
+        ("regression", 1.0, [1.0], "logits must have the shape (rows,) or (rows, logits), got ()"),
         (
             *("regression", [[1.0], [1.0, 2.0]], [1.0, 2.0]),
-            "the logits are no array of numbers; give one row of equally many numbers for each row",
+            "logits must be an array of numbers whose rows have the same length",
         ),
         (
             *("binary_classification", [1.0, 2.0], [1, -100]),
             (
-                "binary_classification: -100, a mark for no label, in 1 of 2 labels (first: in row 1, counted from 0); "
-                "drop these rows or give each a label"
+                "binary_classification: -100 (the mark of a missing label) in 1 of 2 labels "
+                "(first: in row 1, counting from 0); remove these rows or label them"
             ),
         ),
         (
             *("multilabel_classification", [1.0, 2.0], [1, 0]),
             (
-                "multilabel_classification: the labels have the shape (2,); "
-                "each row takes a list with a 0 or 1 for every label, and all lists are equally long"
+                "multilabel_classification: labels have the shape (2,); "
+                "each row needs a list with a 0 or 1 for every label, of the same length in all rows"
             ),
         ),
     ],
@@ -196,22 +196,22 @@ def test_shapes_and_labels_that_do_not_fit_are_named(task_type, logits, labels, 
     [
         (
             *("binary_classification", [1.0, 2.0]),
-            "binary_classification: 1 class weight(s) are needed, one for each logit, got 2",
+            "binary_classification: there must be 1 class weight(s), one per logit, got 2",
         ),
         (
             *("multiclass_classification", [1.0, 2.0]),
-            "multiclass_classification: 3 class weight(s) are needed, one for each logit, got 2",
+            "multiclass_classification: there must be 3 class weight(s), one per logit, got 2",
         ),
         (
             *("multiclass_classification", [1.0, math.nan, 1.0]),
-            "multiclass_classification: class weights have to be finite and at least 0; class '1' has nan",
+            "multiclass_classification: class weights must be finite and at least 0, got nan for class '1'",
         ),
         (
             "multilabel_classification",
             [1.0, 1.0],
-            "multilabel_classification: class weights are not used; leave them out",
+            "multilabel_classification: class weights are not used; omit them",
         ),
-        ("regression", [1.0], "regression: class weights are not used; leave them out"),
+        ("regression", [1.0], "regression: class weights are not used; omit them"),
     ],
 )
 def test_class_weights_that_do_not_fit_are_named(task_type, class_weights, message):

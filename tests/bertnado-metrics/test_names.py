@@ -43,7 +43,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_all_choices():
 
 def test_without_a_near_name_all_choices_are_listed():
     assert did_you_mean("xyz", iter(FIELDS)) == (
-        "the choices are learning_rate, weight_decay, num_train_epochs, warmup_steps"
+        "choose from learning_rate, weight_decay, num_train_epochs, warmup_steps"
     )
 
 

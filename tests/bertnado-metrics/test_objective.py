@@ -76,15 +76,15 @@ def test_a_goal_given_as_argument_wins_even_against_the_metrics_direction(argume
         (
             {"declared_name": "eval_loss", "declared_goal": "maximize"},
             (
-                "goal 'maximize' is against metric 'eval/loss', of which lower values are better; "
-                "write 'minimize', leave the goal out, or confirm it with --metric-goal maximize"
+                "goal 'maximize' contradicts metric 'eval/loss', of which lower values are better; "
+                "write 'minimize', omit the goal, or confirm it with --metric-goal maximize"
             ),
         ),
         (
             {"declared_goal": "minimize"},
             (
-                "goal 'minimize' is against metric 'eval/roc_auc', of which higher values are better; "
-                "write 'maximize', leave the goal out, or confirm it with --metric-goal minimize"
+                "goal 'minimize' contradicts metric 'eval/roc_auc', of which higher values are better; "
+                "write 'maximize', omit the goal, or confirm it with --metric-goal minimize"
             ),
         ),
     ],
@@ -112,7 +112,7 @@ def test_a_declared_goal_against_the_metrics_direction_is_an_error_with_its_cure
     ],
 )
 def test_a_goal_that_is_none_is_answered_with_the_nearest(goal, suggestion):
-    message = f"goal {goal!r} is neither 'maximize' nor 'minimize'; did you mean {suggestion!r}?"
+    message = f"goal must be 'maximize' or 'minimize', got {goal!r}; did you mean {suggestion!r}?"
     for arguments in ({"metric_goal": goal}, {"declared_name": "f1", "declared_goal": goal}):
         with pytest.raises(ValueError) as error:
             resolve_objective(BINARY, **arguments)
@@ -125,7 +125,7 @@ def test_a_goal_that_is_none_is_answered_with_the_nearest(goal, suggestion):
 def test_a_goal_like_neither_is_answered_without_a_guess():
     with pytest.raises(ValueError) as error:
         resolve_objective(BINARY, metric_goal="0.9")
-    assert str(error.value) == "goal '0.9' is neither 'maximize' nor 'minimize'"
+    assert str(error.value) == "goal must be 'maximize' or 'minimize', got '0.9'"
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_metric_of_another_task_is_told_from_a_mistyped_one():
     with pytest.raises(ValueError) as error:
         resolve_objective(BINARY, declared_name="eval/r2")
     assert str(error.value) == (
-        f"metric 'eval/r2' is not computed for {BINARY}, only for regression; the choices are {BINARY_NAMES[1:-1]}"
+        f"metric 'eval/r2' is not computed for {BINARY}, only for regression; choose from {BINARY_NAMES[1:-1]}"
     )
 
 
@@ -180,13 +180,13 @@ def test_a_number_of_another_split_is_no_evaluation_metric(name, suggestion):
     with pytest.raises(ValueError) as error:
         resolve_objective(BINARY, name)
     assert str(error.value) == (
-        f"metric {name!r} is not an evaluation metric; a trial is judged on the validation split; "
+        f"metric {name!r} is not an evaluation metric; trials are compared on the validation split; "
         f"did you mean 'eval/{suggestion}'? {BINARY_NAMES}"
     )
 
 
 def test_an_unknown_task_is_named_first():
-    with pytest.raises(ValueError, match="'binary' is not a task type; did you mean 'binary_classification'"):
+    with pytest.raises(ValueError, match="unknown task 'binary'; did you mean 'binary_classification'"):
         resolve_objective("binary", "nonsense")
 
 
@@ -278,14 +278,14 @@ def test_without_a_task_any_metric_will_do_under_the_name_that_it_is_given(argum
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, 'the file names no metric; write "metric": {"name": ..., "goal": "maximize" or "minimize"}'),
-        ({"declared_goal": "maximize"}, 'the file names no metric; write "metric": {"name": ..., "goal": '),
-        ({"declared_name": "reward"}, "'reward' has no goal; write maximize or minimize as the metric's goal"),
+        ({}, 'a metric is required; write "metric": {"name": ..., "goal": "maximize" or "minimize"}'),
+        ({"declared_goal": "maximize"}, 'a metric is required; write "metric": {"name": ..., "goal": '),
+        ({"declared_name": "reward"}, "metric 'reward' needs a goal; write maximize or minimize as the metric's goal"),
         (
             {"metric_name": "reward", "declared_name": "loss", "declared_goal": "minimize"},
-            "'reward' has no goal; write maximize or minimize as the metric's goal",
+            "metric 'reward' needs a goal; write maximize or minimize as the metric's goal",
         ),
-        ({"declared_name": "reward", "declared_goal": "up"}, "goal 'up' is neither 'maximize' nor 'minimize'; did"),
+        ({"declared_name": "reward", "declared_goal": "up"}, "goal must be 'maximize' or 'minimize', got 'up'; did"),
     ],
 )
 def test_without_a_task_a_metric_needs_a_name_and_a_goal(arguments, message):

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import textwrap
 from pathlib import Path
 
 README = Path(__file__).parents[2] / "packages" / "bertnado-metrics" / "README.md"
@@ -21,3 +22,10 @@ def test_the_readme_names_everything_that_the_package_exports():
 
     text = README.read_text()
     assert [name for name in bertnado_metrics.__all__ if f"`{name}" not in text] == []
+
+
+def test_the_task_of_the_example_computes_its_own_metric():
+    example = re.search(r"  ```python\n(.*?)  ```", README.read_text(), re.DOTALL).group(1)
+    names = {}
+    exec(textwrap.dedent(example), names)
+    assert names["numbers"]["positives"] == 1.0

@@ -50,7 +50,8 @@ def test_mistakes_of_the_call_the_file_and_the_trainer_are_named_together(plan):
 
 
 @pytest.mark.parametrize(
-    ("metric", "message"), [({}, "the file names no metric"), ({"metric": {"name": "speed"}}, "'speed' has no goal")]
+    ("metric", "message"),
+    [({}, "a metric is required"), ({"metric": {"name": "speed"}}, "metric 'speed' needs a goal")],
 )
 def test_an_objective_that_nobody_knows_is_a_mistake_of_the_file(plan, metric, message):
     with pytest.raises(InvalidInputError, match=message):

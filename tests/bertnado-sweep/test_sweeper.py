@@ -165,6 +165,6 @@ def test_a_trial_that_fails_inside_an_agent_ends_its_run_as_failed_and_does_not_
 def test_a_choice_of_wandb_that_lacks_a_parameter_is_an_error_of_the_run(config_path, tmp_path, read_runs):
     done = run_as_the_command_line_agent_does(tmp_path, {"learning_rate": 0.125})
     assert done.returncode != 0
-    assert "no value for optimizer.beta" in done.stderr
+    assert "a value is missing for optimizer.beta" in done.stderr
     [run] = read_runs(tmp_path / "out").values()
     assert run.exit_code == 1

@@ -158,7 +158,7 @@ def test_a_trial_trains_with_exactly_what_the_server_chose(sweep, server):
 def test_a_choice_that_lacks_a_parameter_is_noted_and_the_sweep_goes_on(sweep, server):
     server.choose = lambda made, chosen: {"x": 5} if made.handed_out == 1 else chosen
     result = sweep()
-    assert "no value for optimizer.beta" in notes(sweep.heard)[0]
+    assert "a value is missing for optimizer.beta" in notes(sweep.heard)[0]
     assert [trial.state for trial in result.trials] == ["failed", "completed", "completed"]
     assert server.runs_of(made(server).name)[0].state == "failed"
 

@@ -50,16 +50,16 @@ def dataset(dataset_dir, tmp_path):
 def test_a_name_that_is_empty_is_not_the_directory_one_is_in(errors, name, monkeypatch, dataset_dir):
     monkeypatch.chdir(dataset_dir)
     assert errors(model_name=name, dataset=name) == [
-        f"model_name must name a directory or a model on the hub, got {name!r}; write its name",
-        f"dataset must name the directory that save_to_disk wrote, got {name!r}; write its name",
+        f"model_name must name a directory or a model on the hub, got {name!r}; give its name",
+        f"dataset must name the directory that save_to_disk wrote, got {name!r}; give its name",
     ]
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a\0b", r"got 'a\x00b' with a character that no name has; write it without"),
-        ("a" * 5000, "of 5,000 characters, too long for any; write its name"),
+        ("a\0b", r"got 'a\x00b' with an invalid character; remove it"),
+        ("a" * 5000, "of 5,000 characters, which is too long"),
     ],
     ids=["a NUL byte", "too long"],
 )
@@ -241,7 +241,7 @@ def test_a_model_with_a_pipe_in_it_keeps_nobody_waiting(errors, model, name):
         ("[]", "config.json must hold an object, got something else; download or save it again"),
         (
             "[" * 900 + "]" * 900,
-            "config.json: must be nested at most 128 deep, and goes deeper; download",
+            "config.json: must be nested at most 128 levels deep, got more; download",
         ),
         ('{"a": 1', "config.json: line 1, column 8: expecting ',' delimiter; download or save it again"),
     ],

@@ -1,4 +1,4 @@
-"""What is wrong with an argument of a call, worded for Python and for the command line alike."""
+"""Problems with the arguments of a call, worded for Python and for the command line alike."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ARGUMENT = re.compile(r"\{([a-z_]+)\}")
 
 @dataclass(frozen=True)
 class ArgumentProblem(Problem):
-    """One thing that is wrong with an argument of a call, and not with the content of a file.
+    """A problem with an argument of a call, rather than with the content of a file.
 
     Its `path` is the argument's name. In its message `{name}` stands for an argument: Python shows the name, the
     command line the flag, as in `{study} requires {storage}`.

@@ -1,4 +1,4 @@
-"""`best_sweep_config.json`: the parameters that a sweep found best, and the metric by which they are."""
+"""`best_sweep_config.json`: the best parameters of a sweep, and the metric by which they are best."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from .value_text import show
 
 @dataclass(frozen=True)
 class BestConfig:
-    """What a best configuration says. A hand-written one may leave the metric out."""
+    """The content of a best configuration. A hand-written one may omit the metric."""
 
     parameters: dict[str, Any]
     """The sampled parameters, nested as the sweep file nests them."""
     objective_name: str | None = None
-    """The metric as the file spells it: `eval/roc_auc`, or `roc_auc` where only the trainer's name is given."""
+    """The metric as the file spells it: `eval/roc_auc`, or `roc_auc` if only `metric_for_best_model` names it."""
     objective_goal: Goal | None = None
     """`maximize` or `minimize`."""
 
@@ -36,7 +36,7 @@ class _OptimizationMetric(BaseModel):
 
 
 class _BestFile(BaseModel):
-    """The keys of the file that say what is best; all others are parameters."""
+    """The keys of the file that describe the metric; all others are parameters."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -46,12 +46,12 @@ class _BestFile(BaseModel):
 
     @property
     def goal(self) -> Goal | None:
-        """The goal that `greater_is_better` means."""
+        """The goal that `greater_is_better` stands for."""
         return None if self.greater_is_better is None else "maximize" if self.greater_is_better else "minimize"
 
 
 BEST_METRIC_KEYS = frozenset(_BestFile.model_fields)
-"""The keys of `best_sweep_config.json` that say by which metric its parameters are best."""
+"""The keys of `best_sweep_config.json` that describe the metric."""
 
 _VOCABULARY = Vocabulary(
     "a best configuration",
@@ -65,12 +65,12 @@ def write_best_config(path: str | Path, parameters: Mapping[str, Any], objective
 
     Args:
         path: The file.
-        parameters: The sampled parameters, nested. One that is named like the file's own keys about the metric
-            gives way to the objective.
-        objective: What the parameters are best by.
+        parameters: The sampled parameters, nested. The objective overwrites any that has the name of one of
+            `BEST_METRIC_KEYS`.
+        objective: The objective by which the parameters are best.
 
     Raises:
-        OSError: The file cannot be written; what was there stays.
+        OSError: The file cannot be written; an existing file is left as it was.
     """
     metric = {
         "metric_for_best_model": objective.trainer_name,
@@ -83,10 +83,10 @@ def write_best_config(path: str | Path, parameters: Mapping[str, Any], objective
 def read_best_config(path: str | Path) -> BestConfig:
     """Read a best configuration, JSON or YAML by its suffix, also a hand-written one with fewer keys.
 
-    Where every parameter is wrapped as W&B wraps them, `{"value": ...}`, the wrapping is taken off.
+    If every parameter is wrapped as W&B wraps them, `{"value": ...}`, the values are unwrapped.
 
     Raises:
-        InvalidInputError: The file cannot be read, contradicts itself or is something else.
+        InvalidInputError: The file cannot be read, contradicts itself or is another kind of file.
     """
     content = read_document(path)
     try:
@@ -95,42 +95,42 @@ def read_best_config(path: str | Path) -> BestConfig:
         problems = problems_of(error, path="", vocabulary=_VOCABULARY)
         raise InvalidInputError(problems, source=str(path)) from None
     parameters = file.model_extra or {}
-    problems = [*_contradictions(file), *_foreign(parameters)]
+    problems = [*_contradictions(file), *_unsuitable_content(parameters)]
     if problems:
         raise InvalidInputError(problems, source=str(path))
     metric = file.optimization_metric
-    return BestConfig(_unwrapped(parameters), metric.name or file.metric_for_best_model, metric.goal or file.goal)
+    return BestConfig(_unwrap(parameters), metric.name or file.metric_for_best_model, metric.goal or file.goal)
 
 
 def _contradictions(file: _BestFile) -> Iterator[Problem]:
-    """Yield where the metric is said twice and differently."""
+    """Yield contradictions between the keys that describe the metric."""
     trainer_name, metric = file.metric_for_best_model, file.optimization_metric
     if trainer_name and metric.name and metric_name_for_trainer(trainer_name) != metric_name_for_trainer(metric.name):
-        message = f"{trainer_name!r} contradicts optimization_metric.name {metric.name!r}; take one of them out"
+        message = f"{trainer_name!r} contradicts optimization_metric.name {metric.name!r}; remove one of them"
         yield Problem("metric_for_best_model", message)
     if file.goal and metric.goal and file.goal != metric.goal:
         meaning = f"{show(file.greater_is_better)} means {file.goal!r}"
-        message = f"{meaning}, which contradicts optimization_metric.goal {metric.goal!r}; take one of them out"
+        message = f"{meaning}, which contradicts optimization_metric.goal {metric.goal!r}; remove one of them"
         yield Problem("greater_is_better", message)
 
 
-def _foreign(parameters: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what shows that this is another kind of file, or that no trial can train with."""
+def _unsuitable_content(parameters: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield signs of another kind of file, and values that cannot be trained with."""
     if {"method", "parameters"} <= parameters.keys():
-        yield Problem("", "is a sweep file; a best configuration is the best_sweep_config.json that a sweep writes")
+        yield Problem("", "is a sweep file; give the best_sweep_config.json that a sweep writes")
         return
     if {"trial", "parameters", "details"} <= parameters.keys():
         yield Problem("", "is the record of a trial; give the best_sweep_config.json beside it")
         return
     if "_wandb" in parameters:
-        yield Problem("_wandb", "this is the config of a whole W&B run; keep only the parameters that the sweep chose")
+        yield Problem("_wandb", "is the config of a whole W&B run; keep only the parameters that the sweep chose")
     for name, value in parameters.items():
         for number in non_finite_leaves(value):
-            yield Problem(name, f"must be finite, not {show(number)}")
+            yield Problem(name, f"must be finite, got {show(number)}")
 
 
-def _unwrapped(declared: Mapping[str, Any]) -> dict[str, Any]:
-    """Read what the strings spell, and take off the wrapping `{"value": ...}` where all have it."""
+def _unwrap(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Read numbers and words that are spelled as strings, and unwrap `{"value": ...}` if all are wrapped."""
     parameters = cast("dict[str, Any]", read_words(declared)[0])
     if all(_is_wrapped(value) for value in parameters.values()):
         return {name: wrapped["value"] for name, wrapped in parameters.items()}

@@ -1,4 +1,4 @@
-"""What a document may hold, whatever it is about: so much, so deep, and in characters that can be written again."""
+"""Limits of every document: its size, its depth and its characters."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import cast
 from .errors import Problem
 
 MOST_NESTED = 64
-"""How deep what people write is nested at most."""
+"""The maximum depth of nesting in a file that people write."""
 MOST_VALUES = 100_000
-"""How many values it holds at most."""
+"""The maximum number of values in a document."""
 LONGEST_KEY = 1_000
-"""How many characters a key has at most."""
+"""The maximum number of characters in a key."""
 MOST_DIGITS = 4_300
-"""How many digits an integer has at most: Python writes and reads no more."""
+"""The maximum number of digits in an integer: the limit of Python's conversion to and from text."""
 
-_MOST_BITS = 14_000  # every integer of so many has fewer digits than that
+_MOST_BITS = 14_000  # an integer of that many bits has fewer digits than the limit
 _SHOWN_DIGITS = 12
 
-TOO_MANY = f"must hold at most {MOST_VALUES:,} values, and holds more; write fewer"
+TOO_MANY = f"must hold at most {MOST_VALUES:,} values, got more; remove some"
 
 
 def content_problems(value: object) -> list[Problem]:
-    """Name, by path, what in `value` no sweep and no record of one can go on with.
+    """Find, by path, what in `value` exceeds a limit or is not a JSON value.
 
-    A structure that contains itself is one that is nested too deeply.
+    A structure that contains itself is reported as nested too deeply.
     """
     problems: list[Problem] = []
     pending: list[tuple[object, tuple[str, ...]]] = [(value, ())]
@@ -47,27 +47,27 @@ def content_problems(value: object) -> list[Problem]:
 
 
 def is_too_long(number: int) -> bool:
-    """Whether Python cannot write the integer in digits."""
+    """Return whether an integer is too long for Python to convert to text."""
     return number.bit_length() > _MOST_BITS
 
 
 def printable(text: str) -> str:
-    r"""Spell lone surrogates out, `\\ud800`: no terminal and no UTF-8 file can hold them."""
+    r"""Escape lone surrogates, as `\\ud800`: they can be neither printed nor written to a UTF-8 file."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def joined(path: tuple[str, ...]) -> str:
-    """Join the names that lead to a place by dots."""
+    """Join the names of a path by dots."""
     return printable(".".join(filter(None, path)))
 
 
 def too_deep(most_nested: int) -> str:
-    """Say that a document is nested too deeply."""
-    return f"must be nested at most {most_nested} deep, and goes deeper; write it flatter"
+    """Return the message for a document that is nested too deeply."""
+    return f"must be nested at most {most_nested} levels deep, got more; flatten it"
 
 
 def too_many_digits(digits: str) -> str:
-    """Say that an integer is too long."""
+    """Return the message for an integer that is too long."""
     shown = digits[:_SHOWN_DIGITS]
     return f"an integer must have at most {MOST_DIGITS:,} digits, got {len(digits):,} ({shown}...); write a shorter one"
 
@@ -88,18 +88,18 @@ def _shown_key(key: object) -> str:
 
 
 def _mistakes(item: object) -> Iterator[str]:
-    """Yield what is wrong with one value, and with the keys where it is an object."""
+    """Yield the mistakes in one value, and in its keys if it is an object."""
     if isinstance(item, Mapping):
         for key in cast("Mapping[object, object]", item):
             yield from _key_mistakes(key)
     elif isinstance(item, str):
         if printable(item) != item:
-            yield _surrogate("must be text that UTF-8 can hold", item)
+            yield _surrogate("must be valid Unicode text", item)
     elif isinstance(item, int):
         if is_too_long(item):
-            yield f"an integer must have at most {MOST_DIGITS:,} digits, and has more; write a shorter one"
+            yield f"an integer must have at most {MOST_DIGITS:,} digits, got more; write a shorter one"
     elif not (item is None or isinstance(item, float | list | tuple | Enum | Path) or hasattr(item, "tolist")):
-        yield f"must be a value that JSON has, got {type(item).__name__}; write a number, a string, a list or an object"
+        yield f"must be a JSON value, got {type(item).__name__}; write a number, a string, a list or an object"
 
 
 def _key_mistakes(key: object) -> Iterator[str]:
@@ -108,9 +108,9 @@ def _key_mistakes(key: object) -> Iterator[str]:
     elif isinstance(key, str) and len(key) > LONGEST_KEY:
         yield f"a key must have at most {LONGEST_KEY:,} characters, got {len(key):,}; write a shorter one"
     elif isinstance(key, str) and printable(key) != key:
-        yield _surrogate("a key must be text that UTF-8 can hold", key)
+        yield _surrogate("a key must be valid Unicode text", key)
 
 
 def _surrogate(rule: str, text: str) -> str:
     lone = next(character for character in text if "\ud800" <= character <= "\udfff")
-    return rf"{rule}, got \u{ord(lone):x}, one half of a surrogate pair; write the character itself"
+    return rf"{rule}, got \u{ord(lone):x}, half of a surrogate pair; write the character itself"

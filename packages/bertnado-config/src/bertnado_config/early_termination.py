@@ -32,19 +32,19 @@ class EarlyTerminationRule(Protocol):
 
     @property
     def warnings(self) -> Sequence[Problem]:
-        """What is worth knowing about the section, by key; warnings do not keep it from being used."""
+        """Warnings about the section, by key."""
         ...
 
     def describe(self) -> str:
-        """Return the rule in one line, for people."""
+        """Return a description of the rule, in one line."""
         ...
 
     def should_stop(self, goal: Goal, history: Sequence[float], others: Sequence[Sequence[float]]) -> bool:
         """Decide, after an evaluation, whether a running trial is stopped.
 
         Args:
-            goal: Which values of the objective are better.
-            history: The trial's objective, one value for each evaluation; some may not be finite.
+            goal: The direction in which the objective improves.
+            history: The values of the trial's objective, one per evaluation; some may not be finite.
             others: The histories of all other trials, running or finished.
         """
         ...
@@ -57,10 +57,10 @@ Rule = TypeVar("Rule", bound=type[EarlyTerminationRule])
 
 
 def declare_rule(rule: Rule) -> Rule:
-    """Make a rule available to sweep files, in this process; works as a decorator.
+    """Make a rule available to sweep files in this process; works as a decorator.
 
     Raises:
-        ValueError: A rule of that name is declared, or this one does not forbid unknown keys.
+        ValueError: The name is already declared, or the rule does not forbid unknown keys.
     """
     if getattr(rule, "__pydantic_config__", {}).get("extra") != "forbid":
         msg = f"an early termination rule must forbid unknown keys; give {rule.__name__} the configuration extra=forbid"
@@ -74,13 +74,13 @@ def declare_rule(rule: Rule) -> Rule:
 
 
 class _Named(BaseModel):
-    """The key of a section that names its rule; W&B knows only hyperband."""
+    """The key that names the rule of a section; W&B knows only hyperband."""
 
     type: Annotated[str, PlainValidator(lambda value: read_choice(value, tuple(EARLY_TERMINATION_RULES)))] = "hyperband"
 
 
 def rule_keys(section: object) -> tuple[str, ...]:
-    """Return the keys of the rule that an `early_terminate` section names; none if it names no declared one."""
+    """Return the keys of the rule that an `early_terminate` section names; none if the rule is unknown."""
     name = cast("Mapping[object, object]", section).get("type", "hyperband") if isinstance(section, Mapping) else None
     rule = EARLY_TERMINATION_RULES.get(name) if isinstance(name, str) else None
     return tuple(field.name for field in fields(cast("Any", rule))) if rule else ()
@@ -88,7 +88,7 @@ def rule_keys(section: object) -> tuple[str, ...]:
 
 def _read_rule(section: object) -> EarlyTerminationRule:
     if not isinstance(section, Mapping):
-        msg = f'must be an object, not {show(section)}; write {{"type": "hyperband", "min_iter": 3}}'
+        msg = f'must be an object, got {show(section)}; write {{"type": "hyperband", "min_iter": 3}}'
         raise ValueError(msg)
     content = dict(cast("Mapping[Any, Any]", section))
     rule = EARLY_TERMINATION_RULES[_Named.model_validate(content).type]

@@ -1,4 +1,4 @@
-"""What is wrong with a file, said all at once."""
+"""Problems of an input, reported all at once."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, or worth knowing, and where it is.
+    """An error or a warning, and where it is.
 
-    `str(problem)` is `path: message`, or the message alone where `path` is empty.
+    `str(problem)` is `path: message`, or the message alone if `path` is empty.
     """
 
     path: str
     """The place in the file, names joined by dots (`parameters.learning_rate.min`); empty for the whole file."""
     message: str
-    """What is wrong, the rule and the cure, in one sentence or two."""
+    """The rule, the value that breaks it and the cure, in one or two sentences."""
     severity: Severity = "error"
-    """`error` keeps the file from being used; `warning` does not."""
+    """An `error` prevents the input from being used; a `warning` does not."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
@@ -32,10 +32,10 @@ class Problem:
 class InvalidInputError(ValueError):
     """Invalid input: a call, sweep file, dataset, model or directory that cannot be used.
 
-    It names every problem that was found, not only the first.
+    It lists every problem that was found, not only the first.
 
     Attributes:
-        problems: Every problem; those of the sections before those of single parameters.
+        problems: Every problem; those of sections come before those of single parameters.
         source: The file, or `None` if the content came from elsewhere.
     """
 
@@ -51,7 +51,7 @@ class InvalidInputError(ValueError):
         return "\n".join([f"{self.source} cannot be used:", *(f"  {line}" for line in lines)])
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle with both arguments, so that a worker process can hand the error on."""
+        """Pickle both arguments, so that a worker process can pass the error on."""
         return _rebuild, (self.problems, self.source)
 
 
@@ -60,4 +60,4 @@ def _rebuild(problems: tuple[Problem, ...], source: str | None) -> InvalidInputE
 
 
 SweepConfigError = InvalidInputError
-"""The name that version 0.1.0 used."""
+"""The name of the error in version 0.1.0."""

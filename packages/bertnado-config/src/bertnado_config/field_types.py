@@ -1,4 +1,4 @@
-"""The types of a sweep file's own fields: each reads a value or says, in a `ValueError`, what it has to be."""
+"""The types of the fields of a sweep file: each converts a value, or raises a `ValueError` that states the rule."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, cast, get_args
@@ -12,36 +12,36 @@ from .value_text import either, show
 from .wandb_names import entity_problem, project_problem
 
 SECTION_CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-"""The configuration of a section: no key beyond its fields, whose doc strings go into the JSON Schema."""
+"""The configuration of a section: unknown keys are forbidden, and doc strings go into the JSON Schema."""
 
 LEAST_ETA = 1.01
-"""Closer to 1 there would be no end of bands."""
+"""The smallest eta: closer to 1, the number of bands would explode."""
 
 
 def one_of(choices: object) -> Callable[[object], object]:
-    """Make the reader of a `Literal`; its error names the choices and the nearest of them."""
+    """Return the validator of a `Literal`; its error lists the choices and the nearest one."""
     names: tuple[str, ...] = get_args(choices)
     return lambda value: read_choice(value, names)
 
 
 def read_choice(value: object, names: tuple[str, ...]) -> str:
-    """Read one of `names`.
+    """Return `value` if it is one of `names`.
 
     Raises:
-        ValueError: It is another value; the error names the choices and the nearest of them.
+        ValueError: It is not; the error lists the choices and the nearest one.
     """
     if isinstance(value, str) and value in names:
         return value
     near = nearest(value, names) if isinstance(value, str) else None
     hint = f"; did you mean {near!r}?" if near else ""
-    msg = f"must be {either(names)}, not {show(value)}{hint}"
+    msg = f"must be {either(names)}, got {show(value)}{hint}"
     raise ValueError(msg)
 
 
 def _read_method(value: object) -> str:
     names = method_names()
     if value == "custom" and "custom" not in names:
-        msg = f"'custom' is for W&B's own schedulers, which are not supported here; use {either(names)}"
+        msg = f"'custom' selects W&B's own schedulers, which are not supported; use {either(names)}"
         raise ValueError(msg)
     return read_choice(value, names)
 
@@ -52,7 +52,7 @@ def _read_goal(value: Any) -> Goal:
 
 def _read_text(value: object) -> str:
     if not isinstance(value, str):
-        msg = f"must be a string, not {show(value)}"
+        msg = f"must be a string, got {show(value)}"
         raise ValueError(msg)
     return value
 
@@ -60,7 +60,7 @@ def _read_text(value: object) -> str:
 def _read_name(value: object) -> str:
     name = _read_text(value)
     if not name.strip():
-        msg = "is empty"
+        msg = "must not be empty"
         raise ValueError(msg)
     return name
 
@@ -84,7 +84,7 @@ def _read_wandb_name(value: object, problem_of: Callable[[str], str | None]) -> 
 def _read_count(value: object) -> int:
     number = read_whole_number(value)
     if number < 1:
-        msg = f"must be 1 or more, not {show(value)}"
+        msg = f"must be at least 1, got {show(value)}"
         raise ValueError(msg)
     return number
 
@@ -92,7 +92,7 @@ def _read_count(value: object) -> int:
 def _read_eta(value: object) -> float:
     number = read_number(value)
     if number < LEAST_ETA:
-        msg = f"must be at least {LEAST_ETA}, not {show(value)}"
+        msg = f"must be at least {LEAST_ETA}, got {show(value)}"
         raise ValueError(msg)
     return number
 
@@ -101,14 +101,14 @@ def _read_flag(value: object) -> bool:
     words = {"true": True, "false": False}
     flag = words.get(value.lower()) if isinstance(value, str) else value
     if not isinstance(flag, bool):
-        msg = f"must be true or false, not {show(value)}"
+        msg = f"must be true or false, got {show(value)}"
         raise ValueError(msg)
     return flag
 
 
 def _read_command(value: object) -> list[Any]:
     if not isinstance(value, list):
-        msg = f"must be a list of words, not {show(value)}"
+        msg = f"must be a list of words, got {show(value)}"
         raise ValueError(msg)
     return cast("list[Any]", value)
 

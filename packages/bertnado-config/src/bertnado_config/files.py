@@ -1,4 +1,4 @@
-"""Files read with every mistake located, and written so that a reader never sees half of one."""
+"""Files: read with the location of every mistake, and written atomically."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from .errors import InvalidInputError, Problem
 from .json_parsing import parse_json
 from .json_types import RECORD_NESTED, to_json_types
 from .regular_file import MEBIBYTE, UnfitFileError, read_regular_file
+from .value_text import either
 from .yaml_parsing import parse_yaml
 
 DOCUMENT_LIMIT = MEBIBYTE
-"""Bytes of a file that people write, at most."""
+"""The maximum size, in bytes, of a file that people write."""
 RECORD_LIMIT = 64 * MEBIBYTE
-"""Bytes of a file that BertNado writes for itself, at most."""
+"""The maximum size, in bytes, of a file that BertNado writes for itself."""
 
 PARSERS = {".json": parse_json, ".yaml": parse_yaml, ".yml": parse_yaml}
-"""How a file is read, by its suffix."""
+"""The parser of each file type, by suffix."""
 
 
 def read_document(path: str | Path) -> Any:
-    """Read a JSON or YAML file that people write, which of the two by its suffix.
+    """Read a JSON or YAML file that people write; the suffix decides which of the two it is.
 
     Raises:
-        InvalidInputError: The file cannot be read, is larger than 1 MiB, its syntax is broken (with line and column),
-            or it holds what no sweep can go on with: more than 64 levels, half a surrogate pair, ...
+        InvalidInputError: The file cannot be read, is larger than 1 MiB, has a syntax error (with line and column),
+            or exceeds a limit: more than 64 levels, half a surrogate pair, ...
     """
     path = Path(path)
     if _is_directory(path):
         raise _error(path, f"is a directory{_files_inside(path)}")
     parser = PARSERS.get(path.suffix.lower())
     if parser is None:
-        kinds = ", ".join(PARSERS)
-        raise _error(path, f"a file name ends in one of {kinds}, not in {path.suffix!r}")
+        raise _error(path, f"the file name must end in {either(PARSERS, str)}, got {path.suffix!r}")
     content = parser(read_text(path), source=str(path))
     problems = content_problems(content)
     if problems:
@@ -48,12 +48,12 @@ def read_document(path: str | Path) -> Any:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file that BertNado writes for itself, of up to 64 MiB, whatever its name.
+    """Read a JSON file that BertNado writes for itself, of up to 64 MiB, with any suffix.
 
-    Lone surrogates are read: file names hold them where they are no UTF-8.
+    Lone surrogates are accepted: they stand for bytes of file names that are not UTF-8.
 
     Raises:
-        InvalidInputError: The file cannot be read, or its syntax is broken; with line and column.
+        InvalidInputError: The file cannot be read, or has a syntax error; with line and column.
     """
     return parse_json(read_text(path, limit=RECORD_LIMIT), source=str(path), most_nested=RECORD_NESTED)
 
@@ -62,42 +62,44 @@ def read_text(path: str | Path, *, limit: int = DOCUMENT_LIMIT) -> str:
     """Read the text of a UTF-8 file that is not empty and has at most `limit` bytes.
 
     Raises:
-        InvalidInputError: There is no such file, it is no regular one, it is larger, or there is no text in it.
+        InvalidInputError: The file does not exist, is not a regular file, is larger or empty, or is not UTF-8.
     """
     path = Path(path)
     try:
         text = read_regular_file(path, limit=limit).decode("utf-8-sig")
     except FileNotFoundError:
-        raise _error(path, f"there is no such file{_nearest_sibling(path)}") from None
+        raise _error(path, f"file not found{_nearest_sibling(path)}") from None
     except IsADirectoryError:
         raise _error(path, f"is a directory{_files_inside(path)}") from None
     except UnicodeDecodeError as error:
-        raise _error(path, f"is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+        raise _error(
+            path, f"must be UTF-8 text, got an invalid byte at position {error.start}; save it as UTF-8"
+        ) from None
     except UnfitFileError as error:
-        raise _error(path, f"{error}; name another file") from None
+        raise _error(path, f"{error}; choose another file") from None
     except OSError as error:
         raise _error(path, f"cannot be read: {error.strerror}") from None
     if not text.strip():
-        raise _error(path, "is empty; write it, or name another file")
+        raise _error(path, "is empty; choose another file")
     return text
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as JSON, atomically: readers see the old file or the whole new one, also after a crash.
+    """Write `value` as JSON, atomically: readers see the old file or the whole new one, even after a crash.
 
-    NaN and infinities become null, paths strings, numpy's numbers and arrays plain ones. `read_json` gives back what
-    was written, lone surrogates included.
+    NaN and infinities become null, paths become strings, numpy's numbers and arrays become plain ones. `read_json`
+    returns what was written, lone surrogates included.
 
     Raises:
-        OSError: The file cannot be written; what was there stays. It names `path`.
-        TypeError: `value` holds something that has no place in JSON.
-        ValueError: `value` contains itself, or is more than `read_json` reads.
+        OSError: The file cannot be written; an existing file is left as it was. The error names `path`.
+        TypeError: `value` holds something that is not a JSON value.
+        ValueError: `value` contains itself, or exceeds the limits of `read_json`.
     """
     path = Path(path)
     text = json.dumps(to_json_types(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    content = text.encode("utf-8", "backslashreplace")  # which is JSON's own escape of a lone surrogate
+    content = text.encode("utf-8", "backslashreplace")  # \udXXX, JSON's own escape of a lone surrogate
     if len(content) > RECORD_LIMIT:
-        msg = f"a record must be at most {RECORD_LIMIT // MEBIBYTE} MiB, and this one is larger"
+        msg = f"a record must be at most {RECORD_LIMIT // MEBIBYTE} MiB, got more"
         raise ValueError(msg)
     try:
         _replace(path, content)
@@ -119,7 +121,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Put the new name on the disk too; file systems that cannot are left alone."""
+    """Flush the new name to disk as well, on file systems that can."""
     try:
         handle = os.open(directory, os.O_RDONLY)
     except OSError:
@@ -146,17 +148,17 @@ def _is_directory(path: Path) -> bool:
 def _names_in(directory: Path) -> list[str]:
     try:
         return sorted(entry.name for entry in directory.iterdir())
-    except OSError:  # one that may be entered and not listed
+    except OSError:  # a directory that may be entered but not listed
         return []
 
 
 def _nearest_sibling(path: Path) -> str:
     if not path.parent.is_dir():
-        return f"; there is no directory {path.parent} either"
+        return f"; the directory {path.parent} does not exist either"
     near = nearest(path.name, _names_in(path.parent))
     return f"; did you mean {path.with_name(near)}?" if near else ""
 
 
 def _files_inside(path: Path) -> str:
     names = [name for name in _names_in(path) if Path(name).suffix.lower() in PARSERS]
-    return f"; name a file in it ({', '.join(names)})" if names else "; name a file in it"
+    return f"; choose a file in it ({', '.join(names)})" if names else "; choose a file in it"

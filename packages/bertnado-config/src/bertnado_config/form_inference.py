@@ -1,4 +1,4 @@
-"""Which form a parameter has that does not name its distribution."""
+"""The form of a parameter that does not name its distribution."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 INFERRED = frozenset({"constant", "categorical", "categorical_w_probabilities", "int_uniform", "uniform"})
-"""The distributions that a parameter's other keys can say."""
+"""The distributions that can be inferred from a parameter's other keys."""
 
 PARAMETER_KEYS = (
     "value",
@@ -29,13 +29,13 @@ PARAMETER_KEYS = (
     "b",
     "parameters",
 )
-"""Every key that a parameter can have, the usual ones first."""
+"""Every key of a parameter, the most common ones first."""
 
 
 def infer_distribution(declared: Mapping[str, Any]) -> str | None:
-    """Find the distribution as W&B infers it from the keys; `None` where it does not.
+    """Return the distribution that W&B infers from the keys; `None` if it infers none.
 
-    Bounds that are both integers, quoted or not, make int_uniform, any other bounds uniform.
+    Bounds that are both integers, quoted or not, mean int_uniform; any other bounds mean uniform.
     """
     if "values" in declared:
         return "categorical_w_probabilities" if "probabilities" in declared else "categorical"
@@ -48,21 +48,19 @@ def infer_distribution(declared: Mapping[str, Any]) -> str | None:
 
 
 def owners_of(declared: Mapping[str, Any]) -> list[str]:
-    """List the distributions that have all the keys of `declared` and need no other."""
+    """Return the distributions that have all the keys of `declared` and require no other."""
     keys = declared.keys() - {"distribution"}
     return [name for name, form in FORMS.items() if set(required_keys_of(form)) <= keys <= set(keys_of(form))]
 
 
 def explain_missing_form(declared: Mapping[str, Any]) -> str:
-    """Say what a parameter lacks whose keys name no form."""
+    """Return the message for a parameter whose form cannot be inferred."""
     needs = 'needs "value", "values", "min" and "max", or a "distribution"'
     if owners := owners_of(declared) if declared else []:
-        return f'"distribution" is missing; {", ".join(declared)} can belong to {", ".join(owners)}'
+        return f'needs a "distribution"; {", ".join(declared)} fit {", ".join(owners)}'
     unknown = [key for key in declared if key not in PARAMETER_KEYS]
     if unknown:
-        return "; ".join(
-            [needs, *(f"{key!r} is no key of a parameter, {did_you_mean(key, PARAMETER_KEYS)}" for key in unknown)]
-        )
+        return "; ".join([needs, *(f"unknown key {key!r}, {did_you_mean(key, PARAMETER_KEYS)}" for key in unknown)])
     return needs
 
 

@@ -1,4 +1,4 @@
-"""How many values the parameters of a grid have."""
+"""The number of values of each parameter of a grid."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from .parameters import Parameter
 
-_FINITE = '"values", "value", int_uniform, or with a step q q_uniform, q_log_uniform_values and q_beta'
+_FINITE = '"value", "values", int_uniform, q_uniform, q_log_uniform_values, q_beta'
 
 
 def grid_problems(space: Mapping[ParameterPath, Parameter]) -> list[Problem]:
-    """Name every parameter that a grid cannot enumerate."""
+    """Report every parameter that a grid cannot enumerate."""
     return [_not_enumerable(path, parameter) for path, parameter in space.items() if parameter.cardinality is None]
 
 
@@ -24,7 +24,7 @@ def cardinalities(space: Mapping[ParameterPath, Parameter]) -> dict[ParameterPat
     """Count the values of each parameter, in the grid's order.
 
     Raises:
-        InvalidInputError: Some parameter cannot be enumerated; every such one is named.
+        InvalidInputError: Some parameters cannot be enumerated; all of them are listed.
     """
     problems = grid_problems(space)
     if problems:
@@ -33,5 +33,5 @@ def cardinalities(space: Mapping[ParameterPath, Parameter]) -> dict[ParameterPat
 
 
 def _not_enumerable(path: ParameterPath, parameter: Parameter) -> Problem:
-    message = f"a grid cannot enumerate {parameter.distribution}; use method random or bayes, or a finite form"
-    return Problem(parameter_place(path), f"{message} ({_FINITE})")
+    cure = f"use another method, or a form with finitely many values ({_FINITE})"
+    return Problem(parameter_place(path), f"a grid cannot enumerate {parameter.distribution}; {cure}")

@@ -14,9 +14,9 @@ from .errors import Problem
 from .field_types import SECTION_CONFIG, Count, Eta, Flag, one_of
 
 _MOST_BANDS = 100
-"""W&B's engine tries no more of them above `min_iter`."""
+"""The number of bands from `min_iter` after which W&B's engine stops counting."""
 _FAR = 100
-"""Bands beyond this many evaluations are not shown."""
+"""The last evaluation up to which `describe` lists bands."""
 
 
 @declare_rule
@@ -26,7 +26,7 @@ class Hyperband:
 
     A band is a number of evaluations. The bands are `min_iter`, `min_iter * eta`, `min_iter * eta**2`, ... or, with
     `max_iter` and `s`, `max_iter / eta`, ..., `max_iter / eta**s`, rounded down. After Li et al. 2018,
-    https://arxiv.org/abs/1603.06560. Every decision is that of W&B's engine (`hyperband_stopping.py` in the package
+    https://arxiv.org/abs/1603.06560. It decides exactly as W&B's engine does (`hyperband_stopping.py` in the package
     `sweeps`).
     """
 
@@ -39,9 +39,9 @@ class Hyperband:
     s: Count | None = None
     """The number of bands below `max_iter`."""
     eta: Eta = 3
-    """The ratio between neighbouring bands, of which 1/eta is the share of trials that continue; at least 1.01."""
+    """The ratio between neighbouring bands; 1/eta is the share of trials that continue. At least 1.01."""
     strict: Flag = True
-    """Judge a trial by its value at the band (true) or by its best value so far (false)."""
+    """True to judge a trial by its value at the band, false to judge it by its best value so far."""
 
     def __post_init__(self) -> None:
         for mistake in self._mistakes():
@@ -51,9 +51,9 @@ class Hyperband:
         if self.max_iter is None and self.min_iter is None:
             yield 'needs "min_iter", or "max_iter" and "s"'
         elif self.max_iter is not None and self.s is None:
-            yield 'max_iter needs "s", the number of bands below it; or give "min_iter" alone'
+            yield 'max_iter requires "s", the number of bands below it; or give "min_iter" alone'
         elif self.max_iter is not None and not self.bands(self.max_iter):
-            yield f"max_iter {self.max_iter} with eta {self.eta:g} has no band; raise max_iter or lower eta"
+            yield f"max_iter {self.max_iter} with eta {self.eta:g} leaves no band; raise max_iter or lower eta"
 
     @property
     def first_evaluation(self) -> int:
@@ -70,7 +70,7 @@ class Hyperband:
         return ()
 
     def describe(self) -> str:
-        """Return the bands and the share of trials that continue."""
+        """Return the bands and the share of trials that continue, in one line."""
         bands = ", ".join(map(str, self.bands(max(_FAR, self.first_evaluation))))
         return f"hyperband: after {bands} evaluations, the best 1 in {self.eta:g} continue"
 
@@ -80,7 +80,7 @@ class Hyperband:
         return tuple(dict.fromkeys(takewhile(lambda band: band <= longest, bands)))
 
     def threshold(self, band: int, histories: Sequence[Sequence[float]]) -> float:
-        """Return the highest loss with which a trial continues past `band`; infinite if no trial got as far.
+        """Return the highest loss with which a trial continues past `band`; infinity if no trial got as far.
 
         Args:
             band: A number of evaluations, from 1.
@@ -93,8 +93,8 @@ class Hyperband:
         """Judge the trial with `history` at the last band that it has reached.
 
         Args:
-            goal: Which values of the objective are better.
-            history: The trial's objective, one value for each evaluation; values that are not finite do not count.
+            goal: The direction in which the objective improves.
+            history: The values of the trial's objective, one per evaluation; values that are not finite do not count.
             others: The histories of all other trials, running or finished.
         """
         losses = _losses(goal, history)

@@ -1,4 +1,4 @@
-"""JSON with the place of every mistake, duplicate keys included."""
+"""JSON parsing with the location of every mistake, duplicate keys included."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
 
 
 def parse_json(text: str, *, source: str | None = None, most_nested: int = MOST_NESTED) -> Any:
-    """Read a JSON text. NaN and infinities are read too; who uses a number refuses them, with its path.
+    """Parse JSON. NaN and infinities are accepted here; whatever uses a number rejects them, with the path.
 
     Raises:
-        InvalidInputError: The syntax is broken, an object has a key twice (with line and column), or it is nested
-            deeper than `most_nested`.
+        InvalidInputError: There is a syntax error or a duplicate key (with line and column), or the nesting is deeper
+            than `most_nested`.
     """
     has_duplicates = False
 
     def make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         nonlocal has_duplicates
-        made = dict(pairs)
-        has_duplicates = has_duplicates or len(made) < len(pairs)
-        return made
+        content = dict(pairs)
+        has_duplicates = has_duplicates or len(content) < len(pairs)
+        return content
 
     try:
         content = json.loads(text, parse_int=_whole_number, object_pairs_hook=make_object)
     except json.JSONDecodeError as error:
-        raise InvalidInputError([Problem("", _explained(error, text))], source=source) from None
+        raise InvalidInputError([Problem("", _explain(error, text))], source=source) from None
     except ValueError as error:
         raise InvalidInputError([Problem("", str(error))], source=source) from None
     except RecursionError:
@@ -63,25 +63,25 @@ def _whole_number(digits: str) -> int:
     return int(digits)
 
 
-def _explained(error: json.JSONDecodeError, text: str) -> str:
-    """Name the place and the mistake; the usual ones by their cure."""
+def _explain(error: json.JSONDecodeError, text: str) -> str:
+    """Return the location and the mistake, with a cure for the common ones."""
     place, message = error.pos, f"{error.msg[0].lower()}{error.msg[1:]}"
     comma = place if text[place : place + 1] == "," else len(text[:place].rstrip()) - 1
     if text[comma : comma + 1] == "," and text[comma + 1 :].lstrip()[:1] in ("}", "]"):
-        place, message = comma, "a comma before the closing bracket; take it out"
+        place, message = comma, "trailing comma before the closing bracket; remove it"
     elif text[place : place + 1] == "'":
-        message = "strings are written in double quotes"
+        message = "strings must be in double quotes"
     elif text[place : place + 1] in ("/", "#"):
-        message = "JSON has no comments; take it out, or write the file as YAML"
+        message = "JSON does not allow comments; remove it, or write the file as YAML"
     return f"{_place(text, place)}: {message}"
 
 
 def _place(text: str, position: int) -> str:
-    return _Places(text).of(position)
+    return _Locations(text).of(position)
 
 
-class _Places:
-    """Lines and columns of a text, which is searched for its line breaks once."""
+class _Locations:
+    """The lines and columns of a text."""
 
     def __init__(self, text: str) -> None:
         self._breaks = [place for place, character in enumerate(text) if character == "\n"]
@@ -93,8 +93,8 @@ class _Places:
 
 
 @dataclass
-class _Open:
-    """An object or a list whose end has not come yet."""
+class _Container:
+    """An object or a list that has not been closed yet."""
 
     is_object: bool
     path: tuple[str, ...]
@@ -103,35 +103,35 @@ class _Open:
 
 
 def duplicate_keys(text: str) -> list[Problem]:
-    """Find every key that an object of this JSON text, whose syntax is right, has had before."""
-    again: list[tuple[str, int, int]] = []
-    stack: list[_Open] = []
+    """Find the duplicate keys in a JSON text without syntax errors."""
+    duplicates: list[tuple[str, int, int]] = []
+    stack: list[_Container] = []
     string: re.Match[str] | None = None
     for token in _TOKEN.finditer(text):
         kind = token.group()
         if kind in "{[":
             parent = stack[-1] if stack else None
             path = (*parent.path, *_named(parent)) if parent else ()
-            stack.append(_Open(kind == "{", path))
+            stack.append(_Container(kind == "{", path))
         elif kind in "}]":
             stack.pop()
         elif kind == ":" and string is not None:
-            again += _declare(stack[-1], string)
+            duplicates += _declare(stack[-1], string)
         elif kind not in ",:":
             string = token
-    places = _Places(text)
+    places = _Locations(text)
     return [
-        Problem(path, f"is declared twice, first in {places.of(first)}, then in {places.of(then)}")
-        for path, first, then in again
+        Problem(path, f"is declared twice, first in {places.of(first)}, then in {places.of(second)}")
+        for path, first, second in duplicates
     ]
 
 
-def _named(place: _Open) -> tuple[str, ...]:
+def _named(place: _Container) -> tuple[str, ...]:
     return (place.key,) if place.key else ()
 
 
-def _declare(place: _Open, token: re.Match[str]) -> list[tuple[str, int, int]]:
-    """Note the key; one that was there before comes back with its path and both places."""
+def _declare(place: _Container, token: re.Match[str]) -> list[tuple[str, int, int]]:
+    """Add a key; return its path and both locations if it is a duplicate."""
     key = json.loads(token.group())
     place.key = key
     if key not in place.declared:

@@ -1,7 +1,7 @@
-"""The JSON Schema of a sweep file, for editors that complete and check as one types.
+"""The JSON Schema of a sweep file, for editors that complete and check it.
 
-`python -m bertnado_config.json_schema` prints it. It describes the file as it is best written: the quoted numbers
-that are read too it does not allow, and rules between keys, such as min below max, it cannot say.
+`python -m bertnado_config.json_schema` prints it. It describes the recommended form of the file: quoted numbers, which
+are read as well, are not valid in it, and it cannot express rules between keys, such as min below max.
 """
 
 from dataclasses import is_dataclass
@@ -21,7 +21,7 @@ _SECTION = {"$ref": "#/$defs/parameters"}
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's generator without what says nothing: titles that repeat names, and null, which means absent."""
+    """Pydantic's generator, without titles that repeat names and without null, which means absent."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -35,7 +35,7 @@ class _Generator(GenerateJsonSchema):
 
 
 def sweep_config_json_schema() -> dict[str, Any]:
-    """Build the JSON Schema (draft 2020-12) of a sweep file."""
+    """Return the JSON Schema (draft 2020-12) of a sweep file."""
     schema = SweepFile.model_json_schema(schema_generator=_Generator)
     schema["properties"]["parameters"] = _SECTION
     schema["properties"]["early_terminate"] |= _rule_choice()
@@ -54,7 +54,7 @@ def _rule_choice() -> dict[str, Any]:
 
 
 def _describe(declared: type) -> dict[str, Any]:
-    """Describe a dataclass by its own doc strings, and the fields that it inherits by those of its bases."""
+    """Describe a dataclass by its doc strings, and inherited fields by those of its bases."""
     schema = TypeAdapter(declared).json_schema(schema_generator=_Generator)
     for base in declared.__bases__:
         inherited: dict[str, Any] = _describe(base).get("properties", {}) if is_dataclass(base) else {}
@@ -66,7 +66,7 @@ def _describe(declared: type) -> dict[str, Any]:
 def _section_schema() -> dict[str, Any]:
     """Describe `parameters`."""
     return {
-        "description": "The parameters that a trial is given, by name.",
+        "description": "The parameters of a trial, by name.",
         "type": "object",
         "propertyNames": {"pattern": f"^{NAME.pattern}$"},
         "additionalProperties": {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in (*FORMS, "nested")]},
@@ -75,7 +75,7 @@ def _section_schema() -> dict[str, Any]:
 
 
 def _nested_schema() -> dict[str, Any]:
-    """Describe a parameter that holds parameters."""
+    """Describe a parameter that contains parameters."""
     return {
         "description": "Parameters inside a parameter.",
         "type": "object",

@@ -1,4 +1,4 @@
-"""Any value in the types that JSON has."""
+"""Conversion of values to JSON types."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from typing import Any, cast
 from .document_limits import MOST_DIGITS, is_too_long
 
 RECORD_NESTED = 128
-"""How deep a record is nested at most; what a document holds has room in it."""
+"""The maximum depth of nesting in a record; deeper than a document, which a record contains."""
 _MOST_VALUES = 1_000_000
 
 
 def to_json_types(value: Any) -> Any:
-    """Turn `value` into the types that JSON has.
+    """Convert `value` to JSON types.
 
-    NaN and infinities become null, paths strings, tuples lists, numpy's numbers and arrays plain ones.
+    NaN and infinities become null, paths become strings, tuples become lists, numpy's numbers and arrays become plain
+    ones.
 
     Raises:
-        TypeError: `value` holds something that has no place in JSON.
-        ValueError: `value` contains itself, is nested more than 128 deep, or is too long for any record.
+        TypeError: `value` holds something that is not a JSON value.
+        ValueError: `value` contains itself, is nested more than 128 levels deep, or is too long for a record.
     """
     return _Conversion().convert(value, 0)
 
 
 class _Conversion:
-    """One value on its way; what it holds is counted, so that parts which are shared again and again come to an end."""
+    """The conversion of one value. It counts what it converts, because nested shared parts can expand without end."""
 
     def __init__(self) -> None:
         self._values = 0
@@ -41,7 +42,7 @@ class _Conversion:
         if isinstance(value, Enum):
             return self.convert(value.value, depth + 1)
         if isinstance(value, int):
-            return _whole(value)
+            return _check_length(value)
         if isinstance(value, float):
             return float(value) if isfinite(value) else None
         if isinstance(value, Path):
@@ -51,30 +52,30 @@ class _Conversion:
     def _convert_many(self, value: Any, depth: int) -> Any:
         if isinstance(value, Mapping):
             items = cast("Mapping[Any, Any]", value).items()
-            return {str(_short(key)): self.convert(item, depth) for key, item in items}
+            return {str(_check_key(key)): self.convert(item, depth) for key, item in items}
         if isinstance(value, list | tuple):
             return [self.convert(item, depth) for item in cast("list[Any]", value)]
         if hasattr(value, "tolist") and not isinstance(value, type):
             return self.convert(value.tolist(), depth)
-        msg = f"{type(value).__name__} has no place in JSON: {reprlib.repr(value)}"
+        msg = f"a record must hold JSON values, got {type(value).__name__}: {reprlib.repr(value)}"
         raise TypeError(msg)
 
     def _count(self, depth: int) -> None:
         self._values += 1
         if depth > RECORD_NESTED:
-            msg = f"a record must be nested at most {RECORD_NESTED} deep, and this value goes deeper or contains itself"
+            msg = f"a record must be nested at most {RECORD_NESTED} levels deep, got a deeper or circular one"
             raise ValueError(msg)
         if self._values > _MOST_VALUES:
-            msg = f"a record must hold at most {_MOST_VALUES:,} values, and this one holds more"
+            msg = f"a record must hold at most {_MOST_VALUES:,} values, got more"
             raise ValueError(msg)
 
 
-def _whole(value: int) -> int:
+def _check_length(value: int) -> int:
     if is_too_long(value):
-        msg = f"an integer in a record must have at most {MOST_DIGITS:,} digits, and this one has more"
+        msg = f"an integer in a record must have at most {MOST_DIGITS:,} digits, got more"
         raise ValueError(msg)
     return value
 
 
-def _short(key: Any) -> Any:
-    return _whole(key) if isinstance(key, int) else key
+def _check_key(key: Any) -> Any:
+    return _check_length(key) if isinstance(key, int) else key

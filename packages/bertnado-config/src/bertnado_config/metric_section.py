@@ -12,7 +12,7 @@ RunningImputation = Literal["latest", "best", "worst", "false"]
 
 
 def _false_as_word(value: object) -> object:
-    """Spell out what YAML reads as a boolean: W&B has the word `false` here."""
+    """Convert the boolean false to the word that W&B has here: YAML reads `false` as a boolean."""
     return "false" if value is False else value
 
 
@@ -23,14 +23,14 @@ class MetricSection:
     __pydantic_config__ = SECTION_CONFIG
 
     name: Name
-    """Name of the metric as it is reported: `eval/roc_auc`."""
+    """The name under which the metric is reported: `eval/roc_auc`."""
     goal: GoalField | None = None
-    """`maximize` or `minimize`; the metric's own direction where it is not given."""
+    """`maximize` or `minimize`; the metric's own direction by default."""
     target: Finite | None = None
     """W&B ends the sweep once a trial reaches this value."""
     impute: Annotated[Imputation, BeforeValidator(one_of(Imputation))] | None = None
-    """The value that W&B's bayes assumes for a trial that failed; `worst` where it is not given."""
+    """The value that W&B's bayes assumes for a failed trial; `worst` by default."""
     impute_while_running: (
         Annotated[RunningImputation, BeforeValidator(one_of(RunningImputation)), BeforeValidator(_false_as_word)] | None
     ) = None
-    """The value that W&B's bayes assumes for a trial that still runs; none (`false`) where it is not given."""
+    """The value that W&B's bayes assumes for a running trial; none (`false`) by default."""

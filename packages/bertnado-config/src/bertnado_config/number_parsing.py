@@ -1,7 +1,7 @@
 """Numbers and words that a file spells as strings.
 
-PyYAML reads YAML 1.1, in which `1e-5` is a string (a number would need the dot of `1.0e-5`), and people quote
-numbers in JSON. A quoted number where a number belongs is read as that number.
+PyYAML reads YAML 1.1, in which `1e-5` is a string (a number needs a dot, `1.0e-5`), and people quote numbers in JSON.
+A quoted number in the place of a number is read as that number.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _WORDS: Mapping[str, Any] = {
 
 
 def number_in(text: str) -> int | float | None:
-    """Find the number that `text` spells in plain decimal or exponent form; `None` where it spells none.
+    """Return the number that `text` spells in plain decimal or exponent form; `None` if it spells none.
 
-    `"007"`, `"1_000"`, `"0x10"`, `"nan"` and `"inf"` stay strings: names, not numbers.
+    `"007"`, `"1_000"`, `"0x10"`, `"nan"` and `"inf"` stay strings: they are names, not numbers.
     """
     text = text.strip()
     if _INTEGER.fullmatch(text):
@@ -40,47 +40,47 @@ def number_in(text: str) -> int | float | None:
 
 
 def read_number(value: object) -> int | float:
-    """Read `value` as a finite number; integers stay integers.
+    """Convert `value` to a finite number; integers stay integers.
 
     Raises:
-        ValueError: `value` is no number, or not a finite one.
+        ValueError: `value` is not a finite number.
     """
     number = number_in(value) if isinstance(value, str) else value
     if isinstance(number, bool) or not isinstance(number, Real):
-        msg = f"must be a number, not {show(value)}"
+        msg = f"must be a number, got {show(value)}"
         raise ValueError(msg)
     try:
         is_finite = math.isfinite(number)
     except OverflowError:
         is_finite = False
     if not is_finite:
-        msg = f"must be a finite number, not {show(value)}"
+        msg = f"must be a finite number, got {show(value)}"
         raise ValueError(msg)
     return int(number) if isinstance(number, Integral) else float(number)
 
 
 def read_whole_number(value: object) -> int:
-    """Read `value` as an integer; `3.0` and `"3"` are 3.
+    """Convert `value` to an integer; `3.0` and `"3"` are 3.
 
     Raises:
-        ValueError: `value` is no whole number.
+        ValueError: `value` is not a whole number.
     """
     number = read_number(value)
     if number != int(number):
-        msg = f"must be a whole number, not {show(value)}"
+        msg = f"must be a whole number, got {show(value)}"
         raise ValueError(msg)
     return int(number)
 
 
 def read_words(value: Any) -> tuple[Any, list[str]]:
-    """Read the numbers and words that the strings in `value` spell, in lists and objects too.
+    """Convert strings in `value` that spell numbers or words, in lists and objects too.
 
-    Nothing is said of `"1e-5"`, which is what YAML makes of 1e-5. A quoted plain number and a quoted `None`,
-    `true`, ... are remarked on, once each. The string `none` in lower case stays: it is the name of a choice in
-    many libraries.
+    `"1e-5"`, which is what YAML makes of 1e-5, is converted without a remark; other quoted numbers and a quoted
+    `None`, `true`, ... with one remark each. The string `none` in lower case stays a string: many libraries use it as
+    the name of a choice.
 
     Returns:
-        The value as it was read, and the remarks.
+        The converted value and the remarks.
     """
     remarks: dict[str, None] = {}
     return _read_leaves(value, remarks), list(remarks)

@@ -1,4 +1,4 @@
-"""What is declared of an option beside its type, default and doc string."""
+"""Details of an option besides its type, default and doc string."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class OptionDetails:
     default_text: str | None = None
     """The default in words, if the value alone does not say it."""
     metavar: str | None = None
-    """What stands for the value in `--help`."""
+    """The placeholder of the value in `--help`."""
     variable: str | None = None
     """The environment variable that the command line reads it from."""
     choices: Callable[[], Sequence[str]] | None = None

@@ -1,4 +1,4 @@
-"""The `parameters` section: from what a file declares to parameter forms, with every mistake by its path."""
+"""The `parameters` section of a sweep file, read into parameter forms, with the path of every mistake."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from .pydantic_errors import Vocabulary, join_path, problems_of
 from .value_text import as_json, show
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-"""What W&B takes as the name of a parameter."""
+"""The parameter names that W&B accepts."""
 
 EXPONENT_FORMS: Mapping[str, str] = {
     "log_uniform": "log_uniform_values",
     "inv_log_uniform": "inv_log_uniform_values",
     "q_log_uniform": "q_log_uniform_values",
 }
-"""The forms whose bounds are base-e exponents, each with the one whose bounds are values."""
+"""The forms whose bounds are base-e exponents, each with the form whose bounds are values."""
 
 
 class ParameterSection:
-    """A `parameters` section, read to its end whatever is wrong with it.
+    """A `parameters` section, read completely whatever mistakes it has.
 
     Attributes:
-        space: Every parameter that could be read, by path, in the order of the file.
-        document: The section as W&B takes it: numbers as numbers, every distribution named.
-        problems: Everything that is wrong or worth knowing.
+        space: Every valid parameter by path, in the order of the file.
+        document: The section for W&B: numbers as numbers, and every distribution named.
+        problems: Every error and warning.
     """
 
     def __init__(self, declared: Mapping[Any, Any], *, path: str = "parameters") -> None:
         self.space: dict[ParameterPath, Parameter] = {}
         self.problems: list[Problem] = []
         self.document = self._read_section(declared, path, ())
-        self._refuse_collisions(path)
+        self._check_collisions(path)
 
     def _read_section(self, declared: Mapping[Any, Any], path: str, parents: ParameterPath) -> dict[str, Any]:
         if not declared:
@@ -53,8 +53,8 @@ class ParameterSection:
             if isinstance(name, str) and NAME.fullmatch(name):
                 document[name] = self._read_parameter(content, place, (*parents, name))
             else:
-                rule = "starts with a letter or _ and goes on with letters, digits, _, - and ."
-                self._error(place, f"{show(name)} is no name of a parameter; one {rule}")
+                rule = "must start with a letter or _ and contain only letters, digits, _, - and ."
+                self._error(place, f"a parameter name {rule}, got {show(name)}")
         return document
 
     def _read_parameter(self, content: Any, path: str, name: ParameterPath) -> dict[str, Any]:
@@ -62,25 +62,25 @@ class ParameterSection:
             key, aim = (
                 ("values", "to choose one of these") if isinstance(content, list) else ("value", "for a constant")
             )
-            self._error(path, f'a parameter is an object; {aim} write {{"{key}": {as_json(content)}}}')
+            self._error(path, f'must be an object; {aim} write {{"{key}": {as_json(content)}}}')
             return {}
         declared = {str(key): value for key, value in cast("Mapping[Any, Any]", content).items()}
         if "parameters" in declared:
             return self._read_nested(declared, path, name)
         if _looks_nested(declared):
             names = ", ".join(f'"{inner}": ...' for inner in declared)
-            self._error(path, f'parameters inside a parameter go below "parameters": {{"parameters": {{{names}}}}}')
+            self._error(path, f'nested parameters belong under "parameters": {{"parameters": {{{names}}}}}')
             return {}
         return self._read_form(declared, path, name)
 
     def _read_nested(self, declared: Mapping[str, Any], path: str, name: ParameterPath) -> dict[str, Any]:
         for key in declared:
             if key != "parameters":
-                self._error(join_path(path, key), f'{key!r} has no place beside "parameters"; take it out')
+                self._error(join_path(path, key), 'must not appear beside "parameters"; remove it')
         inner = declared["parameters"]
         place = join_path(path, "parameters")
         if not isinstance(inner, Mapping):
-            self._error(place, f"must be an object of parameters, not {show(inner)}")
+            self._error(place, f"must be an object of parameters, got {show(inner)}")
             return {}
         return {"parameters": self._read_section(cast("Mapping[Any, Any]", inner), place, name)}
 
@@ -97,10 +97,10 @@ class ParameterSection:
             return {}
         self.space[name] = parameter
         self._warn_of_exponents(parameter, path)
-        return {"distribution": distribution} | _as_written(parameter, declared)
+        return {"distribution": distribution} | _to_document(parameter, declared)
 
     def _distribution(self, declared: Mapping[str, Any], path: str) -> str | None:
-        """Find the form's name; `None`, with a problem, where there is none."""
+        """Return the name of the form; `None` after an error."""
         distribution = declared.get("distribution")
         if distribution is None:
             inferred = infer_distribution(declared)
@@ -110,11 +110,11 @@ class ParameterSection:
         if isinstance(distribution, str) and distribution in FORMS:
             return distribution
         place = join_path(path, "distribution")
-        self._error(place, f"{show(distribution)} is no distribution; {did_you_mean(str(distribution), FORMS)}")
+        self._error(place, f"unknown distribution {show(distribution)}; {did_you_mean(str(distribution), FORMS)}")
         return None
 
     def _read_listed(self, declared: dict[str, Any], path: str) -> None:
-        """Read what the strings in `value` and `values` spell, and say what is odd about the two."""
+        """Convert strings in `value` and `values` that spell numbers, with warnings about what may be unintended."""
         for key in [key for key in ("value", "values") if key in declared]:
             declared[key], remarks = read_words(declared[key])
             for remark in remarks:
@@ -128,7 +128,7 @@ class ParameterSection:
 
     def _without_repeated(self, values: list[Any], path: str) -> list[Any]:
         for value in repeated(values):
-            self._warn(path, f'{show(value)} is listed more than once and counts once; "probabilities" weighs values')
+            self._warn(path, f'{show(value)} is listed twice and counts once; use "probabilities" to weight values')
         unique: dict[str, Any] = {}
         for value in values:
             unique.setdefault(value_key(value), value)
@@ -141,10 +141,10 @@ class ParameterSection:
             self._warn(
                 path,
                 f"min and max of {parameter.distribution} are base-e exponents, so values run from {lowest:.6g} to "
-                f'{highest:.6g}; for bounds that are the values themselves write "distribution": "{instead}"',
+                f'{highest:.6g}; for bounds that are values write "distribution": "{instead}"',
             )
 
-    def _refuse_collisions(self, path: str) -> None:
+    def _check_collisions(self, path: str) -> None:
         labels: set[str] = set()
         for name in self.space:
             label = parameter_label(name)
@@ -167,22 +167,22 @@ def _adapter(distribution: str) -> TypeAdapter[Parameter]:
 def _vocabulary(distribution: str, declared: Mapping[str, Any]) -> Vocabulary:
     keys = keys_of(FORMS[distribution])
     misplaced = [key for key in declared if key in PARAMETER_KEYS and key not in keys]
-    rule = f"has no place in {distribution}, which has {' and '.join(keys)}"
+    rule = f"in {distribution}, which takes {' and '.join(keys)}"
     owners = owners_of(declared)
     hint = f"; these keys together belong to {', '.join(owners)}" if owners else ""
-    return Vocabulary(distribution, {"": keys}, {key: f"{key!r} {rule}{hint}" for key in misplaced})
+    return Vocabulary(distribution, {"": keys}, {key: f"unknown key {key!r} {rule}{hint}" for key in misplaced})
 
 
 def _looks_nested(declared: Mapping[str, Any]) -> bool:
-    """Say whether this is an object of parameters rather than a parameter."""
+    """Return whether this is an object of parameters rather than a parameter."""
     usual_keys = {"value", "values", "min", "max", "distribution", "probabilities"}
     return bool(declared) and all(
         isinstance(content, Mapping) and key not in usual_keys for key, content in declared.items()
     )
 
 
-def _as_written(parameter: Parameter, declared: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the keys that the file gives with the values that were read; `min` and `max` have one type."""
+def _to_document(parameter: Parameter, declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of the file with the converted values; `min` and `max` have the same type."""
     written = {key: getattr(parameter, key) for key in declared}
     if any(isinstance(written.get(key), float) for key in ("min", "max")):
         written |= {key: float(written[key]) for key in ("min", "max")}

@@ -1,4 +1,4 @@
-"""Pydantic's errors in the words of this project: the value, the rule, the choices, the nearest, the cure."""
+"""Pydantic's errors as problems that state the rule, the value, the choices and the cure."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
 
 
 _NOT_AN_OBJECT = frozenset({"dataclass_type", "dict_type", "model_type"})
-"""Pydantic's kinds of errors for another value in the place of an object."""
+"""The types of pydantic's errors for a value that must be an object."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What may be said in a part of a file, for the messages about what may not."""
+    """The keys that are valid in a part of a file, for messages about others."""
 
     owner: str
-    """What the keys belong to: `a sweep file`, `q_uniform`."""
+    """The owner of the keys: `a sweep file`, `q_uniform`."""
     keys: Mapping[str, Sequence[str]]
-    """The keys that each place below the part has, by that place; the part itself is the empty one."""
+    """The valid keys of each place in the part, by that place; the part itself is the empty one."""
     cures: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What to say of a key that is missing, unknown or not an object, by its place."""
+    """The cure for a key that is missing, unknown or not an object, by its place."""
 
 
 def join_path(*parts: str | int) -> str:
-    """Join the parts that are not empty by dots."""
+    """Join the non-empty parts by dots."""
     return ".".join(str(part) for part in parts if part != "")
 
 
 def problems_of(error: ValidationError, *, path: str, vocabulary: Vocabulary) -> list[Problem]:
-    """Name the mistakes behind pydantic's error.
+    """Convert pydantic's error to problems.
 
     Args:
-        error: What pydantic raised.
-        path: The place in the file of what was validated; empty for the whole file.
-        vocabulary: What may be said there.
+        error: The error that pydantic raised.
+        path: The place of the validated part in the file; empty for the whole file.
+        vocabulary: The keys that are valid there.
     """
     found: list[Problem] = []
     for details in error.errors(include_url=False):
@@ -63,14 +63,14 @@ def _message(details: ErrorDetails, vocabulary: Vocabulary) -> str:
     if kind == "value_error":
         return str(details.get("ctx", {})["error"])
     if kind == "missing":
-        return f"is missing; {cure or f'{vocabulary.owner} needs it'}"
+        return f"is missing; {cure or f'{vocabulary.owner} requires it'}"
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return cure or _unknown_key(details, vocabulary)
     if kind == "invalid_key":
         return "a key must be a string"
     if kind not in _NOT_AN_OBJECT:
         return f"{details['msg'][0].lower()}{details['msg'][1:]}, got {show(details['input'])}"
-    rule = f"must be an object, not {show(details['input'])}"
+    rule = f"must be an object, got {show(details['input'])}"
     return f"{rule}; {cure}" if cure else rule
 
 
@@ -78,6 +78,7 @@ def _unknown_key(details: ErrorDetails, vocabulary: Vocabulary) -> str:
     *parents, name = map(str, details["loc"])
     owner = parents[-1] if parents else vocabulary.owner
     choices = vocabulary.keys.get(join_path(*parents), ())
+    unknown = f"unknown key {name!r} in {owner}"
     if "parameters" in choices and isinstance(details["input"], Mapping) and not nearest(name, choices):
-        return f'{name!r} is no key of {owner}; a parameter is written below "parameters"'
-    return f"{name!r} is no key of {owner}; {did_you_mean(name, choices)}"
+        return f'{unknown}; parameters belong under "parameters"'
+    return f"{unknown}; {did_you_mean(name, choices)}"

@@ -1,4 +1,4 @@
-"""The bytes of a regular file of limited size; whatever else a path may lead to is refused before it is read."""
+"""Regular files of limited size; anything else at a path is rejected before it is read."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _KINDS = {
 
 
 class UnfitFileError(ValueError):
-    """A path that leads to no file that can be read as one; the message lacks a cure."""
+    """A path that does not lead to a readable regular file; the message has no cure."""
 
 
 def read_regular_file(path: Path, *, limit: int) -> bytes:
     """Read a regular file of at most `limit` bytes.
 
-    Nothing waits: a named pipe is not opened, and one that took the file's place meanwhile is not read.
+    It never blocks: a named pipe is not opened, and one that has replaced the file in the meantime is not read.
 
     Raises:
-        UnfitFileError: It is no regular file, or larger, or no file can have that name.
-        OSError: It cannot be read.
+        UnfitFileError: The file is not regular, or larger, or its name is invalid.
+        OSError: The file cannot be read.
     """
     try:
         _require_regular(path.stat().st_mode)
@@ -37,13 +37,13 @@ def read_regular_file(path: Path, *, limit: int) -> bytes:
     except (ValueError, OverflowError) as error:
         if isinstance(error, UnfitFileError):
             raise
-        raise UnfitFileError("must be the name of a file, got one with a character that no name has") from None
+        raise UnfitFileError("must be a valid file name, got one with an invalid character") from None
     with os.fdopen(handle, "rb") as file:
         _require_regular(os.fstat(handle).st_mode)
         content = file.read(limit + 1)
     if len(content) > limit:
         size = f"{limit // MEBIBYTE} MiB" if limit >= MEBIBYTE else f"{limit} bytes"
-        raise UnfitFileError(f"must be at most {size}, and is larger")
+        raise UnfitFileError(f"must be at most {size}, got more")
     return content
 
 
@@ -55,11 +55,11 @@ def _require_regular(mode: int) -> None:
 
 
 def require_regular_file(path: Path) -> None:
-    """Refuse what would keep a reader waiting, or never end.
+    """Reject a file that would block a reader, or never end.
 
     Raises:
-        UnfitFileError: It is there and no regular file: a named pipe, a device, a directory, ...
-        OSError: It is not there.
+        UnfitFileError: The path leads to something else: a named pipe, a device, a directory, ...
+        OSError: The file does not exist or cannot be accessed.
     """
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
@@ -68,16 +68,16 @@ def require_regular_file(path: Path) -> None:
 
 
 def path_problem(name: str | os.PathLike[str], wanted: str) -> str | None:
-    """Say why nothing can lie at that path, `must name WANTED, got ...; ...`; `None` where something may."""
+    """Return why a path cannot exist, as `must name WANTED, got ...; ...`; `None` if it can."""
     text = os.fspath(name)
     if not text.strip():
-        return f"must name {wanted}, got {text!r}; write its name"
+        return f"must name {wanted}, got {text!r}; give its name"
     try:
         Path(text).stat()
     except ValueError:
-        return f"must name {wanted}, got {reprlib.repr(text)} with a character that no name has; write it without"
+        return f"must name {wanted}, got {reprlib.repr(text)} with an invalid character; remove it"
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             shown = reprlib.repr(text)
-            return f"must name {wanted}, got {shown} of {len(text):,} characters, too long for any; write its name"
+            return f"must name {wanted}, got {shown} of {len(text):,} characters, which is too long"
     return None

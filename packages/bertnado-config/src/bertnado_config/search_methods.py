@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .parameters import Parameter
 
 SpaceCheck: TypeAlias = "Callable[[Mapping[ParameterPath, Parameter]], Sequence[Problem]]"
-"""A function that names what a search method cannot do with a space."""
+"""A function that returns the reasons why a search method cannot search a space."""
 
 _SPACE_CHECKS: dict[str, SpaceCheck | None] = {"grid": grid_problems, "random": None, "bayes": None}
 
@@ -27,11 +27,11 @@ def declare_method(name: str, check_space: SpaceCheck | None = None) -> None:
 
     Args:
         name: The name of the search method.
-        check_space: Names what the method cannot search, given every parameter by path; by default it searches any
-            space.
+        check_space: A function of every parameter by path that returns the reasons why the method cannot search them;
+            by default it can search any space.
 
     Raises:
-        ValueError: A method of that name is declared.
+        ValueError: The name is already declared.
     """
     if name in _SPACE_CHECKS:
         msg = f"search method {name!r} is already declared; choose another name"
@@ -45,6 +45,6 @@ def method_names() -> tuple[str, ...]:
 
 
 def space_problems(method: str, space: Mapping[ParameterPath, Parameter]) -> Sequence[Problem]:
-    """Name what a declared search method cannot do with a space."""
+    """Return the reasons why a declared search method cannot search a space."""
     check_space = _SPACE_CHECKS[method]
     return check_space(space) if check_space else ()

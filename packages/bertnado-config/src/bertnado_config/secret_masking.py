@@ -1,4 +1,4 @@
-"""Secrets that got into a file, kept out of what is said of it."""
+"""Masking of secrets in a file, so that messages do not repeat them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _MASK = "***"
 
 
 def mask_secrets(value: Any) -> tuple[Any, int]:
-    """Put `***` in the place of every text that is a secret, and count them.
+    """Replace every secret by `***`; return the result and the number of secrets.
 
-    It is one where it is a token of the Hugging Face hub, or lies below a key that ends in `token`, `secret`,
-    `password` or `api_key`.
+    A secret is a string that is a token of the Hugging Face hub, or that is under a key that ends in `token`,
+    `secret`, `password` or `api_key`.
     """
     hidden: list[None] = []
-    return _masked(value, hidden, is_secret=False), len(hidden)
+    return _mask(value, hidden, is_secret=False), len(hidden)
 
 
-def _masked(value: Any, hidden: list[None], *, is_secret: bool) -> Any:
+def _mask(value: Any, hidden: list[None], *, is_secret: bool) -> Any:
     if isinstance(value, Mapping):
         items = cast("Mapping[Any, Any]", value).items()
-        return {key: _masked(item, hidden, is_secret=is_secret or _names_secret(key)) for key, item in items}
+        return {key: _mask(item, hidden, is_secret=is_secret or _names_secret(key)) for key, item in items}
     if isinstance(value, list | tuple):
-        return [_masked(item, hidden, is_secret=is_secret) for item in cast("list[Any]", value)]
+        return [_mask(item, hidden, is_secret=is_secret) for item in cast("list[Any]", value)]
     if not (isinstance(value, str) and (is_secret or _HUB_TOKEN.fullmatch(value.strip()))):
         return value
     hidden.append(None)

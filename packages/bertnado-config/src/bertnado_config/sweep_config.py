@@ -1,4 +1,4 @@
-"""A sweep file that can be used: `load_sweep_config` and `parse_sweep_config` make one or say all that is wrong."""
+"""Sweep configurations: a sweep file that has been checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .files import read_document
 from .parameter_section import ParameterSection
 from .search_methods import space_problems
 from .secret_masking import mask_secrets
-from .sweep_file import as_written, read_sweep_file
+from .sweep_file import document_of, read_sweep_file
 from .value_text import show
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SweepConfig:
-    """What a sweep varies, what for, and how the next trial is chosen."""
+    """A valid sweep file: the search space, the search method and the metric."""
 
     method: str
     """The search method: `grid`, `random`, `bayes`, or another that is declared with `declare_method`."""
@@ -39,21 +39,21 @@ class SweepConfig:
     name: str | None = None
     """Name of the sweep."""
     description: str | None = None
-    """What the sweep is for."""
+    """Purpose of the sweep."""
     project: str | None = None
     """The W&B project."""
     entity: str | None = None
     """The W&B user or team."""
     run_cap: int | None = None
-    """The largest number of trials; at least 1."""
+    """The maximum number of trials; at least 1."""
     metric: MetricSection | None = None
-    """The metric that the sweep optimises; `None` leaves it to a flag or the task."""
+    """The metric that the sweep optimises; `None` leaves it to an argument or the task."""
     early_terminate: EarlyTerminationRule | None = None
-    """How trials that fall behind are stopped; `None` stops none."""
+    """The rule by which trials that fall behind are stopped early; `None` stops none."""
     warnings: tuple[Problem, ...] = ()
-    """What is worth knowing and does not keep the file from being used."""
+    """Warnings, which do not prevent the file from being used."""
     document: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
-    """What `to_wandb` gives a copy of."""
+    """The file for W&B; `to_wandb` returns a copy."""
 
     def resolve_objective(
         self, task: str | Task | None = None, metric_name: str | None = None, metric_goal: str | None = None
@@ -63,7 +63,7 @@ class SweepConfig:
         See `bertnado_metrics.resolve_objective`.
 
         Raises:
-            ValueError: They contradict each other, or name a metric that is unknown.
+            ValueError: They contradict each other, or name an unknown metric.
         """
         metric = self.metric
         return resolve_objective(
@@ -75,10 +75,10 @@ class SweepConfig:
         )
 
     def to_wandb(self) -> dict[str, Any]:
-        """Give the file as W&B takes it, ready for `wandb.sweep`.
+        """Return the file for W&B, ready for `wandb.sweep`.
 
-        Numbers that were strings are numbers, `min` and `max` have one type, every distribution is named, and what
-        W&B does not know or would refuse (`$schema`, null) is left out. The rest is as it was written.
+        Numbers that were strings are numbers, `min` and `max` have the same type, every distribution is named, and
+        what W&B does not know or rejects (`$schema`, null) is omitted. The rest is as in the file.
         """
         return copy.deepcopy(dict(self.document))
 
@@ -88,9 +88,9 @@ class CheckedSweepConfig:
     """A sweep file and every error in it."""
 
     config: SweepConfig | None
-    """The sweep that the valid part of the file describes, so that it can be checked further; `None` if no part is.
+    """The sweep that the valid part of the file describes, for further checks; `None` without a valid parameter.
 
-    It must only be run if there are no problems.
+    It must not be run if there are problems.
     """
     problems: tuple[Problem, ...] = ()
     """Every error. Warnings are in `SweepConfig.warnings`."""
@@ -112,26 +112,26 @@ def load_sweep_config(path: str | Path) -> SweepConfig:
     """Read a sweep file, JSON or YAML by its suffix.
 
     Raises:
-        InvalidInputError: The file cannot be read or used; every problem is in it.
+        InvalidInputError: The file cannot be read or is invalid; the error has every problem.
     """
     return check_sweep_config(path).require()
 
 
 def parse_sweep_config(mapping: Mapping[str, Any], *, source: str | None = None) -> SweepConfig:
-    """Make a sweep out of what a sweep file holds.
+    """Parse the content of a sweep file.
 
     Args:
         mapping: The content of a sweep file.
-        source: Where it comes from, for the error.
+        source: The origin of the content, for the error.
 
     Raises:
-        InvalidInputError: It cannot be used; every problem is in it.
+        InvalidInputError: The content is invalid; the error has every problem.
     """
     return _check_content(mapping, source).require()
 
 
 def check_sweep_config(content: SweepConfig | Mapping[str, Any] | str | Path) -> CheckedSweepConfig:
-    """Check a sweep file, given by its path, its content or as it was read, and raise nothing."""
+    """Check a sweep file, given by path, by content or as a `SweepConfig`, without raising an error."""
     if isinstance(content, SweepConfig):
         return CheckedSweepConfig(content)
     if not isinstance(content, str | Path):
@@ -145,7 +145,9 @@ def check_sweep_config(content: SweepConfig | Mapping[str, Any] | str | Path) ->
 
 def _check_content(content: Mapping[str, Any], source: str | None) -> CheckedSweepConfig:
     if not isinstance(content, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        return CheckedSweepConfig(None, (Problem("", f"a sweep file holds one object, not {show(content)}"),), source)
+        return CheckedSweepConfig(
+            None, (Problem("", f"a sweep file must hold one object, got {show(content)}"),), source
+        )
     unfit = content_problems(content)
     if unfit:
         return CheckedSweepConfig(None, tuple(unfit), source)
@@ -154,18 +156,18 @@ def _check_content(content: Mapping[str, Any], source: str | None) -> CheckedSwe
 
 
 def _without_secrets(mapping: Mapping[str, Any], problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-    """Say the same of a file that holds secrets, and repeat none of them."""
+    """Return the problems without the secrets of the file."""
     masked, hidden = mask_secrets(mapping) if problems else (mapping, 0)
     if not hidden:
         return problems
     _, same = _read(masked)
     return same or tuple(
-        Problem(problem.path, "cannot be used, and is not shown here beside a secret") for problem in problems
+        Problem(problem.path, "is invalid; it is not shown, because the file holds a secret") for problem in problems
     )
 
 
 def _read(mapping: Mapping[str, Any]) -> tuple[SweepConfig | None, tuple[Problem, ...]]:
-    """Read a sweep file; with errors, the sweep is what the valid part describes."""
+    """Read a sweep file; if there are errors, the sweep is what the valid part describes."""
     declared = mapping.get("parameters")
     section = ParameterSection(cast("Mapping[Any, Any]", declared)) if isinstance(declared, Mapping) else None
     file, problems = read_sweep_file(mapping)
@@ -187,7 +189,7 @@ def _read(mapping: Mapping[str, Any]) -> tuple[SweepConfig | None, tuple[Problem
         metric=file.metric,
         early_terminate=file.early_terminate,
         warnings=tuple(problem for problem in problems if problem.severity == "warning"),
-        document=as_written(file, mapping) | {"parameters": section.document},
+        document=document_of(file, mapping) | {"parameters": section.document},
     )
     return config, ()
 
@@ -195,7 +197,7 @@ def _read(mapping: Mapping[str, Any]) -> tuple[SweepConfig | None, tuple[Problem
 def _valid_part(
     mapping: Mapping[str, Any], errors: Sequence[Problem], section: ParameterSection | None
 ) -> SweepConfig | None:
-    """Make a sweep of the sections without errors; `None` if no parameter is left."""
+    """Return the sweep that the sections without errors describe; `None` without a valid parameter."""
     faulty = {problem.path.split(".")[0] for problem in errors}
     kept = {key: value for key, value in mapping.items() if key not in faulty}
     file, _ = read_sweep_file({"parameters": {}, **kept, "method": "random"})

@@ -1,4 +1,4 @@
-"""A sweep file field by field, `parameters` aside; W&B documents them at https://docs.wandb.ai/guides/sweeps."""
+"""The fields of a sweep file, except `parameters`; documented at https://docs.wandb.ai/guides/sweeps."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -18,33 +18,33 @@ Place = Literal["local", "cloud"]
 
 
 class Controller(BaseModel):
-    """Who chooses the trials at W&B."""
+    """The controller that chooses the trials at W&B."""
 
     model_config = SECTION_CONFIG
 
     type: Annotated[Place, BeforeValidator(one_of(Place))]
-    """`cloud` for W&B's service, `local` for a controller of one's own."""
+    """`cloud` for W&B's service, `local` for your own controller."""
 
 
 class SweepFile(BaseModel):
-    """A sweep file: what is varied, what for, and how the next trial is chosen."""
+    """A sweep file: the search space, the search method and the metric."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True)
 
     name: Text | None = None
     """Name of the sweep."""
     description: Text | None = None
-    """What the sweep is for."""
+    """Purpose of the sweep."""
     method: MethodName
-    """How the next trial is chosen: every combination in turn, at random, or by what earlier trials came to."""
+    """The search method: `grid` tries every combination, `random` samples, `bayes` learns from earlier trials."""
     metric: MetricSection | None = None
-    """The metric that the sweep optimises; the task's default where it is not given."""
+    """The metric that the sweep optimises; the task's default objective if it is not given."""
     parameters: dict[Any, Any]
-    """The parameters that a trial is given, by name."""
+    """The parameters of a trial, by name."""
     early_terminate: RuleField | None = None
-    """How trials that fall behind are stopped; none is stopped where it is not given."""
+    """The rule by which trials that fall behind are stopped early; by default none is."""
     run_cap: Count | None = None
-    """The largest number of trials."""
+    """The maximum number of trials."""
     project: Project | None = None
     """The W&B project."""
     entity: Entity | None = None
@@ -52,23 +52,23 @@ class SweepFile(BaseModel):
     program: Text | None = None
     """The script that W&B's command-line agent starts."""
     command: Command | None = None
-    """The command line by which W&B's command-line agent starts the script."""
+    """The command line with which W&B's command-line agent starts the script."""
     controller: Controller | None = None
-    """Who chooses the trials at W&B."""
+    """The controller that chooses the trials at W&B."""
     job: Text | None = None
     """The job that W&B Launch runs."""
     image_uri: Text | None = None
-    """The image that W&B Launch runs in place of a job."""
+    """The image that W&B Launch runs instead of a job."""
     kind: Annotated[Literal["sweep"], BeforeValidator(one_of(Literal["sweep"]))] | None = None
-    """What W&B Launch takes the file for: `sweep`."""
+    """The kind of the file for W&B Launch: `sweep`."""
     apiVersion: Text | None = None  # noqa: N815 (the file spells it so)
-    """W&B's version of the file's format."""
+    """The version of W&B's file format."""
     schema_file: Text | None = Field(default=None, alias="$schema")
-    """Where an editor finds this JSON Schema; of no meaning to the sweep."""
+    """The location of this JSON Schema, for editors; ignored by the sweep."""
 
 
 _SECTIONS = ("metric", "early_terminate", "controller")
-_CUSTOM = "belongs to W&B's own multi-objective and custom scheduling, which is not supported here"
+_CUSTOM = "belongs to W&B's multi-objective and custom schedulers, which are not supported"
 _VOCABULARY = Vocabulary(
     "a sweep file",
     keys={
@@ -83,9 +83,9 @@ _VOCABULARY = Vocabulary(
         "controller": 'write {"type": "cloud"}',
         "controller.type": 'write "cloud" or "local"',
         "metrics": f'{_CUSTOM}; name one metric under "metric"',
-        "scheduler": f"{_CUSTOM}; take it out",
-        "count": 'is no key of a sweep file; give --sweep-count, or "run_cap" in the file',
-        "seed": 'is no key of a sweep file; give --seed, or vary it as a parameter below "parameters"',
+        "scheduler": f"{_CUSTOM}; remove it",
+        "count": 'unknown key in a sweep file; give sweep_count (--sweep-count), or write "run_cap"',
+        "seed": 'unknown key in a sweep file; give seed (--seed), or declare it under "parameters"',
     },
 )
 
@@ -100,9 +100,9 @@ def _vocabulary(mapping: Mapping[str, Any]) -> Vocabulary:
 
 
 def read_sweep_file(mapping: Mapping[Any, Any]) -> tuple[SweepFile | None, list[Problem]]:
-    """Read the file's fields, `parameters` aside, and say everything that is wrong or worth knowing.
+    """Read the fields of a sweep file, except `parameters`; return the file with every error and warning.
 
-    The file is `None` where something is wrong.
+    The file is `None` if there are errors.
     """
     named = {str(key): value for key, value in mapping.items()}
     try:
@@ -118,10 +118,10 @@ def _warnings(file: SweepFile) -> list[Problem]:
     return [replace(warning, path=join_path("early_terminate", warning.path)) for warning in warnings]
 
 
-def as_written(file: SweepFile, mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the keys that the file gives with the values that were read, in the file's order.
+def document_of(file: SweepFile, mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of the file with the converted values, in the order of the file.
 
-    `parameters`, and what says nothing to W&B (`$schema`, keys that are null), are left out.
+    `parameters`, and what W&B does not know (`$schema`, keys that are null), are omitted.
     """
     written: dict[str, Any] = {}
     for key, given in mapping.items():

@@ -1,7 +1,7 @@
-"""The seam between many runs and one run.
+"""The interface between a sweep, which runs many trials, and a trainer, which runs one.
 
-A sweep is handed a *trainer* and drives it through the types of this module. Neither side imports the
-other: whatever fits these protocols can be swept, and whatever drives them can use any trainer.
+A sweep drives a trainer through the types of this module. Neither side imports the other: anything that implements
+these protocols can be swept, and anything that drives them can use any trainer.
 """
 
 from __future__ import annotations
@@ -20,112 +20,112 @@ if TYPE_CHECKING:
 
 
 GPU_SHARE = "BERTNADO_GPU_SHARE"
-"""The variable of the environment that says which part of its GPU's memory a worker may use, above 0, at most 1."""
+"""The environment variable with the share of its GPU's memory that a worker may use, above 0 and at most 1."""
 
 
 class TrialError(RuntimeError):
-    """A trial that came to nothing, for a reason that its message tells a person in full."""
+    """A trial that failed for a reason that the message explains in full."""
 
 
 class Report(Protocol):
-    """What a running trial tells the sweep that runs it."""
+    """The report of a running trial to its sweep."""
 
     @property
     def directory(self) -> Path:
-        """Where the trial keeps its files; it exists and belongs to this trial alone."""
+        """The directory for the trial's files; it exists and belongs to this trial alone."""
         ...
 
     @property
     def objective(self) -> Objective:
-        """What the trial is judged by: the best checkpoint is the best by it."""
+        """The objective by which the trial is judged and its best checkpoint is chosen."""
         ...
 
     def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
-        """Say, before the first step, how many optimiser steps there will be and what is run.
+        """Report, before the first step, the length and the details of the trial.
 
-        A trial that begins anew, with smaller batches for example, says so again: what it reported until then no
-        longer counts.
+        A trial that starts again, for example with smaller batches, reports this again; its earlier reports then no
+        longer count.
 
         Args:
-            total_steps: Optimiser steps of the whole trial.
-            details: What is worth recording of the trial beside its parameters: `arguments` (the effective
-                training arguments), `dataset` (its fingerprint), ... JSON-serialisable.
+            total_steps: The number of optimiser steps of the whole trial.
+            details: What to record of the trial besides its parameters: `arguments` (the effective training
+                arguments), `dataset` (its fingerprint), ... JSON-serialisable.
         """
         ...
 
     def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> bool:
-        """Say that `step` optimiser steps are done, with what training logged then (`train/loss`, ...).
+        """Report that `step` optimiser steps are done, with the metrics that training logged (`train/loss`, ...).
 
-        The answer is whether the trial has to stop now; its best checkpoint so far is kept.
+        Return whether the trial must stop now; its best checkpoint so far is kept.
         """
         ...
 
     def __call__(self, step: int, value: float, metrics: Mapping[str, float] | None = None) -> bool:
-        """Report one evaluation; the answer is whether the trial has to stop now.
+        """Report one evaluation; return whether the trial must stop now.
 
         Args:
-            step: Optimiser steps done.
-            value: The objective at this evaluation; NaN where it is not defined.
-            metrics: Every number of this evaluation, by reported name (`eval/roc_auc`).
+            step: The number of optimiser steps done.
+            value: The objective at this evaluation; NaN if it is undefined.
+            metrics: Every metric of this evaluation, by reported name (`eval/roc_auc`).
         """
         ...
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What one training run came to."""
+    """The result of one training run."""
 
     value: float | None
-    """The objective at the trial's best checkpoint; `None` where no evaluation gave a number."""
+    """The objective at the trial's best checkpoint; `None` if no evaluation had a finite value."""
     step: int | None = None
     """The optimiser step of the best checkpoint."""
     history: Sequence[Mapping[str, Any]] = ()
-    """One row an evaluation, in order: `step`, `epoch`, and every number by its reported name."""
+    """One row per evaluation, in order: `step`, `epoch`, and every metric by its reported name."""
     checkpoint: Path | None = None
     """The directory of the best checkpoint."""
     stopped: bool = False
-    """Whether the trial ended because `report` answered that it has to."""
+    """True if the trial ended because `report` returned that it must stop."""
     seed: int | None = None
-    """The seed that the trial trained with."""
+    """The seed of the training run."""
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What was handed to `Report.started`."""
+    """The details that were passed to `Report.started`."""
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
-    """Seconds spent, by what they were spent on."""
+    """Seconds spent, by activity."""
 
 
 class Session(Protocol):
-    """A worker's open trainer: what is read once for many trials lives here."""
+    """A worker's open trainer, which holds what is read once for many trials."""
 
     def run(self, parameters: Mapping[str, Any], report: Report) -> TrialResult:
         """Train one trial with `parameters`, nested as the sweep file nests them.
 
         Raises:
-            Exception: Whatever went wrong; the sweep records it and goes on with the next trial.
+            Exception: The trial failed; the sweep records the error and continues with the next trial.
         """
         ...
 
 
 class Trainer(Protocol):
-    """Something that can train a trial. Picklable, so that a worker process can be handed one.
+    """Trains trials. Picklable, so that it can be sent to worker processes.
 
-    One that has the attribute `checkpoint_bytes`, an integer, says there what a trial's checkpoint takes on disk, so
-    that a sweep for which there is no room is refused before it begins. It is asked after `check` found no error.
+    A trainer may have the attribute `checkpoint_bytes`, an integer: the size of a trial's checkpoint on disk, so that a
+    sweep whose checkpoints do not fit is rejected before it starts. It is read after `check` has found no error.
     """
 
     def check(self, config: SweepConfig, objective: Objective) -> Sequence[Problem]:
-        """Name everything that can be known to be wrong before the first trial.
+        """Return everything that can be known to be wrong before the first trial.
 
-        The problems with severity `error` join the file's own in one error; warnings are shown.
+        Problems with severity `error` are reported together with those of the file; warnings are shown.
         """
         ...
 
     def open(self) -> Session:
         """Read what all trials share. Called once per worker, in the worker's process.
 
-        The environment says what the worker may use: `CUDA_VISIBLE_DEVICES`, `OMP_NUM_THREADS`, and `GPU_SHARE`.
+        The environment limits what the worker may use: `CUDA_VISIBLE_DEVICES`, `OMP_NUM_THREADS`, and `GPU_SHARE`.
         """
         ...
 
 
 TrialFunction = Callable[[Mapping[str, Any], Report], float | TrialResult]
-"""The smallest trainer: parameters and a report in, the objective's value out."""
+"""The simplest trainer: a function of the parameters and a report that returns the objective's value."""

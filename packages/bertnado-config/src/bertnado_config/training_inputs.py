@@ -1,4 +1,4 @@
-"""What is trained: a model on a dataset."""
+"""The inputs of training: a model and a dataset."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AsGiven = GetPydanticSchema(lambda _, schema_of: schema_of(Any))  # a Task's ow
 
 
 class TrainingInputs(BaseModel):
-    """What every trial of a sweep trains: the same model on the same dataset.
+    """The inputs that every trial of a sweep trains with: the same model and the same dataset.
 
     Values are stored as they are given; a trainer's `check` names what is wrong with them.
     """

@@ -1,4 +1,4 @@
-"""Trials drawn from a sweep's space: at random, or point by point of a grid."""
+"""The parameters of trials: sampled, taken from a grid, or read back from nested objects."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
 
 
 def sample_parameters(config: SweepConfig, rng: Generator) -> dict[str, Any]:
-    """Draw one trial's parameters, nested, each from its own distribution.
+    """Sample one trial's parameters, nested, each from its own distribution.
 
-    The draw depends on the parameters and the generator, not on the order in which the file lists them.
+    The sample depends on the parameters and the generator, not on the order of the file.
     """
     quantiles = {path: rng.random() for path in sorted(config.space)}
     return nest_parameters({path: form.from_unit(quantiles[path]) for path, form in config.space.items()})
 
 
 def grid_size(config: SweepConfig) -> int:
-    """Count the grid's points.
+    """Return the number of points of the grid.
 
     Raises:
-        InvalidInputError: Some parameter cannot be enumerated; every such one is named.
+        InvalidInputError: Some parameters cannot be enumerated; all of them are listed.
     """
     return prod(cardinalities(config.space).values())
 
 
 def grid_point(config: SweepConfig, index: int) -> dict[str, Any]:
-    """Give the parameters of one point of the grid, nested; `index` counts from 0, in `grid_parameters`' order.
+    """Return the parameters of one point of the grid, nested; `index` counts from 0, in the order of `grid_parameters`.
 
     Raises:
-        IndexError: The grid has no such point.
-        InvalidInputError: Some parameter cannot be enumerated; every such one is named.
+        IndexError: The index is out of range.
+        InvalidInputError: Some parameters cannot be enumerated; all of them are listed.
     """
     size = grid_size(config)
     if not 0 <= index < size:
-        msg = f"the grid has {size} points, counted from 0; there is no point {index}"
+        msg = f"index must be from 0 to {size - 1}, got {index}"
         raise IndexError(msg)
     places: dict[ParameterPath, int] = {}
     for path, cardinality in reversed(cardinalities(config.space).items()):
@@ -54,36 +54,36 @@ def grid_point(config: SweepConfig, index: int) -> dict[str, Any]:
 
 
 def grid_parameters(config: SweepConfig) -> Iterator[dict[str, Any]]:
-    """Go through every combination once, nested, in W&B's order: names sorted on each level, the last one fastest.
+    """Iterate over every combination once, nested, in W&B's order: names sorted on each level, the last one fastest.
 
-    Nothing is made before it is asked for, so a grid may be larger than memory.
+    The iterator is lazy, so a grid may be larger than memory.
 
     Raises:
-        InvalidInputError: Some parameter cannot be enumerated; every such one is named.
+        InvalidInputError: Some parameters cannot be enumerated; all of them are listed.
     """
     size = grid_size(config)
     return (grid_point(config, index) for index in range(size))
 
 
 def flatten_parameters(config: SweepConfig, nested: Mapping[str, Any]) -> dict[ParameterPath, Any]:
-    """Find the values of the parameters that `config` declares, by path, in nested objects.
+    """Return the values of the parameters that `config` declares, by path, from nested objects.
 
-    What else `nested` holds is left out: a run's config at W&B holds much that no sweep file declared.
+    Anything else in `nested` is ignored: a run's config at W&B holds much that the sweep file did not declare.
 
     Raises:
-        ValueError: `nested` lacks a declared parameter; every one that is missing is named.
+        ValueError: Declared parameters are missing; all of them are listed.
     """
-    found: dict[ParameterPath, Any] = {}
+    values: dict[ParameterPath, Any] = {}
     missing: list[str] = []
     for path in config.space:
         try:
-            found[path] = _value_at(nested, path)
+            values[path] = _value_at(nested, path)
         except LookupError:
             missing.append(parameter_label(path))
     if missing:
-        msg = f"no value for {', '.join(missing)}"
+        msg = f"a value is missing for {', '.join(missing)}"
         raise ValueError(msg)
-    return found
+    return values
 
 
 def _value_at(nested: Mapping[str, Any], path: ParameterPath) -> Any:

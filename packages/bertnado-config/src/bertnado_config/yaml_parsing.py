@@ -1,4 +1,4 @@
-"""YAML with the place of every mistake, duplicate keys included."""
+"""YAML parsing with the location of every mistake, duplicate keys included."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _NUMBERS = frozenset({f"{_TAG}int", f"{_TAG}float"})
 _LONGEST_NUMBER = 400
 
 _TEXT_OF_A_VALUE = 100
-"""Characters of text that count as one value more: an alias may repeat them."""
+"""The number of characters that count as one more value, because an alias may repeat a long text."""
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader for what JSON has too; a date stays the text that it is: no sweep varies dates.
+    """PyYAML's safe loader, restricted to JSON values; a date stays text.
 
-    What a document expands to is counted while it is composed, an alias as often as it is used.
+    The values of a document are counted while it is composed, those of an alias as often as it is used.
     """
 
     def __init__(self, text: str) -> None:
@@ -34,10 +34,10 @@ class _Loader(yaml.SafeLoader):
         self._open = 0
         self._composed = 0
         self._extents: dict[yaml.Node, tuple[int, int]] = {}
-        """How many values a node expands to, and how deep."""
+        """The number of values that a node expands to, and their depth."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Compose the next node, unless it lies too deep or there are too many."""
+        """Compose the next node, unless it is too deep or there are too many."""
         event = cast("yaml.Event", self.peek_event())  # pyright: ignore[reportUnknownMemberType]
         self._open += 1
         self._composed += 1
@@ -48,7 +48,7 @@ class _Loader(yaml.SafeLoader):
             return None
         if node not in self._extents:
             if isinstance(event, yaml.AliasEvent):
-                message = f"an alias must not lie inside what it stands for, got *{event.anchor}; write that out"
+                message = f"an alias must not be inside its own anchor, got *{event.anchor}; write its content out"
                 raise ConstructorError(None, None, message, event.start_mark)
             self._extents[node] = self._extent(node)
         values, depth = self._extents[node]
@@ -56,16 +56,16 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """Make the value of a node; whatever a tag cannot be made of is named with its place."""
+        """Construct the value of a node; a value that does not match its tag is reported with its location."""
         if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:
-            message = (
-                f"a number must have at most {_LONGEST_NUMBER} characters, got {len(node.value):,}; write it shorter"
-            )
+            message = f"a number must have at most {_LONGEST_NUMBER} characters, got {len(node.value):,}; shorten it"
             raise ConstructorError(None, None, message, node.start_mark)
         try:
             return super().construct_object(node, deep)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         except (ValueError, LookupError, AttributeError, TypeError, OverflowError):
-            message = f"{node.value!r} is no {node.tag.removeprefix(_TAG)}; write it as one, or take the tag out"
+            message = (
+                f"must be a valid {node.tag.removeprefix(_TAG)}, got {node.value!r}; correct it, or remove the tag"
+            )
             raise ConstructorError(None, None, message, node.start_mark) from None
 
     def _extent(self, node: yaml.Node) -> tuple[int, int]:
@@ -89,10 +89,10 @@ _Loader.yaml_constructors = {
 
 
 def parse_yaml(text: str, *, source: str | None = None) -> Any:
-    """Read a YAML text.
+    """Parse YAML.
 
     Raises:
-        InvalidInputError: The syntax is broken, a mapping has a key twice, or the document expands to too much; with
+        InvalidInputError: There is a syntax error or a duplicate key, or the document expands beyond the limits; with
             line and column.
     """
     try:
@@ -101,7 +101,7 @@ def parse_yaml(text: str, *, source: str | None = None) -> Any:
         problems = [] if node is None else list(_duplicate_keys(node, ()))
         content = None if node is None else _construct(loader, node)
     except yaml.MarkedYAMLError as error:
-        raise InvalidInputError([Problem("", _explained(error))], source=source) from None
+        raise InvalidInputError([Problem("", _explain(error))], source=source) from None
     except (yaml.YAMLError, ValueError) as error:
         raise InvalidInputError([Problem("", str(error))], source=source) from None
     except RecursionError:
@@ -116,16 +116,16 @@ def _construct(loader: _Loader, node: yaml.Node) -> Any:
 
 
 _CURES = {
-    "'\\t'": "indent with spaces, not with tabs",
-    "could not determine a constructor": "take the tag out, a document holds what JSON has",
-    "unhashable key": "write a name as the key",
-    "undefined alias": "write its anchor before it, or quote the text",
+    "'\\t'": "indent with spaces, not tabs",
+    "could not determine a constructor": "remove the tag; a document holds only JSON values",
+    "unhashable key": "use a string as the key",
+    "undefined alias": "define its anchor first, or quote the text",
     "for merging": "write << before an alias of an object",
 }
-"""What to do about PyYAML's mistakes, by a part of its message."""
+"""The cures for PyYAML's errors, by a part of their message."""
 
 
-def _explained(error: yaml.MarkedYAMLError) -> str:
+def _explain(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     place = f"{_place(mark)}: " if mark else ""
     message = ", ".join(part for part in (error.context, error.problem) if part)
@@ -142,7 +142,7 @@ def _inner_nodes(node: yaml.Node) -> Iterator[yaml.Node]:
 
 
 def _duplicate_keys(node: yaml.Node, path: tuple[str, ...]) -> Iterator[Problem]:
-    """Yield every key that a mapping below `node` has had before."""
+    """Yield the duplicate keys of the mappings in `node`."""
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
             yield from _duplicate_keys(item, path)

@@ -1,6 +1,6 @@
-"""Task types, metric names and goals, and numbers from logits and labels.
+"""Tasks, metrics and objectives of DNA sequence classifiers.
 
-Importing this package is cheap: numpy, scipy and scikit-learn are imported when something is computed.
+Importing this package is cheap: numpy, scipy and scikit-learn are imported when a metric is computed.
 """
 
 from .compute import compute_metrics
@@ -25,9 +25,9 @@ __all__ = [
     "resolve_objective",
     "metric_name_for_trainer",
     "reported_metric_name",
-    # numbers
+    # metrics
     "compute_metrics",
-    # names
+    # suggestions
     "nearest",
     "did_you_mean",
 ]

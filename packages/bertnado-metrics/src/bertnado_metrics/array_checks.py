@@ -1,4 +1,4 @@
-"""Arrays of numbers out of what callers hand in."""
+"""Checks of the arrays and lists that callers pass."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def number_array(values: Any) -> NumberArray | None:
-    """Make an array of bools, integers or floats; `None` where `values` cannot be one.
+    """Convert to an array of bools, integers or floats; return `None` if `values` is not numeric.
 
-    Rows of different lengths, text and None cannot; an array of objects can where the objects are numbers.
+    Text, None and rows of different lengths are not numeric; an array of objects is if the objects are numbers.
     """
     import numpy as np
 
@@ -27,13 +27,13 @@ def number_array(values: Any) -> NumberArray | None:
 
 
 def is_number(value: Any) -> bool:
-    """Say whether `value` is one bool, integer or float that an array can hold."""
+    """Return whether `value` is a single bool, integer or float."""
     array = number_array(value)
     return array is not None and array.ndim == 0
 
 
 def is_list(value: Any) -> bool:
-    """Say whether `value` is a list of some kind: an array, a column of a dataset, a tuple; text is none."""
+    """Return whether `value` is list-like: a list, a tuple, an array, a column of a dataset, but not text."""
     if isinstance(value, str | bytes | dict):
         return False
     return hasattr(value, "__len__") and hasattr(value, "__getitem__") and getattr(value, "ndim", 1) > 0

@@ -1,6 +1,6 @@
 """Classification metrics, computed by scikit-learn.
 
-Each column of an evaluation is a binary question, and a metric is the mean over the columns (macro average). A ratio
+Each column of an evaluation is a binary decision, and a metric is the mean over the columns (macro average). A ratio
 with a denominator of 0 is 0 (`zero_division=0`).
 """
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def accuracy_of_labels(evaluation: Evaluation) -> float:
-    """Compute the share of right decisions among all labels of all rows."""
+    """Compute the share of correct decisions among all labels of all rows."""
     return float((evaluation.truth == evaluation.predicted).mean())
 
 
 def accuracy_of_classes(evaluation: Evaluation) -> float:
-    """Compute the share of rows whose class is right."""
+    """Compute the share of rows whose class is predicted correctly."""
     return float((evaluation.truth == evaluation.predicted).all(axis=1).mean())
 
 
@@ -58,7 +58,7 @@ def mcc_of_classes(evaluation: Evaluation) -> float:
 def roc_auc(evaluation: Evaluation) -> float:
     """Compute the area under the ROC curve, each column against the rest.
 
-    The mean is over the columns in which both values occur; NaN if there is none.
+    The mean is over the columns in which both values occur; NaN if there are none.
     """
     return _mean_of_curves(sklearn_metrics().roc_auc_score, evaluation)
 
@@ -66,7 +66,7 @@ def roc_auc(evaluation: Evaluation) -> float:
 def average_precision(evaluation: Evaluation) -> float:
     """Compute the area under the precision-recall curve as average precision, without interpolation.
 
-    The mean is over the columns in which both values occur; NaN if there is none.
+    The mean is over the columns in which both values occur; NaN if there are none.
     """
     return _mean_of_curves(sklearn_metrics().average_precision_score, evaluation)
 
@@ -79,7 +79,7 @@ def _macro_average(score: Callable[..., float], evaluation: Evaluation) -> float
 
 
 def _mcc(truth: NDArray[Any], predicted: NDArray[Any]) -> float:
-    """Compute the Matthews correlation; it is 0 if either side is constant, of which scikit-learn may warn."""
+    """Compute the Matthews correlation; it is 0 if either side is constant, where scikit-learn may warn."""
     if (truth == truth[0]).all() or (predicted == predicted[0]).all():
         return 0.0
     return float(sklearn_metrics().matthews_corrcoef(truth, predicted))

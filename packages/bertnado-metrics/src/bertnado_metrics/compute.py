@@ -1,4 +1,4 @@
-"""From logits and labels to numbers."""
+"""Metrics from logits and labels."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ def compute_metrics(
 ) -> dict[str, float]:
     """Compute every metric of a task.
 
-    Never warns. A metric that is not defined for the rows is NaN: ROC-AUC and average precision where only
-    one class occurs, a correlation where either side is constant, and every metric where there are no rows or
-    a logit is not finite.
+    It never warns. A metric that is not defined for the rows is NaN: ROC-AUC and average precision if only
+    one class occurs, a correlation if either side is constant, and every metric if there are no rows or a
+    logit is not finite.
 
     Args:
         task: The task or its name.
-        logits: Shape (rows, logits), or (rows,) where there is one logit: lists, or arrays of any float type.
-        labels: Shape (rows,), or (rows, labels) for a multilabel task: what `Task.check_labels` accepts.
-        class_weights: One weight for each logit, as `Task.class_weights_from` gives them, for the loss alone.
+        logits: Shape (rows, logits), or (rows,) if there is one logit: lists, or arrays of any float type.
+        labels: Shape (rows,), or (rows, labels) for a multilabel task; see `Task.check_labels`.
+        class_weights: One weight per logit, as `Task.class_weights_from` returns them; they affect only the loss.
 
     Returns:
-        The numbers by their names without prefix, in the task's order.
+        The metrics by name without prefix, in the task's order.
 
     Raises:
-        ValueError: The shapes do not fit each other or the task, or labels or weights are unusable.
+        ValueError: The shapes do not match each other or the task, or labels or weights are invalid.
     """
     import numpy as np
 
     task = get_task(task)
-    scores = _logits(logits)
-    truth = _labels(task, labels, len(scores))
+    scores = _read_logits(logits)
+    truth = _read_labels(task, labels, len(scores))
     matched = task.prediction_rule.match(scores, truth)
-    weights = _weights(task, class_weights, scores.shape[1])
+    weights = _read_weights(task, class_weights, scores.shape[1])
     if not len(scores) or not np.isfinite(scores).all():
         return dict.fromkeys(task.metrics, math.nan)
     with np.errstate(all="ignore"):
@@ -51,32 +51,32 @@ def compute_metrics(
         return {name: metric.function(evaluation) for name, metric in task.metrics.items()}
 
 
-def _logits(values: Any) -> FloatArray:
-    """Make logits of the shape (rows, logits) in double precision."""
+def _read_logits(values: Any) -> FloatArray:
+    """Convert logits to the shape (rows, logits) and to double precision."""
     array = number_array(values)
     if array is None:
-        raise ValueError("the logits are no array of numbers; give one row of equally many numbers for each row")
+        raise ValueError("logits must be an array of numbers whose rows have the same length")
     if array.ndim not in (1, 2):
-        raise ValueError(f"logits have the shape (rows,) or (rows, logits), got {array.shape}")
+        raise ValueError(f"logits must have the shape (rows,) or (rows, logits), got {array.shape}")
     columns = array.shape[1] if array.ndim > 1 else 1
     return array.astype("float64").reshape(len(array), columns)
 
 
-def _labels(task: Task, values: Any, rows: int) -> NumberArray:
+def _read_labels(task: Task, values: Any, rows: int) -> NumberArray:
     array = number_array(values)
     problems = task.check_labels(values) if rows or array is None or array.size else []
     if array is None or problems:
         raise ValueError(f"{task.name}: {'; '.join(problems)}")
     if len(array) != rows:
-        raise ValueError(f"there are {rows} row(s) of logits and {len(array)} of labels")
+        raise ValueError(f"logits and labels must have the same number of rows, got {rows} and {len(array)}")
     return array
 
 
-def _weights(task: Task, weights: Sequence[float] | None, logits: int) -> tuple[float, ...] | None:
+def _read_weights(task: Task, weights: Sequence[float] | None, logits: int) -> tuple[float, ...] | None:
     if weights is None:
         return None
     if task.loss.weight_argument is None:
-        raise ValueError(f"{task.name}: class weights are not used; leave them out")
+        raise ValueError(f"{task.name}: class weights are not used; omit them")
     numbers = tuple(float(weight) for weight in weights)
     try:
         check_weights(numbers, logits)

@@ -1,4 +1,4 @@
-"""The kinds of labels that tasks take."""
+"""The label formats of the tasks."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelFormat:
-    """The labels that a task takes."""
+    """The labels that a task accepts, and what to say of others."""
 
     accepts: Callable[[Any], Any]
-    """Whether a number is a label of this kind: a function of a float, or of each element of an array."""
-    wanted: str
-    """The accepted numbers in words."""
+    """A test of a number, or of each element of an array: true for a valid label."""
+    expected: str
+    """The valid numbers, in words."""
     advice: str
-    """What to do with other numbers."""
+    """The cure for other numbers."""
     text_advice: str
-    """What to do with text."""
+    """The cure for text."""
     dimensions: Sequence[int]
-    """How many dimensions an array of labels may have: 1 for one label a row, 2 for a list of them."""
+    """The allowed numbers of dimensions of a label array: 1 for one label per row, 2 for a list per row."""
     shape_advice: str
-    """How labels of one row look."""
+    """The shape of one row's labels, in words."""
 
 
-_NAMES_ADVICE = "map the names to 0, 1, ..., n-1 and keep them in label2id.json"
-_ONE_A_ROW = "each row takes one label, a number; several labels a row are multilabel_classification"
+_NAMES_ADVICE = "map the names to 0, 1, ..., n-1 and store the mapping in label2id.json"
+_ONE_PER_ROW = "each row needs one label, a number; for several labels per row use multilabel_classification"
 
 
 def _zero_or_one(number: Any) -> Any:
@@ -46,33 +46,33 @@ def _finite(number: Any) -> Any:
 
 ZERO_OR_ONE = LabelFormat(
     accepts=_zero_or_one,
-    wanted="0 and 1",
-    advice="use 0 and 1; more classes are multiclass_classification, measured values regression",
+    expected="0 and 1",
+    advice="use 0 and 1; for more classes use multiclass_classification, for measured values regression",
     text_advice=_NAMES_ADVICE,
     dimensions=(1,),
-    shape_advice=_ONE_A_ROW,
+    shape_advice=_ONE_PER_ROW,
 )
 CLASS_INDICES = LabelFormat(
     accepts=_whole,
-    wanted="whole numbers from 0",
-    advice="number the classes 0, 1, ..., n-1; measured values are regression",
+    expected="whole numbers from 0",
+    advice="number the classes 0, 1, ..., n-1; for measured values use regression",
     text_advice=_NAMES_ADVICE,
     dimensions=(1,),
-    shape_advice=_ONE_A_ROW,
+    shape_advice=_ONE_PER_ROW,
 )
 MULTI_HOT = LabelFormat(
     accepts=_zero_or_one,
-    wanted="0 and 1",
-    advice="give each label its own place in the row's list, 1 where it holds and 0 where not",
-    text_advice=_NAMES_ADVICE + ", then give each row a 1 or 0 for every name",
+    expected="0 and 1",
+    advice="list a 1 for each label that applies to the row and a 0 for each that does not",
+    text_advice=_NAMES_ADVICE + ", then list a 1 or 0 for every name in each row",
     dimensions=(2,),
-    shape_advice="each row takes a list with a 0 or 1 for every label, and all lists are equally long",
+    shape_advice="each row needs a list with a 0 or 1 for every label, of the same length in all rows",
 )
 CONTINUOUS = LabelFormat(
     accepts=_finite,
-    wanted="finite numbers",
-    advice="drop the rows or give them numbers",
-    text_advice="convert them to numbers; names of classes are multiclass_classification",
+    expected="finite numbers",
+    advice="remove these rows or correct their labels",
+    text_advice="convert the text to numbers; for class names use multiclass_classification",
     dimensions=(1, 2),
-    shape_advice="each row takes a number, or a list of numbers that is equally long in every row",
+    shape_advice="each row needs a number, or a list of numbers of the same length in all rows",
 )

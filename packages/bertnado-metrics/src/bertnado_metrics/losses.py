@@ -13,33 +13,33 @@ if TYPE_CHECKING:
     from .metric import FloatArray
 
 ElementLosses: TypeAlias = "Callable[[FloatArray, NDArray[Any], Sequence[float] | None], FloatArray]"
-"""From logits (rows, logits), labels and weights to the weighted loss of each label element."""
+"""A function of logits (rows, logits), labels and weights that returns the weighted loss of each label element."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss under the name that PyTorch gives it.
+    """A loss function, by the name that PyTorch gives it.
 
-    Everywhere in BertNado a loss is the sum of the weighted losses of all label elements, divided by the
-    number of label elements. PyTorch divides a weighted `cross_entropy` by the sum of the weights, with which
-    the gradient depends on how a batch is split into micro-batches.
+    Everywhere in BertNado the loss is the sum of the weighted losses of all label elements, divided by the
+    number of label elements. PyTorch divides a weighted `cross_entropy` by the sum of the weights, so that
+    its gradient depends on how a batch is split into micro-batches.
     """
 
     functional: Literal["binary_cross_entropy_with_logits", "cross_entropy", "mse_loss"]
     """The function's name in `torch.nn.functional`."""
     weight_argument: Literal["pos_weight", "weight"] | None
-    """The argument of that function that takes the class weights; `None` where the task uses none."""
+    """The argument of that function that takes the class weights; `None` if the task does not use them."""
     elements: ElementLosses
-    """Computes the weighted loss of each label element."""
+    """The function that computes the weighted loss of each label element."""
 
 
 def binary_cross_entropy(logits: FloatArray, labels: NDArray[Any], class_weights: Sequence[float] | None) -> FloatArray:
-    """Compute -log sigmoid(logit) where the label is 1, -log sigmoid(-logit) where it is 0.
+    """Compute -log sigmoid(logit) for labels of 1 and -log sigmoid(-logit) for labels of 0.
 
     Args:
         logits: Shape (rows, columns).
         labels: Shape (rows, columns), 0 or 1.
-        class_weights: One weight for each column, by which the losses of its ones are multiplied.
+        class_weights: One weight per column, by which the losses of its ones are multiplied.
 
     Returns:
         Shape (rows, columns). log(1 + exp(x)) is computed without overflow.
@@ -56,7 +56,7 @@ def cross_entropy(logits: FloatArray, labels: NDArray[Any], class_weights: Seque
     Args:
         logits: Shape (rows, classes).
         labels: Shape (rows,), whole numbers from 0 to classes - 1.
-        class_weights: One weight for each class.
+        class_weights: One weight per class.
 
     Returns:
         Shape (rows,).
@@ -69,6 +69,6 @@ def cross_entropy(logits: FloatArray, labels: NDArray[Any], class_weights: Seque
 
 
 def squared_error(logits: FloatArray, labels: NDArray[Any], class_weights: Sequence[float] | None) -> FloatArray:
-    """Compute (logit - label) squared: shapes (rows, columns). There are no weights."""
+    """Compute (logit - label) squared, of the shape (rows, columns), without weights."""
     del class_weights
     return (logits - labels) ** 2

@@ -1,4 +1,4 @@
-"""What a metric is, and the arrays that every metric is computed from."""
+"""Metrics, and the arrays that they are computed from."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     NumberArray: TypeAlias = NDArray[np.number[Any] | np.bool_]
 
 Goal = Literal["maximize", "minimize"]
-"""Which values of a metric are the better ones."""
+"""The direction in which a metric improves."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a model said of some rows beside what is true of them.
+    """The true and the predicted labels of some rows.
 
     A column is a label: one for a binary task, one for each label of a multilabel task and each target of a
-    regression. A multiclass task has a column for each class that is true or predicted somewhere.
+    regression. A multiclass task has a column for each class that is true or predicted in at least one row.
     """
 
     truth: FloatArray | BoolArray
-    """Shape (rows, columns): whether the label holds; for a regression the measured value."""
+    """Shape (rows, columns): true if the label applies; for a regression the measured value."""
     predicted: FloatArray | BoolArray
-    """Shape (rows, columns): what the model decides; for a regression the value that it gives."""
+    """Shape (rows, columns): true if the label is predicted; for a regression the predicted value."""
     scores: FloatArray
     """Shape (rows, columns): the higher, the likelier the label is according to the model."""
     losses: FloatArray
-    """Shape (rows,), or (rows, columns) where every column has a label of its own: the weighted losses."""
+    """Shape (rows,), or (rows, columns) if every column has its own label: the weighted losses."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of an evaluation."""
+    """A metric: its name, its direction and the function that computes it."""
 
     name: str
     goal: Goal
@@ -47,10 +47,10 @@ class Metric:
 
 
 def metrics_by_name(*metrics: Metric) -> Mapping[str, Metric]:
-    """Key `metrics` by their names, in the order given."""
+    """Return the metrics by name, in the order given."""
     return {metric.name: metric for metric in metrics}
 
 
 def mean_loss(evaluation: Evaluation) -> float:
-    """Sum the weighted losses and divide by the number of label elements (not by the sum of the weights)."""
+    """Compute the sum of the weighted losses divided by the number of label elements (not by the sum of weights)."""
     return float(evaluation.losses.mean())

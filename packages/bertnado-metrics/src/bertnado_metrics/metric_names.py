@@ -1,4 +1,4 @@
-"""The spellings of a metric's name, and what is said of a name that is none."""
+"""The spellings of metric names, and the answer to an unknown one."""
 
 from __future__ import annotations
 
@@ -33,43 +33,46 @@ _SYNONYMS = {
     "pearson": ("pearsonr", "pearson_r", "pearson_correlation", "pcc", "r", "correlation", "corrcoef"),
     "spearman": ("spearmanr", "spearman_r", "spearman_rho", "spearman_correlation", "rho"),
 }
-"""What else metrics are called, in other libraries and in papers."""
+"""Other names of the metrics, in other libraries and in papers."""
 _MEANINGS = {synonym: name for name, synonyms in _SYNONYMS.items() for synonym in synonyms}
 _SPLITS = re.compile("(?P<split>eval|evaluation|valid|validation|val|dev|train|training|test)[^a-z0-9]+")
 _OTHER_SPLITS = ("train", "training", "test")
 
 
 def metric_name_for_trainer(name: str) -> str:
-    """Write a metric's name as the Hugging Face `Trainer` takes it.
+    """Return a metric's name as the Hugging Face `Trainer` takes it.
 
-    `eval/roc_auc`, `eval_roc_auc` and `roc_auc` all are `roc_auc`.
+    `eval/roc_auc`, `eval_roc_auc` and `roc_auc` all become `roc_auc`.
     """
     return re.sub("^eval[/_]", "", name)
 
 
 def reported_metric_name(name: str) -> str:
-    """Write a metric's name as it is reported: `eval/roc_auc`, `eval_roc_auc` and `roc_auc` all are `eval/roc_auc`."""
+    """Return a metric's name as it is reported.
+
+    `eval/roc_auc`, `eval_roc_auc` and `roc_auc` all become `eval/roc_auc`.
+    """
     return EVALUATION_PREFIX + metric_name_for_trainer(name)
 
 
-def unknown_metric(name: str, task: Task) -> str:
-    """Write the message for a name that `task` does not compute, with what was probably meant."""
+def explain_unknown_metric(name: str, task: Task) -> str:
+    """Return the message for a metric that `task` does not compute, with the name that was probably meant."""
     split = _SPLITS.match(name.casefold())
     bare = name.casefold()[split.end() :] if split else name.casefold()
-    suggestion = _meant(bare, task)
+    suggestion = _closest_metric(bare, task)
     hint = did_you_mean(
         bare,
         map(reported_metric_name, task.metrics),
         suggestion=reported_metric_name(suggestion) if suggestion else None,
     )
     if split and split["split"] in _OTHER_SPLITS:
-        return f"metric {name!r} is not an evaluation metric; a trial is judged on the validation split; {hint}"
+        return f"metric {name!r} is not an evaluation metric; trials are compared on the validation split; {hint}"
     others = [] if bare in task.metrics else [other.name for other in TASKS.values() if bare in other.metrics]
     only = f", only for {', '.join(others)}" if others else ""
     return f"metric {name!r} is not computed for {task.name}{only}; {hint}"
 
 
-def _meant(bare: str, task: Task) -> str | None:
+def _closest_metric(bare: str, task: Task) -> str | None:
     plain = re.sub("[^a-z0-9]+", "_", bare)
     synonym = _MEANINGS.get(plain)
     return synonym if synonym in task.metrics else nearest(bare, task.metrics)

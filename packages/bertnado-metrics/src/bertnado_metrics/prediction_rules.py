@@ -1,4 +1,4 @@
-"""How the logits of a model are read: which logit speaks of which label, and what the model decides."""
+"""Rules that turn logits into predictions: which logit belongs to which label, and which labels are predicted."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ if TYPE_CHECKING:
 class PredictionRule(ABC):
     """The relation between logits and labels.
 
-    Logits always come with the shape (rows, logits), labels as an array of numbers.
+    Logits always have the shape (rows, logits); labels are an array of numbers.
     """
 
     @abstractmethod
     def logit_count(self, labels: NDArray[Any]) -> int:
-        """Count the logits that `labels` need; at least one row."""
+        """Return the number of logits for `labels`, which have at least one row."""
 
     @abstractmethod
     def match(self, logits: FloatArray, labels: NDArray[Any]) -> NDArray[Any]:
-        """Give `labels` the shape and the type in which they stand beside `logits`.
+        """Convert `labels` to the shape and type that match `logits`.
 
         Raises:
-            ValueError: The logits cannot be about these labels.
+            ValueError: The logits do not match these labels.
         """
 
     @abstractmethod
     def evaluate(self, logits: FloatArray, labels: NDArray[Any], losses: FloatArray) -> Evaluation:
-        """Arrange matched logits and labels, at least one row, for the metrics."""
+        """Arrange matched logits and labels for the metrics; there is at least one row."""
 
 
 class _LogitPerColumn(PredictionRule):
-    """Labels have a column for each logit; labels without columns are one column."""
+    """Labels have one column per logit; labels without columns are one column."""
 
     def logit_count(self, labels: NDArray[Any]) -> int:
-        """Count the columns."""
+        """Return the number of columns."""
         return labels.shape[1] if labels.ndim > 1 else 1
 
     def match(self, logits: FloatArray, labels: NDArray[Any]) -> NDArray[Any]:
-        """Give `labels` the shape (rows, columns)."""
+        """Reshape `labels` to (rows, columns)."""
         columns = self.logit_count(labels)
         if logits.shape[1] != columns:
             raise ValueError(
-                f"labels of the shape {labels.shape} need {columns} logit(s) a row, got {logits.shape[1]}; "
+                f"labels of the shape {labels.shape} need {columns} logit(s) per row, got {logits.shape[1]}; "
                 f"load the model with num_labels={columns}"
             )
         return labels.reshape(len(labels), columns)
@@ -57,42 +57,42 @@ class _LogitPerColumn(PredictionRule):
 
 @dataclass(frozen=True)
 class SignRule(_LogitPerColumn):
-    """Each logit decides about its label alone: the label holds where the logit is above 0."""
+    """Each logit decides about its own label, which is predicted if the logit is above 0."""
 
     def evaluate(self, logits: FloatArray, labels: NDArray[Any], losses: FloatArray) -> Evaluation:
-        """Let the sign of each logit decide."""
+        """Predict the labels whose logit is above 0."""
         return Evaluation(truth=labels == 1, predicted=logits > 0, scores=logits, losses=losses)
 
 
 @dataclass(frozen=True)
 class IdentityRule(_LogitPerColumn):
-    """Each logit is the predicted value itself."""
+    """Each logit is a predicted value."""
 
     def evaluate(self, logits: FloatArray, labels: NDArray[Any], losses: FloatArray) -> Evaluation:
-        """Take the logits as they are."""
+        """Return the logits as predictions."""
         return Evaluation(truth=labels.astype(logits.dtype), predicted=logits, scores=logits, losses=losses)
 
 
 @dataclass(frozen=True)
 class ArgmaxRule(PredictionRule):
-    """One logit a class; the largest decides, the first of them where several are equal."""
+    """One logit per class; the class with the largest logit is predicted, the first of several equal ones."""
 
     def logit_count(self, labels: NDArray[Any]) -> int:
-        """Count the classes, 0 to the highest label."""
+        """Return the number of classes, 0 to the highest label."""
         return int(labels.max()) + 1
 
     def match(self, logits: FloatArray, labels: NDArray[Any]) -> NDArray[Any]:
-        """Make `labels` indices into the classes."""
+        """Convert `labels` to class indices."""
         classes = logits.shape[1]
         if len(labels) and self.logit_count(labels) > classes:
             raise ValueError(
-                f"the highest label is {int(labels.max())}, but the logits are about {classes} class(es); "
+                f"the highest label is {int(labels.max())}, but there are logits for {classes} class(es) only; "
                 f"load the model with num_labels={self.logit_count(labels)}"
             )
         return labels.astype("int64")
 
     def evaluate(self, logits: FloatArray, labels: NDArray[Any], losses: FloatArray) -> Evaluation:
-        """Make a column for each class that is true or predicted somewhere, scored by its probability."""
+        """Arrange a column for each class that is true or predicted in some row, scored by its probability."""
         import numpy as np
 
         decided = logits.argmax(axis=1)

@@ -50,7 +50,7 @@ def spearman(evaluation: Evaluation) -> float:
 
 
 def _mean_over_targets(evaluation: Evaluation, score: Callable[[FloatArray, FloatArray], float]) -> float:
-    """Apply `score(truth, predicted)` to each column, and take the mean of what is not NaN."""
+    """Apply `score(truth, predicted)` to each column and return the mean of the values that are not NaN."""
     columns = zip(evaluation.truth.astype("float64").T, evaluation.scores.T, strict=True)
     values = [score(truth, predicted) for truth, predicted in columns]
     defined = [value for value in values if not math.isnan(value)]

@@ -1,4 +1,4 @@
-"""Suggestions for names that nobody knows."""
+"""Suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ _SHORTEST_ABBREVIATION = 3
 
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:
-    """Find the choice that `name` was most likely meant to be; `None` where nothing is near.
+    """Return the choice that `name` was most likely meant to be; `None` if none is close.
 
-    Case and the signs between words do not count: `ROC-AUC` is nearest to `roc_auc`. A choice that begins
-    with `name` is near however long it is: `max` is nearest to `maximize`.
+    Case and punctuation are ignored: `ROC-AUC` is nearest to `roc_auc`. A choice that begins with `name` is
+    close however long it is: `max` is nearest to `maximize`.
     """
-    plain = {_plain(choice): choice for choice in choices}
-    wanted = _plain(name)
-    close = difflib.get_close_matches(wanted, plain, n=1)
+    normalised = {_normalise(choice): choice for choice in choices}
+    wanted = _normalise(name)
+    close = difflib.get_close_matches(wanted, normalised, n=1)
     if len(wanted) >= _SHORTEST_ABBREVIATION:
-        close += [choice for choice in plain if choice.startswith(wanted)]
-    return plain[close[0]] if close else None
+        close += [choice for choice in normalised if choice.startswith(wanted)]
+    return normalised[close[0]] if close else None
 
 
 def did_you_mean(name: str, choices: Iterable[str], *, suggestion: str | None = None) -> str:
-    """Write the half sentence that follows an unknown name: the nearest choice, then all of them.
+    """Return the half sentence that follows an unknown name: the nearest choice, then all of them.
 
     Args:
         name: The unknown name.
-        choices: The names that are known.
-        suggestion: What was meant, where the caller knows better than `nearest`.
+        choices: The known names.
+        suggestion: The nearest choice, if the caller knows better than `nearest`.
     """
     known = list(choices)
     found = suggestion or nearest(name, known)
     listed = ", ".join(known)
-    return f"did you mean {found!r}? ({listed})" if found else f"the choices are {listed}"
+    return f"did you mean {found!r}? ({listed})" if found else f"choose from {listed}"
 
 
-def _plain(name: str) -> str:
+def _normalise(name: str) -> str:
     return re.sub(r"[\W_]+", "_", name.casefold())

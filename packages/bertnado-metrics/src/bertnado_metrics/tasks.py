@@ -1,4 +1,4 @@
-"""The task types. A task is one object; another task is another object in `TASKS`."""
+"""The tasks. Each is one object; to add a task, add an object to `TASKS`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import classification, losses, regression
 from .array_checks import number_array
-from .class_weights import no_weights, positive_weight, weight_per_class
+from .class_weights import positive_weight, reject_weights, weight_per_class
 from .label_formats import CLASS_INDICES, CONTINUOUS, MULTI_HOT, ZERO_OR_ONE, LabelFormat
 from .label_problems import label_problems
 from .losses import Loss
@@ -21,46 +21,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What a model is trained to tell of a sequence."""
+    """A prediction task: its labels, its loss, its metrics and its default objective."""
 
     name: str
+    """The name that selects the task, such as `binary_classification`."""
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"]
     """The `problem_type` of a transformers model configuration."""
     label_dtype: Literal["float32", "int64"]
-    """The type in which the loss takes the labels."""
+    """The type of the labels that the loss takes."""
     label_format: LabelFormat
-    """Which labels there are."""
+    """The labels that are valid."""
     prediction_rule: PredictionRule
-    """Which logit speaks of which label, and what the model decides."""
+    """The rule that turns logits into predictions."""
     loss: Loss
-    """What training minimises."""
+    """The loss that training minimises."""
     read_class_weights: Callable[[Mapping[str, object]], tuple[float, ...]]
-    """What the content of a `class_weights.json` means."""
+    """The function that reads the content of a `class_weights.json`."""
     metrics: Mapping[str, Metric] = field(hash=False)
-    """The metrics by their names without prefix (`roc_auc`), in the order in which they are shown."""
+    """The metrics by name without prefix (`roc_auc`), in the order in which they are shown."""
     default_objective: str
-    """The name of the metric that is optimised where nobody names one."""
+    """The name of the metric that is optimised by default."""
 
     def __post_init__(self) -> None:
         if self.default_objective not in self.metrics:
-            raise ValueError(f"{self.name} does not compute its default objective {self.default_objective!r}")
+            known = ", ".join(self.metrics)
+            raise ValueError(f"default_objective of {self.name} must be one of {known}, got {self.default_objective!r}")
 
     def check_labels(self, labels: Any) -> list[str]:
-        """Say what is wrong with `labels`: a list, an array or another sequence with one entry a row.
+        """Find the mistakes in `labels`: a list, an array or another sequence with one entry per row.
 
         Returns:
-            One message for each kind of mistake, with its count, where it is first, and its cure.
+            One message per kind of mistake, with its count, its first row and its cure; none if the labels are valid.
         """
         return label_problems(self.label_format, labels)
 
     def logit_count(self, labels: Any) -> int:
-        """Count the logits that a model of `labels` needs.
+        """Return the number of logits of a model for `labels`.
 
         Args:
-            labels: The labels of all splits: the highest class number counts, wherever it occurs.
+            labels: The labels of all splits, because the highest class may occur in only one of them.
 
         Raises:
-            ValueError: `check_labels` finds something wrong.
+            ValueError: `check_labels` finds a mistake.
         """
         array = number_array(labels)
         problems = self.check_labels(labels)
@@ -69,10 +71,10 @@ class Task:
         return self.prediction_rule.logit_count(array)
 
     def class_weights_from(self, content: Mapping[str, object]) -> tuple[float, ...]:
-        """Read the content of a `class_weights.json` as weights for the loss, one for each logit.
+        """Read the content of a `class_weights.json` as weights for the loss, one per logit.
 
         Raises:
-            ValueError: The content is unusable, or the task uses no weights.
+            ValueError: The content is invalid, or the task does not use class weights.
         """
         try:
             return self.read_class_weights(content)
@@ -129,7 +131,7 @@ _MULTILABEL = Task(
     label_format=MULTI_HOT,
     prediction_rule=SignRule(),
     loss=Loss("binary_cross_entropy_with_logits", None, losses.binary_cross_entropy),
-    read_class_weights=no_weights,
+    read_class_weights=reject_weights,
     metrics=_BINARY.metrics,
     default_objective="roc_auc",
 )
@@ -141,7 +143,7 @@ _REGRESSION = Task(
     label_format=CONTINUOUS,
     prediction_rule=IdentityRule(),
     loss=Loss("mse_loss", None, losses.squared_error),
-    read_class_weights=no_weights,
+    read_class_weights=reject_weights,
     metrics=metrics_by_name(
         Metric("loss", "minimize", mean_loss),
         Metric("mse", "minimize", regression.mse),
@@ -155,17 +157,17 @@ _REGRESSION = Task(
 )
 
 TASKS: Mapping[str, Task] = {task.name: task for task in (_BINARY, _MULTICLASS, _MULTILABEL, _REGRESSION)}
-"""Every task by its name."""
+"""Every task by name."""
 
 
 def get_task(task: str | Task) -> Task:
-    """Return the task itself, or the one of that name.
+    """Return the task with that name; a task is returned as it is.
 
     Raises:
-        ValueError: There is no such task; the message has the nearest name and all of them.
+        ValueError: The task is unknown; the message has the nearest name and all names.
     """
     if isinstance(task, Task):
         return task
     if task not in TASKS:
-        raise ValueError(f"{task!r} is not a task type; {did_you_mean(str(task), TASKS)}")
+        raise ValueError(f"unknown task {task!r}; {did_you_mean(str(task), TASKS)}")
     return TASKS[task]

@@ -1,4 +1,4 @@
-"""The forms that a parameter can have: one small class each, found by name in `FORMS`."""
+"""The forms of parameters: one small class each, by name in `FORMS`."""
 
 from .categorical import Categorical, CategoricalWithProbabilities, Constant
 from .log_uniform import InvLogUniform, InvLogUniformValues, LogUniform, LogUniformValues

@@ -13,22 +13,22 @@ from bertnado_config.number_parsing import read_number
 from bertnado_config.value_text import as_json, show
 
 from .parameter import Mistake, Parameter, check_unit
-from .value_equality import place_of, repeated
+from .value_equality import index_of, repeated
 
 SUM_TOLERANCE = 1e-5
-"""How far from 1 the sum of probabilities may be; three written as 0.33333 are a third each."""
+"""The tolerated difference of the sum of probabilities from 1; 0.33333 three times is within it."""
 
 
 def _read_values(value: object) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        msg = f'must be a list, not {show(value)}; for a single value write {{"value": {as_json(value)}}}'
+        msg = f'must be a list, got {show(value)}; for a single value write {{"value": {as_json(value)}}}'
         raise ValueError(msg)
     return tuple(cast("Sequence[Any]", value))
 
 
 def _read_probabilities(value: object) -> tuple[float, ...]:
     if not isinstance(value, list | tuple):
-        msg = f"must be a list of numbers, not {show(value)}"
+        msg = f"must be a list of numbers, got {show(value)}"
         raise ValueError(msg)
     return tuple(read_number(number) for number in cast("Sequence[Any]", value))
 
@@ -55,7 +55,7 @@ class Constant(Parameter):
 
     @property
     def choices(self) -> tuple[Any, ...]:
-        """The value alone."""
+        """The value."""
         return (self.value,)
 
     @property
@@ -64,21 +64,21 @@ class Constant(Parameter):
         return 1
 
     def from_unit(self, u: float) -> Any:
-        """Give the value."""
+        """Return the value."""
         check_unit(u)
         return self.value
 
     def to_unit(self, value: Any) -> float:
-        """Give the middle of [0, 1]."""
-        place_of(value, self.choices)
+        """Return the middle of [0, 1]."""
+        index_of(value, self.choices)
         return 0.5
 
 
 class Choice(Parameter):
-    """What the categorical forms share.
+    """The base class of the categorical forms.
 
-    The unit interval runs over the values in increasing order where all of them are numbers, else in the order
-    of the file; `choices` keeps the file's order, which is W&B's in a grid.
+    The unit interval covers the values in increasing order if all of them are numbers, else in the order of the file;
+    `choices` keeps the order of the file, which is W&B's in a grid.
     """
 
     values: Values
@@ -90,9 +90,9 @@ class Choice(Parameter):
 
     def _mistakes(self) -> Iterator[Mistake]:
         if not self.values:
-            yield Mistake("values", "is empty; list at least one value")
+            yield Mistake("values", "must list at least one value")
         for value in repeated(self.values):
-            yield Mistake("values", f"{show(value)} is listed more than once")
+            yield Mistake("values", f"must list each value once, got {show(value)} more than once")
 
     @property
     def _is_numeric(self) -> bool:
@@ -100,7 +100,7 @@ class Choice(Parameter):
 
     @cached_property
     def _line(self) -> tuple[tuple[Any, ...], tuple[float, ...]]:
-        """The values as they lie on the unit interval, and the upper end of each one's share of it."""
+        """The values in their order on the unit interval, and the upper end of each one's share of it."""
         pairs = [pair for pair in zip(self.values, self.weights, strict=True) if pair[1] > 0]
         if self._is_numeric:
             pairs.sort(key=lambda pair: pair[0])
@@ -110,30 +110,30 @@ class Choice(Parameter):
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """The smallest and the largest value where all are numbers."""
+        """The smallest and the largest value if all are numbers."""
         values, _ = self._line
         return (values[0], values[-1]) if self._is_numeric else None
 
     @property
     def choices(self) -> tuple[Any, ...]:
-        """The values that are not of probability 0, in the order of the file."""
+        """The values whose probability is not 0, in the order of the file."""
         return tuple(value for value, weight in zip(self.values, self.weights, strict=True) if weight > 0)
 
     @property
     def cardinality(self) -> int:
-        """How many choices there are."""
+        """The number of choices."""
         return len(self.choices)
 
     def from_unit(self, u: float) -> Any:
-        """Give the value whose share of [0, 1] holds `u`; a share includes its upper end."""
+        """Return the value whose share of [0, 1] contains `u`; a share includes its upper end."""
         values, ends = self._line
         return values[bisect_left(ends, check_unit(u))]
 
     def to_unit(self, value: Any) -> float:
-        """Give the middle of the share of `value`."""
+        """Return the middle of the share of `value`."""
         values, ends = self._line
-        place = place_of(value, values)
-        return ((ends[place - 1] if place else 0.0) + ends[place]) / 2
+        index = index_of(value, values)
+        return ((ends[index - 1] if index else 0.0) + ends[index]) / 2
 
 
 @dataclass(frozen=True)
@@ -165,11 +165,11 @@ class CategoricalWithProbabilities(Choice):
     def _mistakes(self) -> Iterator[Mistake]:
         yield from super()._mistakes()
         if len(self.probabilities) != len(self.values):
-            lengths = f"has {len(self.probabilities)} entries for {len(self.values)} values"
-            yield Mistake("probabilities", f"{lengths}; write one for each value")
+            lengths = f"got {len(self.probabilities)} for {len(self.values)} values"
+            yield Mistake("probabilities", f"must have one entry per value, {lengths}")
         for probability in self.probabilities:
             if probability < 0:
-                yield Mistake("probabilities", f"{probability!r} is negative; a probability lies between 0 and 1")
+                yield Mistake("probabilities", f"must be between 0 and 1, got {probability!r}")
         total = sum(self.probabilities)
         if abs(total - 1) > SUM_TOLERANCE:
-            yield Mistake("probabilities", f"the sum is {total:g}; it must be 1")
+            yield Mistake("probabilities", f"must sum to 1, got {total:g}")

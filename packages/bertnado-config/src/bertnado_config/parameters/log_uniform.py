@@ -1,8 +1,8 @@
-"""Forms whose logarithm is uniform, for what is searched over orders of magnitude.
+"""Forms whose logarithm is uniform, for parameters that vary over orders of magnitude.
 
-Four spellings of one distribution, as W&B has them: bounds as values or as base-e exponents, and the
-logarithm of X or of 1/X. With log(1/X) uniform between log(1/max) and log(1/min), log(X) is uniform between
-log(min) and log(max), so the inverse forms differ from the others in how their bounds are written, no more.
+W&B has four spellings of this distribution: with bounds as values or as base-e exponents, and for the logarithm of X or
+of 1/X. If log(1/X) is uniform between log(1/max) and log(1/min), log(X) is uniform between log(min) and log(max), so
+that the inverse forms differ from the others only in how their bounds are written.
 """
 
 import math
@@ -21,7 +21,7 @@ from .parameter import (
 )
 
 MAX_EXPONENT = 700.0
-"""The largest magnitude of a base-e exponent: beyond about 709, `exp` leaves the range of floats."""
+"""The largest magnitude of a base-e exponent: `exp` overflows beyond about 709."""
 
 MIN_WIDTH = 1e-9
 """The smallest difference between the logarithms of the bounds."""
@@ -74,7 +74,7 @@ class LogUniformValues(LogScale, PositiveRange):
 
     def _mistakes(self) -> Iterator[Mistake]:
         if self.min <= 0:
-            yield Mistake("min", f"{self.min!r} has no logarithm; on a log scale min must be above 0")
+            yield Mistake("min", f"must be above 0 on a log scale, got {self.min!r}")
         yield from range_mistakes(self.min, self.max)
         if 0 < self.min < self.max:
             yield from _width_mistakes(math.log(self.max) - math.log(self.min))
@@ -104,8 +104,8 @@ class LogUniform(LogScale, ExponentRange):
             yield from _width_mistakes(self.max - self.min)
         for key, exponent in (("min", self.min), ("max", self.max)):
             if abs(exponent) > MAX_EXPONENT:
-                rule = f"is a base-e exponent here and must lie between -{MAX_EXPONENT:g} and {MAX_EXPONENT:g}"
-                yield Mistake(key, f"{exponent!r} {rule}; for bounds that are the values use log_uniform_values")
+                rule = f"must be a base-e exponent between -{MAX_EXPONENT:g} and {MAX_EXPONENT:g}"
+                yield Mistake(key, f"{rule}, got {exponent!r}; for bounds that are values use log_uniform_values")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -131,10 +131,10 @@ class InvLogUniform(LogUniform):
 
 
 def _power_of_e(exponent: float) -> float:
-    """Give exp(exponent) to 12 digits, so that the float nearest to the logarithm of 10 means 10."""
+    """Return exp(exponent) rounded to 12 digits, so that exp of the float nearest to log(10) is 10."""
     return float(f"{math.exp(exponent):.12g}")
 
 
 def _width_mistakes(width: float) -> Iterator[Mistake]:
     if width < MIN_WIDTH:
-        yield Mistake("max", "is too near to min to be told apart from it on a log scale; widen the range")
+        yield Mistake("max", "is too close to min on a log scale; widen the range")

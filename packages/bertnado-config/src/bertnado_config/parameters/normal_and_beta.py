@@ -1,7 +1,7 @@
 """Forms with tails: normal, log-normal and beta.
 
-Their quantile functions are cut off at `TAIL` from either end, so that 0 and 1 give finite values and
-`to_unit` finds its way back. What lies beyond, two trials in a million, is pulled to the cut.
+Their quantile functions are truncated at `TAIL` from either end, so that 0 and 1 give finite values and `to_unit` can
+invert them. Values beyond, two in a million, are clamped.
 """
 
 import math
@@ -13,10 +13,10 @@ from statistics import NormalDist
 from .parameter import Mistake, Number, Parameter, check_inside, check_unit, clamp
 
 TAIL = 1e-6
-"""The probability, on either side, of values that are not proposed."""
+"""The probability of either tail that is cut off."""
 
 MAX_SHAPE = 1e6
-"""The largest shape parameter of a beta distribution; it narrows it to a thousandth, and far larger ones overflow."""
+"""The largest shape parameter of a beta distribution, whose width is then about 0.001; larger ones may overflow."""
 
 _MAX_LOGARITHM = 700.0
 _STANDARD = NormalDist()
@@ -24,28 +24,28 @@ _WIDEST = _STANDARD.inv_cdf(1 - TAIL)
 
 
 class Tailed(Parameter):
-    """What the forms share: a distribution whose quantile function is cut off at `TAIL`."""
+    """The base class of distributions whose quantile function is truncated at `TAIL`."""
 
     @property
     @abstractmethod
     def bounds(self) -> tuple[float, float]:
-        """The ends of the distribution's support."""
+        """The ends of the support of the distribution."""
 
     @abstractmethod
     def _quantile(self, u: float) -> float:
-        """Give the value up to which the distribution has probability `u`, inside (0, 1)."""
+        """Return the quantile of the distribution at `u`, inside (0, 1)."""
 
     @abstractmethod
-    def _probability_up_to(self, value: float) -> float:
-        """Give the probability of values up to `value`."""
+    def _cumulative_probability(self, value: float) -> float:
+        """Return the probability of values up to `value`."""
 
     def from_unit(self, u: float) -> float:
-        """Give the distribution's quantile at `u`, or at the cut where `u` is beyond it."""
+        """Return the quantile of the distribution at `u`, clamped to the part without tails."""
         return self._quantile(clamp(check_unit(u), (TAIL, 1 - TAIL)))
 
     def to_unit(self, value: float) -> float:
-        """Give the probability of values up to `value`; the cut's where `value` is beyond it."""
-        return clamp(self._probability_up_to(check_inside(value, self.bounds)), (TAIL, 1 - TAIL))
+        """Return the probability of values up to `value`, clamped to the part without tails."""
+        return clamp(self._cumulative_probability(check_inside(value, self.bounds)), (TAIL, 1 - TAIL))
 
 
 @dataclass(frozen=True)
@@ -87,17 +87,17 @@ class Normal(Tailed, MeanAndDeviation):
     def _mistakes(self) -> Iterator[Mistake]:
         yield from _sigma_mistakes(self.sigma)
         if math.isinf(abs(self.mu) + _WIDEST * self.sigma):
-            yield Mistake("sigma", f"{self.sigma!r} around mu {self.mu!r} leaves the range of floats")
+            yield Mistake("sigma", f"must keep values in the range of floats, got {self.sigma!r} around mu {self.mu!r}")
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """None: from minus to plus infinity."""
+        """Minus and plus infinity."""
         return -math.inf, math.inf
 
     def _quantile(self, u: float) -> float:
         return self.mu + self.sigma * _STANDARD.inv_cdf(u)
 
-    def _probability_up_to(self, value: float) -> float:
+    def _cumulative_probability(self, value: float) -> float:
         return _STANDARD.cdf((value - self.mu) / self.sigma)
 
 
@@ -110,17 +110,17 @@ class LogNormal(Tailed, LogMeanAndDeviation):
     def _mistakes(self) -> Iterator[Mistake]:
         yield from _sigma_mistakes(self.sigma)
         if abs(self.mu) + _WIDEST * self.sigma > _MAX_LOGARITHM:
-            yield Mistake("sigma", f"{self.sigma!r} around mu {self.mu!r}, of logarithms, leaves the range of floats")
+            yield Mistake("sigma", f"must keep exp(X) in the range of floats, got {self.sigma!r} around mu {self.mu!r}")
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """0, which is never reached, and infinity."""
+        """0, which is exclusive, and infinity."""
         return 0.0, math.inf
 
     def _quantile(self, u: float) -> float:
         return math.exp(self.mu + self.sigma * _STANDARD.inv_cdf(u))
 
-    def _probability_up_to(self, value: float) -> float:
+    def _cumulative_probability(self, value: float) -> float:
         return _STANDARD.cdf((math.log(value) - self.mu) / self.sigma) if value > 0 else 0.0
 
 
@@ -133,7 +133,7 @@ class Beta(Tailed, Shapes):
     def _mistakes(self) -> Iterator[Mistake]:
         for key, shape in (("a", self.a), ("b", self.b)):
             if not 0 < shape <= MAX_SHAPE:
-                yield Mistake(key, f"{shape!r} is out of range; {key} must be above 0 and at most {MAX_SHAPE:g}")
+                yield Mistake(key, f"must be above 0 and at most {MAX_SHAPE:g}, got {shape!r}")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -145,7 +145,7 @@ class Beta(Tailed, Shapes):
 
         return float(betaincinv(self.a, self.b, u))
 
-    def _probability_up_to(self, value: float) -> float:
+    def _cumulative_probability(self, value: float) -> float:
         from scipy.special import betainc  # pyright: ignore[reportMissingTypeStubs] (scipy has none)
 
         return float(betainc(self.a, self.b, value))
@@ -153,4 +153,4 @@ class Beta(Tailed, Shapes):
 
 def _sigma_mistakes(sigma: float) -> Iterator[Mistake]:
     if sigma <= 0:
-        yield Mistake("sigma", f"{sigma!r} is no standard deviation; sigma must be above 0")
+        yield Mistake("sigma", f"must be above 0, got {sigma!r}")

@@ -1,4 +1,4 @@
-"""What every parameter form is: a quantile function that checks itself when it is made."""
+"""The base class of parameter forms: a quantile function that validates itself."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,21 +33,21 @@ Distribution = Literal[
 """W&B's names of the forms."""
 
 Number = Annotated[float, PlainValidator(read_number), WithJsonSchema({"type": "number"})]
-"""A finite number; an integer stays one, and a string that spells a number is read as it."""
+"""A finite number; an integer stays an integer, and a string that spells a number is converted."""
 
 WholeNumber = Annotated[int, PlainValidator(read_whole_number), WithJsonSchema({"type": "integer"})]
 """A whole number."""
 
 
 class Mistake(NamedTuple):
-    """A broken rule: the key that it belongs to, and what to do."""
+    """A broken rule: its key and the message."""
 
     key: str
     message: str
 
 
 class InvalidParameterError(ValueError):
-    """A parameter that cannot exist.
+    """An invalid parameter.
 
     Attributes:
         mistakes: Every broken rule.
@@ -62,8 +62,8 @@ class InvalidParameterError(ValueError):
 class Parameter(ABC):
     """A parameter of a sweep, as a quantile function from [0, 1] to its values.
 
-    The fields of a subclass are the keys of the form in a sweep file. A parameter that breaks a rule of its form
-    cannot be made: `ValueError`, with every broken rule. Values are plain Python ones.
+    The fields of a subclass are the keys of the form in a sweep file. A parameter that breaks a rule of its form raises
+    a `ValueError` with every broken rule when it is made. Values are plain Python objects.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -79,15 +79,15 @@ class Parameter(ABC):
     def _non_finite_fields(self) -> Iterator[Mistake]:
         for key, value in vars(self).items():
             for number in non_finite_leaves(value):
-                yield Mistake(key, f"must be finite, not {show(number)}")
+                yield Mistake(key, f"must be finite, got {show(number)}")
 
     def _mistakes(self) -> Iterator[Mistake]:
-        """Yield the rules that the fields, all of them finite, break."""
+        """Yield the rules that the fields break; all numbers are finite."""
         yield from ()
 
     @abstractmethod
     def from_unit(self, u: float) -> Any:
-        """Give the value at quantile `u`, in [0, 1]; values that have an order never decrease with `u`.
+        """Return the value at quantile `u`, in [0, 1]; ordered values never decrease with `u`.
 
         Raises:
             ValueError: `u` is outside [0, 1] or NaN.
@@ -95,61 +95,63 @@ class Parameter(ABC):
 
     @abstractmethod
     def to_unit(self, value: Any) -> float:
-        """Give a quantile in [0, 1] of `value`, so that `from_unit(to_unit(value))` is `value`.
+        """Return a quantile of `value` in [0, 1], so that `from_unit(to_unit(value))` is `value`.
 
         Raises:
-            ValueError: The parameter does not take `value`.
+            ValueError: `value` is not a value of the parameter.
         """
 
     @property
     def choices(self) -> Sequence[Any] | None:
-        """Every value, each once, in a grid's order; `None` where they cannot be enumerated.
+        """Every value, each once, in the order of a grid; `None` if they cannot be enumerated.
 
-        The sequence may be lazy and longer than memory: look at `cardinality` before walking through it.
+        The sequence may be lazy and longer than memory: check `cardinality` before iterating over it.
         """
         return None
 
     @property
     def cardinality(self) -> int | None:
-        """How many values there are; `None` where they cannot be enumerated."""
+        """The number of values; `None` if they cannot be enumerated."""
         return None
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """The smallest and the largest value, both inclusive; `None` where values have no order.
+        """The smallest and the largest value, both inclusive; `None` if the values are not ordered.
 
-        Infinite on a side where the form has no bound.
+        A side without a bound is infinite.
         """
         return None
 
     @property
     def is_ordered(self) -> bool:
-        """Whether a search may use the order of [0, 1]; not so for unordered choices and constants."""
+        """True if a search can use the order of [0, 1]; false for unordered choices and constants."""
         return self.bounds is not None
 
 
 def range_mistakes(lowest: float, highest: float) -> Iterator[Mistake]:
-    """Yield what breaks the rule that `min` is below `max`."""
+    """Yield a mistake if `min` is not below `max`."""
     if lowest == highest:
-        yield Mistake("min", f'{lowest!r} equals max; for a constant write {{"value": {lowest!r}}}')
+        yield Mistake(
+            "min", f'must be below max {highest!r}, got {lowest!r}; for a constant write {{"value": {lowest!r}}}'
+        )
     elif lowest > highest:
-        yield Mistake("min", f"{lowest!r} is above max {highest!r}; swap the two")
+        yield Mistake("min", f"must be below max {highest!r}, got {lowest!r}; swap the two")
 
 
 def check_unit(u: float) -> float:
-    """Give back `u` if it lies in [0, 1].
+    """Return `u` if it is in [0, 1].
 
     Raises:
-        ValueError: It does not.
+        ValueError: It is not.
     """
     if not 0.0 <= u <= 1.0:
-        msg = f"a quantile lies between 0 and 1, not at {u!r}"
+        msg = f"a quantile must be between 0 and 1, got {u!r}"
         raise ValueError(msg)
     return float(u)
 
 
 def check_inside(value: Any, bounds: tuple[float, float]) -> float:
-    """Give back `value` if it is a number inside `bounds`, both inclusive.
+    """Return `value` if it is a number inside `bounds`, both inclusive.
 
     Raises:
         ValueError: It is not.
@@ -157,12 +159,12 @@ def check_inside(value: Any, bounds: tuple[float, float]) -> float:
     number = read_number(value)
     lowest, highest = bounds
     if not lowest <= number <= highest:
-        msg = f"{number!r} is not between {lowest!r} and {highest!r}"
+        msg = f"must be between {lowest!r} and {highest!r}, got {number!r}"
         raise ValueError(msg)
     return number
 
 
 def clamp(number: float, bounds: tuple[float, float]) -> float:
-    """Give the number inside `bounds` that is nearest to `number`."""
+    """Return the number inside `bounds` that is nearest to `number`."""
     lowest, highest = bounds
     return min(max(number, lowest), highest)

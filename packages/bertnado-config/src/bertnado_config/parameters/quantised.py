@@ -1,9 +1,8 @@
 """Quantised forms: a continuous form rounded to multiples of q.
 
-As at W&B a value is `round(X / q) * q`, with X from the continuous form: a multiple of q, not min plus steps.
-Where W&B's engine rounds past an end of the declared range (q_uniform from 1 to 11 with q 4 gives it 0 and 12),
-values here are the multiples inside it; max is among them, also in a grid, which W&B's ends before max. An integer
-q, the default 1 too, gives integers.
+As at W&B, a value is `round(X / q) * q` with X from the continuous form: a multiple of q, not min plus steps. W&B's
+engine can round past an end of the range (q_uniform from 1 to 11 with q 4 has the values 0 and 12); here values stay
+inside. A grid includes max; W&B's ends before it. An integer q, like the default 1, gives integers.
 """
 
 import math
@@ -24,14 +23,14 @@ from .parameter import (
     check_unit,
     clamp,
 )
-from .step_sequence import Multiples, multiple
+from .step_sequence import StepSequence, multiple
 from .uniform import Range, Uniform
 
 Continuous: TypeAlias = Uniform | LogUniformValues | LogUniform | Tailed
 """The forms that can be quantised."""
 
 MAX_STEPS = 2**40
-"""The farthest multiple from 0; farther out, neighbours on a log scale share a place on the unit interval."""
+"""The largest multiple, in steps; beyond, neighbours on a log scale cannot be told apart on the unit interval."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Quantised(Parameter):
 
     def _mistakes(self) -> Iterator[Mistake]:
         if self.q <= 0:
-            yield Mistake("q", f"{self.q!r} is no step; q must be above 0")
+            yield Mistake("q", f"must be above 0, got {self.q!r}")
         try:
             continuous = self.continuous
         except InvalidParameterError as error:
@@ -63,14 +62,14 @@ class Quantised(Parameter):
     def _step_mistakes(self, continuous: Continuous) -> Iterator[Mistake]:
         lowest, highest = continuous.bounds
         if math.isfinite(highest - lowest) and _exact(highest) - _exact(lowest) < _exact(self.q):
-            yield Mistake("q", f"{self.q!r} is larger than the range from {lowest!r} to {highest!r}")
+            yield Mistake("q", f"must not exceed the range from {lowest!r} to {highest!r}, got {self.q!r}")
         farthest = max(abs(continuous.from_unit(end)) for end in (0.0, 1.0))
         if farthest / self.q > MAX_STEPS:
-            yield Mistake("q", f"{self.q!r} is too small a step for values up to {farthest:g}")
+            yield Mistake("q", f"must be larger for values up to {farthest:g}, got {self.q!r}")
 
     @cached_property
     def _indices(self) -> tuple[int, int]:
-        """The smallest and the largest multiple that is proposed, counted in steps of q."""
+        """The smallest and the largest value, in steps of q."""
         lowest, highest = self.continuous.bounds
         q = _exact(self.q)
         first, last = (round(self.continuous.from_unit(end) / self.q) for end in (0.0, 1.0))
@@ -81,7 +80,7 @@ class Quantised(Parameter):
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The smallest and the largest multiple; infinite where the continuous form is."""
+        """The smallest and the largest multiple; infinite if the continuous form is."""
         lowest, highest = self.continuous.bounds
         first, last = self._indices
         return (
@@ -90,26 +89,26 @@ class Quantised(Parameter):
         )
 
     @property
-    def choices(self) -> Multiples | None:
-        """The multiples, in increasing order; `None` where the continuous form has no bounds."""
-        return Multiples(self.q, *self._indices) if self.cardinality is not None else None
+    def choices(self) -> StepSequence | None:
+        """The multiples, in increasing order; `None` if the continuous form is unbounded."""
+        return StepSequence(self.q, *self._indices) if self.cardinality is not None else None
 
     @property
     def cardinality(self) -> int | None:
-        """How many multiples there are; `None` where the continuous form has no bounds."""
+        """The number of multiples; `None` if the continuous form is unbounded."""
         first, last = self._indices
         return last - first + 1 if all(map(math.isfinite, self.continuous.bounds)) else None
 
     def from_unit(self, u: float) -> float:
-        """Give the multiple inside the bounds that is nearest to the continuous form's value at `u`."""
+        """Return the multiple inside the bounds that is nearest to the continuous form's value at `u`."""
         index = round(self.continuous.from_unit(check_unit(u)) / self.q)
         return multiple(self.q, int(clamp(index, self._indices)))
 
     def to_unit(self, value: float) -> float:
-        """Give the middle of the quantiles that are rounded to `value`."""
+        """Return the middle of the quantiles that are rounded to `value`."""
         index = round(check_inside(value, self.bounds) / self.q)
         if not math.isclose(index * self.q, value, rel_tol=1e-9, abs_tol=1e-9 * self.q):
-            msg = f"{value!r} is no multiple of {self.q!r}"
+            msg = f"must be a multiple of {self.q!r}, got {value!r}"
             raise ValueError(msg)
         first, last = self._indices
         below = 0.0 if index <= first else self._quantile_of(index - 0.5)
@@ -121,7 +120,7 @@ class Quantised(Parameter):
 
 
 def _exact(number: float) -> Fraction:
-    """Give the decimal fraction that `number` is written as, so that 0.3 is three times 0.1."""
+    """Return the decimal fraction that `number` is written as, so that 0.3 is three times 0.1."""
     return Fraction(repr(number))
 
 

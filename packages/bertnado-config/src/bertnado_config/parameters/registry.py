@@ -1,4 +1,4 @@
-"""Every form by its name in a sweep file."""
+"""The forms, by their name in a sweep file."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ FORMS: Mapping[str, type[Parameter]] = {
 
 
 def keys_of(form: type[Parameter]) -> tuple[str, ...]:
-    """List the keys that a parameter of this form has in a file, `distribution` aside."""
+    """Return the keys of a parameter of this form in a file, except `distribution`."""
     return tuple(field.name for field in fields(form))
 
 
 def required_keys_of(form: type[Parameter]) -> tuple[str, ...]:
-    """List those of the form's keys that have no default."""
+    """Return the keys of the form that have no default."""
     return tuple(field.name for field in fields(form) if field.default is MISSING)

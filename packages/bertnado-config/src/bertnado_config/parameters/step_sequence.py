@@ -1,4 +1,4 @@
-"""Multiples of a step, exactly as a person would write them."""
+"""Multiples of a step, as exact decimal fractions."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -6,12 +6,12 @@ from typing import overload
 
 
 def multiple(q: float, index: int) -> float:
-    """Give `index * q` without the noise of binary fractions: 3 times 0.1 is 0.3. An integer `q` gives an integer."""
+    """Return `index * q` without the error of binary fractions: 3 times 0.1 is 0.3. An integer `q` gives an integer."""
     return index * q if isinstance(q, int) else float(index * Decimal(repr(q)))
 
 
-class Multiples(Sequence[float]):
-    """The multiples of `q` from index `first` to `last`, both inclusive, each made when it is asked for."""
+class StepSequence(Sequence[float]):
+    """The multiples of `q` from index `first` to `last`, both inclusive, computed on access."""
 
     def __init__(self, q: float, first: int, last: int) -> None:
         self._q = q
@@ -30,4 +30,4 @@ class Multiples(Sequence[float]):
         return multiple(self._q, self._indices[index])
 
     def __repr__(self) -> str:
-        return f"Multiples({self._q!r}, {self._indices.start}, {self._indices.stop - 1})"
+        return f"StepSequence({self._q!r}, {self._indices.start}, {self._indices.stop - 1})"

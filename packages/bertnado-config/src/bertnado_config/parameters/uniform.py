@@ -18,7 +18,7 @@ from .parameter import (
 )
 
 MAX_INTEGERS = 2**50
-"""The longest integer range; in a longer one, neighbours share a place on the unit interval."""
+"""The longest range of integers; in a longer one, neighbours cannot be told apart on the unit interval."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Uniform(Range):
     def _mistakes(self) -> Iterator[Mistake]:
         yield from range_mistakes(self.min, self.max)
         if math.isinf(float(self.max) - float(self.min)):
-            yield Mistake("max", f"{self.max!r} is farther from min than a float can hold")
+            yield Mistake("max", f"must not be farther from min than a float can hold, got {self.max!r}")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -48,12 +48,12 @@ class Uniform(Range):
         return float(self.min), float(self.max)
 
     def from_unit(self, u: float) -> float:
-        """Give the number that lies at `u` of the way from min to max."""
+        """Return the number at `u` of the way from min to max."""
         lowest, highest = self.bounds
         return clamp(lowest + check_unit(u) * (highest - lowest), self.bounds)
 
     def to_unit(self, value: float) -> float:
-        """Give the part of the way from min to max at which `value` lies."""
+        """Return the part of the way from min to max at which `value` is."""
         lowest, highest = self.bounds
         return (check_inside(value, self.bounds) - lowest) / (highest - lowest)
 
@@ -72,7 +72,7 @@ class IntUniform(Parameter):
     def _mistakes(self) -> Iterator[Mistake]:
         yield from range_mistakes(self.min, self.max)
         if self.max - self.min >= MAX_INTEGERS:
-            yield Mistake("max", f"{self.max} is too far from min {self.min}; at most 2**50 integers can be told apart")
+            yield Mistake("max", f"must be less than 2**50 above min {self.min}, got {self.max}")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -86,14 +86,14 @@ class IntUniform(Parameter):
 
     @property
     def cardinality(self) -> int:
-        """How many integers there are."""
+        """The number of integers."""
         return self.max + 1 - self.min
 
     def from_unit(self, u: float) -> int:
-        """Give the integer whose share of [0, 1] holds `u`; a share includes its upper end."""
+        """Return the integer whose share of [0, 1] contains `u`; a share includes its upper end."""
         return self.min + max(math.ceil(check_unit(u) * self.cardinality) - 1, 0)
 
     def to_unit(self, value: int) -> float:
-        """Give the middle of the share of `value`."""
+        """Return the middle of the share of `value`."""
         index = read_whole_number(check_inside(value, self.bounds)) - self.min
         return (index + 0.5) / self.cardinality

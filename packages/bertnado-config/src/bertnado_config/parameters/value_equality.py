@@ -1,4 +1,4 @@
-"""When two values of a sweep file are the same."""
+"""Equality of values of a sweep file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,13 @@ from bertnado_config.value_text import show
 
 
 def value_key(value: Any, *, exact: bool = False) -> str:
-    """Return a text that two values share if and only if they are the same value.
+    """Return a string that two values share if and only if they are equal.
 
-    Objects are compared whatever the order of their keys, and NaN is NaN. True is never 1.
+    Objects are equal whatever the order of their keys, NaN equals NaN, and True never equals 1.
 
     Args:
         value: A number, a word, or lists and objects of them.
-        exact: Tell 1 from 1.0; by default they are the same, because no trial can tell them apart.
+        exact: Distinguish 1 from 1.0; by default they are equal, because a trial cannot distinguish them.
     """
     return json.dumps(_canonical(value, exact), sort_keys=True, default=repr)
 
@@ -28,7 +28,7 @@ def _canonical(value: Any, exact: bool) -> Any:
 
 
 def repeated(values: Sequence[Any]) -> list[Any]:
-    """List every value that `values` has had before, in order."""
+    """Return the duplicates in `values`, in order."""
     seen: set[str] = set()
     found: list[Any] = []
     for value in values:
@@ -39,15 +39,15 @@ def repeated(values: Sequence[Any]) -> list[Any]:
     return found
 
 
-def place_of(value: Any, values: Sequence[Any]) -> int:
-    """Find the index of `value` in `values`.
+def index_of(value: Any, values: Sequence[Any]) -> int:
+    """Return the index of `value` in `values`.
 
     Raises:
-        ValueError: It is not there.
+        ValueError: It is not one of them.
     """
     names = [value_key(candidate) for candidate in values]
     try:
         return names.index(value_key(value))
     except ValueError:
-        msg = f"{show(value)} is not one of {', '.join(map(show, values))}"
+        msg = f"must be one of {', '.join(map(show, values))}, got {show(value)}"
         raise ValueError(msg) from None
