@@ -124,7 +124,7 @@ def test_a_goal_that_the_sweep_settled_is_kept(train_model, tmp_path):
 
 def test_an_output_directory_with_a_trained_model_is_refused(train_model, tmp_path):
     (tmp_path / "train" / "model").mkdir(parents=True)
-    with pytest.raises(SweepConfigError, match="holds a trained model, which is kept; name another --output-dir"):
+    with pytest.raises(SweepConfigError, match="already contains a trained model; choose another output_dir"):
         train_model()
 
 
