@@ -9,12 +9,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 PLACES = [
-    "packages/bertnado-config/src",
-    "packages/bertnado-metrics/src",
-    "packages/bertnado-config/README.md",
-    "packages/bertnado-metrics/README.md",
+    *("packages/bertnado-config", "packages/bertnado-metrics", "packages/bertnado-sweep", "packages/bertnado-train"),
+    *("apps/cli", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs"),
 ]
-"""Directories of source code, and documents, in which every slip has been corrected."""
+"""Documents, and directories of source code and documents."""
 
 SLIPS = {
     r"(?<!there )\bis no (?!longer)\w": "'must be ...', 'is not a ...' or 'unknown ...'",
@@ -50,7 +48,7 @@ def slips_in(file):
 @pytest.mark.parametrize("place", PLACES)
 def test_no_text_has_a_slip(place):
     path = ROOT / place
-    files = [path] if path.is_file() else sorted(path.rglob("*.py"))
+    files = [path] if path.is_file() else sorted([*path.rglob("*.py"), *path.rglob("*.md")])
     assert files
     assert [slip for file in files for slip in slips_in(file)] == []
 

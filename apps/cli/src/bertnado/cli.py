@@ -18,7 +18,6 @@ from click.core import ParameterSource
 
 from bertnado import api
 from bertnado.flags import GeneratedCommand, flag_of
-from bertnado.messages import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -79,7 +78,7 @@ def main() -> None:
 @click.option("--join", type=click.Path(), metavar="OUTPUT_DIR", help=_JOIN)
 @click.pass_context
 def run_sweep(context: click.Context, join: str | None, **flags: Any) -> None:
-    r"""Search for the best training settings.
+    """Search for the best training settings.
 
     Writes best_sweep_config.json into the output directory, beside a directory for each trial.
 
@@ -115,9 +114,9 @@ def _joining_options() -> set[str]:
 
 
 def _require(flags: dict[str, Any], *names: str) -> None:
-    for name in names:
-        if flags[name] is None:
-            raise click.UsageError(f"Missing option '{flag_of(name)}'.")
+    missing = [f"'{flag_of(name)}'" for name in names if flags[name] is None]
+    if missing:
+        raise click.UsageError(f"Missing option{'s' * (len(missing) > 1)} {', '.join(missing)}.")
 
 
 def _require_sweep(flags: dict[str, Any]) -> None:
@@ -170,7 +169,7 @@ def sweep_status(
     storage: str | None,
     export: bool,
 ) -> None:
-    r"""Show the trials of a sweep and the best one, while it runs or afterwards.
+    """Show the trials of a sweep and the best one, while it runs or afterwards.
 
     \b
     Examples:
@@ -215,7 +214,7 @@ def sweep_status(
     help="Stop training after this many evaluations in a row without an improvement.  [default: never]",
 )
 def full_train(**flags: Any) -> None:
-    r"""Train the final model with the best settings.
+    """Train the final model with the best settings.
 
     Writes the model and its tokenizer to OUTPUT_DIR/model and its metrics to OUTPUT_DIR/metrics.json.
 
@@ -237,7 +236,7 @@ def full_train(**flags: Any) -> None:
 @main.command()
 @click.argument("directory", required=False, type=click.Path())
 def quickstart(directory: str | None) -> None:
-    """Try everything on simulated DNA with a small model, in about two minutes.
+    """Try everything on simulated DNA with a small model, in about a minute.
 
     Writes a dataset, a model and a sweep of 5 trials to DIRECTORY (default: quickstart, quickstart_2, ...). It always
     uses the local backend and needs neither an account nor internet.
@@ -262,7 +261,7 @@ def exit_on_error(*, again: str | None = None) -> Generator[None]:
     try:
         yield
     except InvalidInputError as error:
-        _end(describe_error(error), 2)
+        _end(error.worded(flag_of), 2)
     except (RuntimeError, OSError) as error:
         from bertnado_sweep import NoEligibleTrialError, ServiceError, StorageError, TooManyFailuresError
 

@@ -29,7 +29,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from bertnado.messages import describe_problem
+from bertnado.flags import flag_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +118,7 @@ class Display:
         self._objective, self._total, self._config = event.objective.name, event.total, event.config
         self._done = self._done_before = event.done
         for warning in event.warnings:
-            self._say(f"Warning: {describe_problem(warning)}")
+            self._say(f"Warning: {warning.worded(flag_of)}")
         for note in event.notes:
             self._say(note)
         self._say(f"sweep {event.sweep_id}: {event.total} trials, {event.objective.goal} {event.objective.name}")

@@ -18,7 +18,7 @@ from bertnado_config import (
 from bertnado_metrics import Objective, resolve_objective
 from bertnado_sweep.backends.wandb.environment import project_problems
 from bertnado_sweep.records.best import BEST_DETAILS_FILE
-from bertnado_sweep.records.files import output_problems
+from bertnado_sweep.records.files import holds_record, output_problems
 from bertnado_sweep.single_run import single_run
 from bertnado_train import HuggingFaceTrainer, convert_arguments, override_parameters
 from bertnado_train import train_model as train
@@ -188,6 +188,8 @@ def _constants(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _output_problems(output_dir: Path) -> list[Problem]:
+    if holds_record(output_dir):
+        return [ArgumentProblem("output_dir", f"{output_dir} already contains a sweep; choose another {{output_dir}}")]
     for name in ("model", "metrics.json"):
         if (output_dir / name).exists():
             message = f"{output_dir} already contains a trained model; choose another {{output_dir}}"

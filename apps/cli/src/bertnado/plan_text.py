@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import parameter_label
 from bertnado_sweep.start import JoinedWandbSweep
 
-from bertnado.messages import describe_problem
+from bertnado.flags import flag_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ def describe_plan(checked: CheckedSweep) -> str:
     dataset = trials.dataset
     rows = ", ".join(f"{count} {split}" for split, count in dataset["rows"].items())
     lines = [
-        *(f"Warning: {describe_problem(warning)}" for warning in plan.warnings),
+        *(f"Warning: {warning.worded(flag_of)}" for warning in plan.warnings),
         f"objective     {plan.objective.goal} {plan.objective.name}, at each trial's best checkpoint",
         f"backend       {plan.backend}",
         *([f"joins         {plan.start.sweep}"] if isinstance(plan.start, JoinedWandbSweep) else []),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from bertnado import api
 from bertnado.display import Display
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
 TRIALS = 5
 
@@ -47,7 +48,7 @@ def run_quickstart(directory: str | None) -> None:
         "task-type": "binary_classification",
         "backend": "local",
     }
-    with Display() as display:
+    with _resumable(root), Display() as display:
         found = api.run_sweep(
             config_path=flags["config-path"],
             output_dir=flags["output-dir"],
@@ -62,6 +63,17 @@ def run_quickstart(directory: str | None) -> None:
             observer=display,
         )
     click.echo(_summary(root, flags, found))
+
+
+@contextmanager
+def _resumable(root: Path) -> Generator[None]:
+    """Print the command that continues the sweep if it is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        output = shlex.quote(f"{root}/sweep")
+        click.echo(f"continue with\n  bertnado run-sweep --resume --output-dir {output}", err=True)
+        raise
 
 
 def _summary(root: Path, flags: Mapping[str, str], found: Mapping[str, Any]) -> str:

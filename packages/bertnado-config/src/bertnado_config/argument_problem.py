@@ -25,6 +25,11 @@ class ArgumentProblem(Problem):
     def __str__(self) -> str:
         return self.worded(lambda name: name)
 
+    @property
+    def is_of_file(self) -> bool:
+        """False: an argument is wrong."""
+        return False
+
     def worded(self, show: Callable[[str], str]) -> str:
         """Return the message with each argument as `show` returns it; it starts with `path` unless it mentions it."""
         is_named = not self.path or f"{{{self.path}}}" in self.message

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 Severity = Literal["error", "warning"]
 
@@ -28,6 +28,15 @@ class Problem:
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
 
+    def worded(self, show: Callable[[str], str]) -> str:
+        """Return the text, with the names of arguments as `show` returns them; a file's problem names none."""
+        return str(self)
+
+    @property
+    def is_of_file(self) -> bool:
+        """True if the content of a file is wrong, rather than an argument of a call."""
+        return True
+
 
 class InvalidInputError(ValueError):
     """Invalid input: a call, sweep file, dataset, model or directory that cannot be used.
@@ -45,10 +54,15 @@ class InvalidInputError(ValueError):
         super().__init__(self.problems, source)
 
     def __str__(self) -> str:
-        lines = [str(problem) for problem in self.problems]
+        return self.worded(lambda name: name)
+
+    def worded(self, show: Callable[[str], str]) -> str:
+        """Return every problem in a line, those of the file indented below its name; see `Problem.worded`."""
         if self.source is None:
-            return "\n".join(lines)
-        return "\n".join([f"{self.source} cannot be used:", *(f"  {line}" for line in lines)])
+            return "\n".join(problem.worded(show) for problem in self.problems)
+        of_call = [problem.worded(show) for problem in self.problems if not problem.is_of_file]
+        of_file = [f"  {problem.worded(show)}" for problem in self.problems if problem.is_of_file]
+        return "\n".join([*of_call, *([f"{self.source} cannot be used:", *of_file] if of_file else [])])
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle both arguments, so that a worker process can pass the error on."""

@@ -84,7 +84,7 @@ class SweepOptions(BaseModel):
     metric_name: Annotated[str | None, OptionDetails(default_text="the sweep file's, otherwise the task's")] = None
     """Metric to optimize, for example `eval/roc_auc`. Trials and checkpoints are judged by it."""
     metric_goal: Annotated[Goal | None, OptionDetails(default_text="the direction in which the metric improves")] = None
-    """Direction to optimize in."""
+    """Direction of the objective: `maximize` or `minimize` it."""
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED), OptionDetails(recorded_as="seed")] = 42
     """Seed of the search and of training."""
     backend: Annotated[str, OptionDetails(metavar="[auto|wandb|local]")] = "auto"

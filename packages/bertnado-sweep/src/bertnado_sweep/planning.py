@@ -287,7 +287,7 @@ class _Planner:
 
     def _blamed(self, source: str | None) -> str | None:
         """Return the file to blame: none if only the call is wrong."""
-        return source if any(not isinstance(problem, ArgumentProblem) for problem in self._errors()) else None
+        return source if any(problem.is_of_file for problem in self._errors()) else None
 
 
 def _completed(options: SweepOptions, recorded: RecordedSweep, *, join: bool) -> SweepOptions:

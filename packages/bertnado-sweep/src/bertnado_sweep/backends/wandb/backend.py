@@ -12,8 +12,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import InvalidInputError
-
 from bertnado_sweep.records.files import LOGS, beginning_alone, claim
 from bertnado_sweep.records.trial_files import read_trials
 from bertnado_sweep.running.events import Note
@@ -202,10 +200,7 @@ def run_agent(
         InvalidInputError: The trainer cannot be opened.
     """
     wandb = wandb_client()
-    try:
-        session = plan.trainer.open()
-    except ValueError as error:
-        raise InvalidInputError(getattr(error, "problems", ())) from error
+    session = plan.trainer.open()
     trials = AgentTrials(
         session=session,
         config=plan.config,
