@@ -240,7 +240,7 @@ class TestADatabaseThatIsAway:
     ):
         monkeypatch.setattr(patience, "PATIENCE", 2.0)
         begin = time.monotonic()
-        with pytest.raises(StorageError, match=r"has not answered for 2 s .*; what was trained is in the output"):
+        with pytest.raises(StorageError, match=r"has not answered for 2 s .*; finished trials are in the output"):
             self.go_through_outage(postgresql_of_its_own, output, how=signal.SIGQUIT, seconds=14)
         assert time.monotonic() - begin < 60
         states = {read_json(path)["number"]: read_json(path)["state"] for path in output.glob("*/trial.json")}

@@ -168,13 +168,13 @@ def test_the_damaged_line_is_named_and_the_journal_set_aside(done, output):
     damage(output, "cut, with a line break", 3)
     damaged = (output / "journal.log").read_bytes()
     [warning] = recorded_status(output).warnings
-    journal, what = output / "journal.log", "line 4 is no JSON object, or more than one"
+    journal, what = output / "journal.log", "line 4 is not exactly one JSON object"
     assert warning == f"{journal} is damaged: {what}; --resume repairs it"
     _, _, notes = go_on(output)
     [note] = [note for note in notes if "damaged" in note]
     assert note == (
-        f"{journal} was damaged ({what}) and has been made anew with {DONE} finished trials; "
-        f"the damaged one is journal.log.damaged-1"
+        f"{journal} was damaged ({what}) and was rewritten with {DONE} finished trials; "
+        f"the damaged file is journal.log.damaged-1"
     )
     assert (output / "journal.log.damaged-1").read_bytes() == damaged
     damage(output, "blank", 3)
@@ -196,7 +196,7 @@ def test_a_journal_that_is_damaged_while_somebody_works_with_it_ends_the_work_wi
             file.write(b"nonsense\n")
         return parameters["x"]
 
-    with pytest.raises(StorageError, match=r"journal\.log is damaged \(.*\); end all that work on this sweep"):
+    with pytest.raises(StorageError, match=r"journal\.log is damaged \(.*\); end all processes of this sweep"):
         run_sweep(spoil, CONFIG, output_dir=output, backend="local", sweep_count=2)
     result = run_sweep(train, CONFIG, output_dir=output, backend="local", resume=True)
     assert len(result.trials) == 2

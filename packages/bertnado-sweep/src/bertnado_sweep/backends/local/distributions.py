@@ -11,7 +11,7 @@ import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import flatten_parameters, parameter_label, parse_sweep_config, value_key
+from bertnado_config import InvalidInputError, flatten_parameters, parameter_label, parse_sweep_config, value_key
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -47,13 +47,12 @@ class StudySpace:
         }
 
     @classmethod
-    def of_section(cls, parameters: Mapping[str, Any]) -> StudySpace:
-        """Describe the space of the section `parameters` of a sweep file.
-
-        Raises:
-            InvalidInputError: It is not such a section.
-        """
-        return cls(parse_sweep_config({"method": "random", "parameters": parameters}))
+    def of_section(cls, parameters: Mapping[str, Any]) -> StudySpace | None:
+        """Describe the space of the section `parameters` of a sweep file; None if this version cannot read it."""
+        try:
+            return cls(parse_sweep_config({"method": "random", "parameters": parameters}))
+        except InvalidInputError:
+            return None
 
     @property
     def section(self) -> Mapping[str, Any]:

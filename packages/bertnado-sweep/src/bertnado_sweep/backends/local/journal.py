@@ -1,4 +1,4 @@
-"""The journal of a local sweep: Optuna's file storage, made to survive the death of whoever writes it."""
+"""The journal of a local sweep: Optuna's file storage, made to survive the death of a process that writes to it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 def open_journal(output_dir: Path) -> SweepJournal:
-    """Open the journal in a sweep's output directory; an empty one is made where there is none.
+    """Open the journal in a sweep's output directory; create an empty one if it is missing.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be created.
     """
     return open_journal_file(output_dir.resolve() / JOURNAL_FILE)
 
 
 def open_journal_file(path: Path) -> SweepJournal:
-    """Open a journal by its absolute path; an empty one is made where there is none.
+    """Open a journal by its absolute path; create an empty one if it is missing.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be created.
     """
     return SweepJournal(_File(str(path)))
 
@@ -46,19 +46,19 @@ class SweepJournal(JournalStorage):
         super().__init__(file)
 
     def together(self) -> AbstractContextManager[None]:
-        """Write what this thread writes in the block at its end, by one append; nothing, if the block raises.
+        """Collect what this thread writes in the block, and append it at the end at once; nothing if the block raises.
 
-        An append costs milliseconds, since it reaches the disk before it returns. And lines that are written together
-        are there together, unless the machine itself goes down.
+        An append takes milliseconds, because it returns only when the lines are on the disk. Lines that are appended at
+        once are also read at once, unless the machine itself crashes in between.
 
-        The calls in the block report no refusal: whether a line had an effect shows when it is read. An entry that
-        somebody else has finished in the meantime stays as it is.
+        A call in the block does not fail if its line has no effect, for example because another process has finished
+        the trial in the meantime. To find out, read the trial afterwards.
         """
         return self._file.together()
 
 
 class _File(JournalFileBackend):
-    """Optuna's file, with errors that name it, and as long as it is the file that was opened."""
+    """Optuna's file, with errors that name it; it refuses to work once another file has taken its place."""
 
     def __init__(self, path: str) -> None:
         require_journal(Path(path))
@@ -76,8 +76,8 @@ class _File(JournalFileBackend):
         finally:
             self._held_back.lines = None
         if lines:
-            # Optuna raises for a refused line when the thread that wrote it reads it, which here may be at any later
-            # call, for another entry; so these lines are nobody's.
+            # For a line without effect Optuna raises an error when the thread that wrote it reads it. Here that would
+            # happen in some later call for another trial, so these lines belong to no thread.
             self.append_logs([line | {"worker_id": ""} for line in lines])
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
@@ -98,11 +98,11 @@ class _File(JournalFileBackend):
             yield from super().read_logs(log_number_from)
         except ValueError as error:
             raise StorageError(
-                f"{self._path} is damaged ({error}); end all that work on this sweep, then --resume repairs it"
+                f"{self._path} is damaged ({error}); end all processes of this sweep, then repair it with --resume"
             ) from error
 
     def _require_same(self) -> None:
-        """See to it that nobody has put another file in its place: a sweep that was begun anew there, for example."""
+        """Check that it is still the file that was opened, and not, for example, that of a new sweep."""
         try:
             is_same = os.path.samestat(Path(self._path).stat(), os.fstat(self._opened.fileno()))
         except OSError:
@@ -110,21 +110,21 @@ class _File(JournalFileBackend):
         if not is_same:
             raise StorageError(
                 f"{self._path} was removed or replaced while this sweep worked with it, so it ends here; "
-                "--resume goes on with what is in the directory"
+                "continue with what is in the directory with --resume"
             )
 
 
 class _HeldBack(threading.local):
-    """The lines that a thread has still to write, while it writes several together."""
+    """The lines that a thread has collected and not written yet; None if it does not collect."""
 
     lines: list[dict[str, Any]] | None = None
 
 
 class _WriteLock:
-    """Lets one process or thread append at a time. The lock of one that dies is free at once, the kernel sees to it.
+    """Lets one process or thread append at a time; the kernel releases the lock of a process that dies.
 
-    Optuna's own locks are files that outlive their owner. Whoever gets this one also cuts off the line that another
-    has not written to its end: Optuna reads no further than such a line once something follows it.
+    Optuna's own locks are files that outlive a dead owner. The holder of this lock also removes the unfinished line of
+    a process that died while writing: Optuna cannot read past such a line once another one follows.
     """
 
     def __init__(self, path: str) -> None:
@@ -144,7 +144,7 @@ class _WriteLock:
         return True
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Release the lock."""
         unlock(self._descriptor)
 
 
@@ -152,7 +152,7 @@ _BLOCK = 65536
 
 
 def _cut_unfinished_line(descriptor: int) -> None:
-    """Truncate a file behind its last line break."""
+    """Truncate a file after its last line break."""
     size = os.fstat(descriptor).st_size
     if size == 0 or os.pread(descriptor, 1, size - 1) == b"\n":
         return

@@ -1,9 +1,12 @@
-"""Who works on which entry of a study, and whether they still do, as far as others can see.
+"""Which process works on which entry of a study, and whether it still does.
 
-Of a process of the same host the system knows whether it lives. Whoever works on an entry also has a lease on it: it
-writes a sign of life there every few seconds, and whoever has not seen a new one for the length of the lease takes it
-for gone, be it dead, cut off or suspended. That is judged by the observer's own monotonic clock, so it does not matter
-what other clocks show.
+Whether a process of the same host is alive, the operating system knows. For all others there are leases: whoever works
+on an entry writes a heartbeat into it every few seconds, and a process that has seen no new one for the length of the
+lease takes the worker for lost: dead, cut off or suspended. It measures that time by its own monotonic clock, because
+the clocks of two machines need not agree, and a clock may be set at any time.
+
+A worker that is wrongly taken for lost does no harm: its entry is finished by then, so whatever it writes is refused,
+and it gives its trial up.
 """
 
 from __future__ import annotations
@@ -27,20 +30,20 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 LEASE = 60.0
-"""Seconds without a new sign of life after which a worker counts as gone."""
+"""Seconds without a heartbeat after which a worker counts as lost."""
 
 _HEARTBEATS = 6
-"""How many signs of life a lease is long."""
+"""The number of heartbeats in the length of a lease."""
 
 _OWNER, _CLAIM, _LEADER, _POOL, _HEARTBEAT = "owner", "claim", "leader", "pool", "heartbeat"
-"""User attributes of an entry: the process that works on it and the claim by which it was made; the process that
-settles it when that is over, and for which worker pool; how often the lease was renewed."""
+"""User attributes of an entry: the process that works on it, and the claim that it was made for; the leader of that
+process's worker pool, and the pool; the number of heartbeats."""
 
 _OLD_HEARTBEAT = "sign"
-"""What version 0.1.0 called it."""
+"""The name of the heartbeat in version 0.1.0."""
 
 _held: set[str] = set()
-"""The claims that threads of this process work on, and the worker pools that they lead."""
+"""The claims that threads of this process hold, and the worker pools that they lead."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Pool:
 
     name: str
     leader: str
-    """The process that has started the workers, and settles what they leave."""
+    """The process that has started the workers, and settles what they leave behind."""
 
 
 @contextmanager
@@ -64,7 +67,11 @@ def leading() -> Generator[Pool]:
 
 
 class Claim:
-    """A worker's claim to the next entry that it makes, from before that is made until it is given up."""
+    """A worker's claim to the entries that it makes, held from before the first one is made until it is given up.
+
+    The process id alone would not do: a later sweep in the same process, or in one that was given the same id, must not
+    take the entries of an earlier one for its own.
+    """
 
     def __init__(self, pool: Pool | None) -> None:
         self._name = uuid4().hex
@@ -72,48 +79,48 @@ class Claim:
         _held.add(self._name)
 
     def give_up(self) -> None:
-        """Let others settle what the claim has made and not ended."""
+        """Let others settle what was made for the claim and not finished."""
         _held.discard(self._name)
 
     @property
     def attributes(self) -> dict[str, str]:
-        """The user attributes of an entry that say whose it is."""
+        """The user attributes of an entry that was made for the claim."""
         led = {} if self._pool is None else {_LEADER: self._pool.leader, _POOL: self._pool.name}
         return {_OWNER: process_name(os.getpid()), _CLAIM: self._name, **led}
 
     def has_made(self, entry: FrozenTrial) -> bool:
-        """Return whether the entry was made by this claim; more than one is where an answer was lost."""
+        """Return True if an entry was made for the claim; several were if the answer of a database was lost."""
         return entry.user_attrs.get(_CLAIM) == self._name
 
 
 def is_owned_by(entry: FrozenTrial, pid: int) -> bool:
-    """Return whether a process of this host, living or not, works on an entry."""
+    """Return True if an entry belongs to the process of this host with that id, dead or alive."""
     owner = entry.user_attrs.get(_OWNER)
     return owner is not None and is_of(owner, pid)
 
 
 def owner_of(entry: FrozenTrial) -> str:
-    """Say who works on an entry, as a person looks for it."""
+    """Return the process that an entry belongs to, as a person would look for it."""
     owner = entry.user_attrs.get(_OWNER)
     return "an unknown process" if owner is None else describe(owner)
 
 
 def is_in(pool: Pool | None, entry: FrozenTrial) -> bool:
-    """Return whether a worker of a pool works on an entry."""
+    """Return True if an entry belongs to a worker of the pool."""
     return pool is not None and entry.user_attrs.get(_POOL) == pool.name
 
 
 class Lease:
-    """The lease on an entry, renewed in the background from the entry's making on until it is ended."""
+    """The lease on an entry, renewed by heartbeats in the background until it ends."""
 
     def __init__(self, storage: BaseStorage, entry: int, claim: Claim) -> None:
         self.entry = entry
-        """The storage's id of the entry that is renewed."""
+        """The id, in the storage, of the entry that the heartbeats go to."""
         self.claim = claim
         self.is_lost = False
-        """Whether another process has ended the entry, having taken this one for dead."""
+        """True once another process has finished the entry, because it took this one for lost."""
         self.is_kept = False
-        """Whether a trial runs under it."""
+        """True if a trial runs under it."""
         self._storage = storage
         self._over = threading.Event()
         threading.Thread(target=self._renew, name="lease", daemon=True).start()
@@ -127,33 +134,35 @@ class Lease:
         heartbeat = 0
         while not self._over.wait(LEASE / _HEARTBEATS) and not self.is_lost:
             heartbeat += 1
+            entry = self.entry
             with suppress(Exception):  # a storage that does not answer may do so the next time
                 try:
-                    self._storage.set_trial_user_attr(self.entry, _HEARTBEAT, heartbeat)
-                except UpdateFinishedTrialError:
-                    self.is_lost = not self._over.is_set()
+                    self._storage.set_trial_user_attr(entry, _HEARTBEAT, heartbeat)
+                except UpdateFinishedTrialError:  # by others, unless the lease has ended or moved in this very moment
+                    self.is_lost = entry == self.entry and not self._over.is_set()
 
 
 @dataclass
 class _Sight:
-    """What was seen of an entry's lease."""
+    """The last heartbeat that was seen of an entry."""
 
     heartbeat: int
     since: float
-    """Since when it has been the same, by this process's monotonic clock."""
+    """When it was first seen, by this process's monotonic clock."""
 
 
 class Leases:
-    """The leases of others, as this process sees them."""
+    """The leases of other processes, as this one sees them."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, int], _Sight] = {}
         self._looked = 0.0
 
     def abandoned(self, entries: Mapping[tuple[str, int], FrozenTrial]) -> set[tuple[str, int]]:
-        """List the entries that nobody works on any more, of those that are not finished.
+        """Return which of the unfinished entries are abandoned: nobody works on them any more.
 
-        Nothing is known of the time in which nobody looked: neither side may have reached the storage then.
+        If the last look was long ago, observation starts anew: the storage may have been unreachable in the meantime,
+        and then the others could not renew their leases either.
         """
         now = time.monotonic()
         if now - self._looked > LEASE / 2:
@@ -162,7 +171,7 @@ class Leases:
         return {key for key, entry in entries.items() if self._is_abandoned(key, entry, now)}
 
     def _is_abandoned(self, key: tuple[str, int], entry: FrozenTrial, now: float) -> bool:
-        if is_owned_by(entry, os.getpid()):  # by an earlier call in this process, or one that had this number
+        if is_owned_by(entry, os.getpid()):  # by this sweep, an earlier one in this process, or one with the same id
             return entry.user_attrs.get(_CLAIM) not in _held
         if _is_dead(entry.user_attrs):
             return True
@@ -174,13 +183,13 @@ class Leases:
 
 
 def _is_dead(attributes: Mapping[str, str]) -> bool:
-    """Return whether it is plain that nobody settles an entry: worker and leader are of this host, and dead."""
+    """Return True if the worker of an entry was of this host and is dead, and no leader will settle the entry."""
     owner = attributes.get(_OWNER)
     return owner is not None and is_here(owner) and not is_alive(owner) and not _is_led(attributes)
 
 
 def _is_led(attributes: Mapping[str, str]) -> bool:
-    """Return whether somebody is there to settle what a worker has left."""
+    """Return True if the leader of the worker's pool is there to settle what the worker has left behind."""
     leader = attributes.get(_LEADER)
     if leader is None:
         return False

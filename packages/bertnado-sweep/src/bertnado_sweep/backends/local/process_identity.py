@@ -1,4 +1,4 @@
-"""Which processes live, named so that neither a number that is given out again nor a clock that is set misleads."""
+"""Names of processes that stay unique when process ids are reused or clocks are set, and whether they are alive."""
 
 from __future__ import annotations
 
@@ -12,62 +12,62 @@ import psutil
 
 _PROC = Path("/proc")
 _IDENTITIES = (Path("/etc/machine-id"), _PROC / "sys/kernel/random/boot_id")
-"""What tells two machines with one host name apart, and a machine from itself before it was started again."""
+"""Files that tell apart machines with the same host name, and a machine before and after a reboot."""
 
 _BEGIN = 19
-"""Where `/proc/PID/stat` has the start time, in clock ticks since boot, counted from the state (man 5 proc)."""
+"""The index of the start time, in clock ticks since boot, in `/proc/PID/stat`, counted from the state (man 5 proc)."""
 
 
 @dataclass(frozen=True)
 class _Sight:
-    """A process as the system shows it."""
+    """A process as the operating system shows it."""
 
     begin: str
-    """When it began, by a clock that nobody sets."""
+    """When it began, by a clock that cannot be set."""
     is_over: bool
-    """Whether it is a zombie: dead, and not yet reaped by whoever started it."""
+    """True for a zombie: dead, and not yet reaped by its parent."""
 
 
 @cache
 def host() -> str:
-    """Name what gives processes their numbers: this machine since it was started, or a container in it.
+    """Return a name for the scope of process ids: this machine since its last boot, or a container on it.
 
-    Containers share host name, machine and boot with each other, and two machines may share a host name.
+    Containers share host name, machine and boot, and two machines may have the same host name.
     """
     parts = [socket.gethostname(), *(_first_line(path) for path in _IDENTITIES)]
     try:
         parts.append(str((_PROC / "self/ns/pid").readlink()))
-    except OSError:  # no Linux
+    except OSError:  # not on Linux
         parts.append("")
     return " ".join(part or "-" for part in parts)
 
 
 def process_name(pid: int) -> str:
-    """Name a process of this host: host, number, and when it began (0 where it lives no more)."""
+    """Return the name of a process of this host: host, process id, and when it began (0 if it is dead)."""
     sight = _look_at(pid)
     return f"{host()}/{pid}/{sight.begin if sight else 0}"
 
 
 def is_here(name: str) -> bool:
-    """Return whether the process that `process_name` named is, or was, one of this host."""
+    """Return True if a process name is of this host."""
     return name.rsplit("/", 2)[0] == host()
 
 
 def is_alive(name: str) -> bool:
-    """Return whether a process of this host lives. A zombie does not."""
+    """Return True if a process of this host is alive; a zombie is not."""
     if not _proc_is_ours():
-        return _takes_signals(_number(name))  # nothing tells when it began
+        return _takes_signals(_number(name))  # when it began cannot be found out
     sight = _look_at(_number(name))
     return sight is not None and not sight.is_over and name.rsplit("/", 1)[1] == sight.begin
 
 
 def is_of(name: str, pid: int) -> bool:
-    """Return whether `name` is that of this host's process with that number, living or not."""
+    """Return True if `name` is that of this host's process with that id, dead or alive."""
     return is_here(name) and _number(name) == pid
 
 
 def describe(name: str) -> str:
-    """Say which process `process_name` named, as a person looks for it."""
+    """Return a process name as a person would look for the process."""
     return f"process {_number(name)} on {name.split(' ', 1)[0]}"
 
 
@@ -76,7 +76,7 @@ def _number(name: str) -> int:
 
 
 def _look_at(pid: int) -> _Sight | None:
-    """Return what is seen of a process; `None` where there is none, or none can be seen."""
+    """Return how the system shows a process; None if it does not show it."""
     if not _PROC.is_dir():
         return _ask_psutil(pid)
     if pid == os.getpid():
@@ -105,13 +105,13 @@ def _takes_signals(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # it belongs to another user
         return True
     return True
 
 
 def _proc_is_ours() -> bool:
-    """Return whether /proc, where there is one, shows the numbers of this process's namespace (unshare --pid)."""
+    """Return True unless /proc shows the ids of another namespace (`unshare --pid` without `--mount-proc`)."""
     try:
         return (_PROC / "self").readlink().name == str(os.getpid())
     except OSError:

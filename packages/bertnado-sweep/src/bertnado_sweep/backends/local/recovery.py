@@ -1,6 +1,7 @@
-"""What is done before a sweep goes on: its two records, journal and `trial.json`, repair each other, leftovers go.
+"""Repairing the record of a sweep before it is resumed, and removing what a killed process has left behind.
 
-All of it is done by whoever is alone in the output directory, see `presence`.
+A sweep is recorded twice, in the journal and in a `trial.json` for each trial, and each record repairs the other. This
+is safe only for a process that is alone in the output directory, see `presence`.
 """
 
 from __future__ import annotations
@@ -53,20 +54,20 @@ _SCRATCH = re.compile(
     rf"\.({'|'.join(map(re.escape, (SWEEP_FILE, JOURNAL_FILE, BEST_CONFIG_FILE, BEST_DETAILS_FILE)))})\.{_HEX}\.tmp"
     rf"|\.\.{re.escape(SWEEP_FILE)}\.{_HEX}\.tmp\.{_HEX}\.tmp"
 )
-"""The scratch files that are written in an output directory."""
+"""The names of the temporary files in an output directory."""
 _TRIAL_SCRATCH = re.compile(rf"\.{re.escape(TRIAL_FILE)}\.{_HEX}\.tmp")
-"""The scratch files that are written in a trial's directory."""
+"""The names of the temporary files in the directory of a trial."""
 
 
 @dataclass(frozen=True)
 class _Sweep:
-    """What is repaired."""
+    """The sweep that is repaired."""
 
     output_dir: Path
     sweep_id: str
     objective: Objective
-    spaces: Mapping[str, StudySpace]
-    """The search space of each study, the oldest first."""
+    spaces: Mapping[str, StudySpace | None]
+    """The search space of each study, the oldest first; None if this version cannot read it."""
 
     @property
     def journal(self) -> Path:
@@ -74,22 +75,23 @@ class _Sweep:
 
 
 def recover(output_dir: Path, sweep_id: str, objective: Objective, studies: Sequence[StudyRecord]) -> list[str]:
-    """Make journal and `trial.json` of a sweep say the same, and remove what a kill between two writes has left.
+    """Bring the journal and the `trial.json` files of a sweep into agreement, and remove what a kill has left behind.
 
-    Nothing finished is removed, nor anything that this sweep cannot be shown to have made.
+    Finished trials are never removed, nor any file that this sweep did not provably create.
 
     Args:
-        output_dir: The sweep's; nobody else is at work there, or comes.
+        output_dir: The sweep's; no other process works there, or can start to.
         sweep_id: The sweep's.
-        objective: What its trials are compared by.
-        studies: Its studies, the oldest first, as `sweep.json` has them.
+        objective: The objective.
+        studies: The studies of the sweep, the oldest first, as `sweep.json` lists them.
 
     Returns:
-        What a person should know of it.
+        What was repaired, in sentences for a person.
 
     Raises:
-        InvalidInputError: The journal is another sweep's.
-        OSError: Something cannot be written.
+        InvalidInputError: The journal belongs to another sweep.
+        NewerRecordError: A newer version has written a part of it.
+        OSError: A file cannot be written.
     """
     spaces = {study["name"]: StudySpace.of_section(study["parameters"]) for study in studies}
     sweep, looked = _Sweep(output_dir, sweep_id, objective, spaces), _moment(output_dir)
@@ -115,20 +117,20 @@ def recover(output_dir: Path, sweep_id: str, objective: Objective, studies: Sequ
 
 
 def journal_problem(output_dir: Path, sweep_id: str) -> str | None:
-    """Say what is wrong with a sweep's journal, with the file's path; `None` where nothing is.
+    """Return what is wrong with the journal of a sweep, with its path; None if nothing is.
 
-    A finished trial is in the journal from its beginning on, whoever trains it.
+    The journal must contain every finished trial: it does from the trial's start on, whichever process runs it.
     """
     path = output_dir / JOURNAL_FILE
     if not path.exists():
-        return f"{path} is gone"
+        return f"{path} is missing"
     reading = read_journal(path, sweep_id)
     if reading.damages:
         return f"{path} {reading.summary}"
     files = read_trial_files(output_dir, sweep_id)
     lost = [trial for trial in files.trials if trial.is_counted and trial.id not in reading.records]
     if lost or sweep_id not in reading.studies:
-        return f"{path} does not know {len(lost)} finished trials"
+        return f"{path} lacks {len(lost)} finished trials"
     return None
 
 
@@ -142,27 +144,27 @@ def _foreign_journal(sweep: _Sweep, reading: JournalReading) -> Problem:
 
 
 def _can_be_opened(output_dir: Path) -> bool:
-    """Return whether Optuna reads the journal; one that is not there yet, it makes."""
+    """Return True if Optuna can read the journal; create it if it is missing."""
     try:
         optuna.get_all_study_names(open_journal(output_dir))
     except OSError:
         raise
-    except Exception:  # noqa: BLE001 (whatever it raises at lines that nobody wrote)
+    except Exception:  # noqa: BLE001 (Optuna may raise anything at lines that it did not write)
         return False
     return True
 
 
 def _set_damaged_aside(files: TrialFiles, known: Collection[Path]) -> Iterator[str]:
-    """Set each `trial.json` aside that the journal can replace, and say so; another may be somebody's own file."""
+    """Rename each damaged `trial.json` that the journal can replace; any other may be a person's own file."""
     for path, why in files.damaged.items():
         if path.parent in known:
-            yield f"{path} was damaged ({why}) and has been made anew; the damaged one is {set_aside(path).name}"
+            yield f"{path} was damaged ({why}) and was rewritten; the damaged file is {set_aside(path).name}"
         else:
-            yield f"{path} is no record of a trial ({why}), and is left alone"
+            yield f"{path} is not the record of a trial ({why}) and was left as it is"
 
 
 def _as_left(attempts: Iterable[Trial]) -> list[Trial]:
-    """Return attempts as they are once nobody works on them: those without an end were interrupted."""
+    """Return the attempts in the order of their start; those without an end as interrupted."""
     return [
         trial if trial.is_over else replace(trial, state="interrupted", ended=now())
         for trial in sorted(attempts, key=lambda trial: (trial.started, trial.number, trial.attempt))
@@ -170,7 +172,10 @@ def _as_left(attempts: Iterable[Trial]) -> list[Trial]:
 
 
 def _rebuild(sweep: _Sweep, reading: JournalReading, attempts: Sequence[Trial]) -> list[str]:
-    """Write the journal anew from all that is known, and set the damaged one aside; it is never missing."""
+    """Rewrite the journal from everything that is known, and keep the damaged one under another name.
+
+    The damaged file is copied and then replaced in one step: a kill at any moment leaves one of the two in place.
+    """
     scratch = sweep.journal.with_name(f".{JOURNAL_FILE}.{uuid4().hex}.tmp")
     try:
         storage = open_journal_file(scratch)
@@ -182,36 +187,36 @@ def _rebuild(sweep: _Sweep, reading: JournalReading, attempts: Sequence[Trial]) 
         scratch.replace(sweep.journal)
     finally:
         scratch.unlink(missing_ok=True)
-    where = reading.summary or "Optuna does not read it"
+    where = reading.summary or "Optuna cannot read it"
     done = sum(trial.is_counted for trial in attempts)
     note = (
-        f"{sweep.journal} was damaged ({where}) and has been made anew with {done} finished trials; "
-        f"the damaged one is {aside.name}"
+        f"{sweep.journal} was damaged ({where}) and was rewritten with {done} finished trials; "
+        f"the damaged file is {aside.name}"
     )
     return [note]
 
 
 def _adopt(sweep: _Sweep, lost: Sequence[Trial]) -> list[str]:
-    """Add the attempts that the journal does not know."""
+    """Add the attempts that the journal lacks."""
     if not lost:
         return []
     _add(open_journal(sweep.output_dir), sweep, lost)
     done = sum(trial.is_counted for trial in lost)
-    return [f"{sweep.journal} did not know {len(lost)} trials, {done} of them finished; their {TRIAL_FILE} did"]
+    return [f"{sweep.journal} lacked {len(lost)} trials, {done} of them finished; they were added from {TRIAL_FILE}"]
 
 
 def _add(storage: BaseStorage, sweep: _Sweep, attempts: Iterable[Trial]) -> list[Study]:
-    """Add an entry for each attempt to the latest study in whose search space it lies, otherwise to the first.
+    """Add an entry for each attempt to the latest study whose search space contains it, otherwise to the first.
 
     Returns:
-        All studies of the sweep; those that were missing are begun.
+        All studies of the sweep; those that were missing are created.
     """
     spaces = list(sweep.spaces.values())
     studies = [find_study(storage, name) or create_study(storage, name, sweep.objective.goal) for name in sweep.spaces]
     for trial in attempts:
-        fits = [place for place, space in enumerate(spaces) if space.values_of(trial.parameters)]
-        place = fits[-1] if fits else 0
-        studies[place].add_trial(finished_entry(trial, trial.to_record(), sweep.objective.name, spaces[place]))
+        fits = [index for index, space in enumerate(spaces) if space and space.values_of(trial.parameters)]
+        index = fits[-1] if fits else 0
+        studies[index].add_trial(finished_entry(trial, trial.to_record(), sweep.objective.name, spaces[index]))
     for study, following in pairwise(studies):
         if not any(SUCCESSOR in entry.user_attrs for entry in study.get_trials(deepcopy=False)):
             user_attrs = {SUCCESSOR: following.study_name}
@@ -220,7 +225,7 @@ def _add(storage: BaseStorage, sweep: _Sweep, attempts: Iterable[Trial]) -> list
 
 
 def _write_missing(attempts: Iterable[Trial], files: TrialFiles) -> None:
-    """Write each `trial.json` that is missing, or lacks an end that is known; a directory that is gone stays so."""
+    """Write each `trial.json` that is missing or lacks its known end, unless its directory was removed."""
     written = {trial.directory: trial for trial in files.trials}
     for trial in attempts:
         known, directory = written.get(trial.directory), trial.directory
@@ -230,10 +235,10 @@ def _write_missing(attempts: Iterable[Trial], files: TrialFiles) -> None:
 
 
 def tidy(output_dir: Path, sweep_id: str) -> None:
-    """Remove the scratch files that kills between two writes have left.
+    """Remove the temporary files that killed processes have left behind.
 
     Args:
-        output_dir: A sweep's; nobody is at work there, or comes. What is younger than this call stays all the same.
+        output_dir: The sweep's; no other process works there, or can start to. Newer files than this call stay anyway.
         sweep_id: The sweep's.
     """
     looked = _moment(output_dir)
@@ -249,13 +254,13 @@ def tidy(output_dir: Path, sweep_id: str) -> None:
 
 
 def _is_trial_of(directory: Path, output_dir: Path, sweep_id: str) -> bool:
-    """Return whether a directory is shown to be one of the sweep's trials'."""
+    """Return True if a directory provably belongs to a trial of the sweep."""
     trial = _read_own(directory, output_dir)
     return trial is not None and trial.is_of(sweep_id)
 
 
 def _read_own(directory: Path, output_dir: Path) -> Trial | None:
-    """Read the trial whose directory this is; `None` where it is nobody's, or its record is damaged."""
+    """Return the trial that a directory belongs to; None if there is none, or its record is damaged."""
     try:
         trial = read_trial(directory / TRIAL_FILE, output_dir)
     except InvalidInputError:
@@ -264,7 +269,7 @@ def _read_own(directory: Path, output_dir: Path) -> Trial | None:
 
 
 def _remove_unbegun(attempts: Iterable[Trial], output_dir: Path, sweep_id: str, looked: int) -> None:
-    """Remove what was made for trials that never began: empty directories, and attempts that were begun elsewhere."""
+    """Remove the directories of trials that never began: empty ones, and those whose attempt began in another one."""
     known = {trial.directory for trial in attempts}
     for directory in trial_directories(output_dir):
         if directory in known or _is_younger(directory, looked):
@@ -277,7 +282,7 @@ def _remove_unbegun(attempts: Iterable[Trial], output_dir: Path, sweep_id: str, 
 
 
 def _moment(output_dir: Path) -> int:
-    """Return the present by the clock of the file system that holds a directory, in ns."""
+    """Return the current time in ns, by the clock of the file system that contains a directory."""
     probe = output_dir / f".{SWEEP_FILE}.{uuid4().hex}.tmp"
     try:
         probe.touch()

@@ -1,4 +1,4 @@
-"""A storage that is asked again where its database does not answer for a while."""
+"""A storage that repeats its calls while its database does not answer."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 PATIENCE = 600.0
-"""Seconds without an answer from a database after which the sweep ends."""
+"""Seconds without an answer from the database after which the sweep ends."""
 
 HURRIED_PATIENCE = 5.0
-"""The same for a sweep that somebody breaks off."""
+"""The same once the sweep has been interrupted."""
 
 _PAUSE = 0.5
 _OUTAGES = (StorageInternalError, DBAPIError)
 
 
 def patient(storage: BaseStorage) -> BaseStorage:
-    """Wrap a storage so that each call is made again until it succeeds, for as long as `PATIENCE`.
+    """Wrap a storage so that each call is repeated until it succeeds, for up to `PATIENCE` seconds.
 
-    A call whose answer was lost is made twice.
+    If only the answer of a call is lost, the call is made twice.
 
     Raises:
-        StorageError: By each call, where it did not succeed in time.
+        StorageError: By each call that did not succeed in time.
     """
     return cast("BaseStorage", PatientStorage(storage))
 
@@ -45,13 +45,13 @@ class PatientStorage:
     """See `patient`."""
 
     hurries: Callable[[], bool] = staticmethod(lambda: False)
-    """Asked whether somebody breaks the sweep off."""
+    """Returns True once the sweep has been interrupted."""
 
     def __init__(self, storage: BaseStorage) -> None:
         self._storage = storage
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        """Return the storage's method of that name, made patient."""
+        """Return the storage's method of that name, with repetition."""
         method: Callable[..., Any] = getattr(self._storage, name)
 
         def call(*arguments: Any, **named: Any) -> Any:
@@ -60,7 +60,7 @@ class PatientStorage:
             def say(state: RetryCallState) -> None:
                 nonlocal is_said
                 if not is_said and _waited(state) >= SAY_AFTER:
-                    _log.warning("the database does not answer (%s); it is asked again", _reason(state))
+                    _log.warning("the database does not answer (%s); trying again", _reason(state))
                     is_said = True
 
             attempts = Retrying(
@@ -75,7 +75,7 @@ class PatientStorage:
             except RetryError as error:
                 raise StorageError(
                     f"the database has not answered for {self._patience:g} s ({_reason(error)}); "
-                    "what was trained is in the output directory, --resume goes on with it"
+                    "finished trials are in the output directory; continue with --resume"
                 ) from error.last_attempt.exception()
 
         return call
@@ -85,7 +85,7 @@ class PatientStorage:
         return HURRIED_PATIENCE if self.hurries() else PATIENCE
 
     def _sleep(self, seconds: float) -> None:
-        """Sleep, but not on when the sweep is broken off."""
+        """Sleep until the time is over or the sweep is interrupted."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not self.hurries():
             time.sleep(min(left, _PAUSE))
@@ -96,7 +96,7 @@ def _waited(state: RetryCallState) -> float:
 
 
 def _reason(state: RetryCallState | RetryError) -> str:
-    """The first line of why the last attempt failed."""
+    """Return the first line of the reason why the last attempt failed."""
     last = state.last_attempt if isinstance(state, RetryError) else state.outcome
     error = None if last is None else last.exception()
     lines = str(error and (error.__cause__ or error)).splitlines()

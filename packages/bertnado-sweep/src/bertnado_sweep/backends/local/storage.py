@@ -49,15 +49,15 @@ _DRIVERS = {"postgresql": "postgresql+psycopg"}
 
 
 def open_storage(output_dir: Path, url: str | None) -> BaseStorage:
-    """Open a sweep's storage; its tables, or its file, are made where there are none.
+    """Open the storage of a sweep; create its tables, or its file, if they are missing.
 
     Args:
-        output_dir: The sweep's, whose journal it is where there is no `url`.
-        url: A database, as SQLAlchemy names it, or a Redis server, `redis://...`.
+        output_dir: The sweep's, which holds the journal if there is no `url`.
+        url: The URL of a database for SQLAlchemy, or of a Redis server, `redis://...`.
 
     Raises:
-        OSError: The journal cannot be made.
-        InvalidInputError: The database cannot be reached, or not by such an URL.
+        OSError: The journal cannot be created.
+        InvalidInputError: The database cannot be used.
     """
     from optuna.exceptions import StorageInternalError
     from optuna.storages import JournalStorage, RDBStorage, get_storage
@@ -89,16 +89,16 @@ def open_storage(output_dir: Path, url: str | None) -> BaseStorage:
 
 
 def hurry(storage: BaseStorage, when: Callable[[], bool]) -> None:
-    """Have an opened database waited for only shortly from the moment on at which `when` answers so."""
+    """Shorten the patience with a database that does not answer, as soon as `when` returns True."""
     if hasattr(type(storage), "hurries"):
         cast("Any", storage).hurries = when
 
 
 def create_study(storage: BaseStorage, name: str, goal: Goal) -> Study:
-    """Begin a study.
+    """Create a study.
 
     Raises:
-        DuplicatedStudyError: There is one of that name.
+        DuplicatedStudyError: There already is one of that name.
     """
     import optuna
 
@@ -116,12 +116,12 @@ def load_study(storage: BaseStorage, name: str) -> Study:
     """
     study = find_study(storage, name)
     if study is None:
-        raise StorageError(f"the study {name!r} of this sweep is gone; --resume makes it anew from the trials")
+        raise StorageError(f"the study {name!r} of this sweep is missing; recreate it from the trials with --resume")
     return study
 
 
 def find_study(storage: BaseStorage, name: str) -> Study | None:
-    """Load a study; `None` if there is none of that name."""
+    """Load a study; return None if there is none of that name."""
     import optuna
 
     try:
@@ -131,24 +131,24 @@ def find_study(storage: BaseStorage, name: str) -> Study | None:
 
 
 def together(storage: BaseStorage) -> AbstractContextManager[None]:
-    """Write what is written in the block at once if the storage can do that, see `SweepJournal.together`."""
+    """Write everything in the block at once if the storage can do that, see `SweepJournal.together`."""
     return getattr(storage, "together", nullcontext)()
 
 
 def state_of(ended: Trial) -> TrialState:
-    """Return the state that an attempt has for Optuna once it has ended: one without a value has failed."""
+    """Return Optuna's state of an attempt that has ended: one without a value has failed."""
     from optuna.trial import TrialState
 
     return TrialState.COMPLETE if ended.is_eligible else TrialState.FAIL
 
 
 def share(study: Study, record: Mapping[str, Any]) -> None:
-    """Record a sweep in its study, for other machines to read."""
+    """Record a sweep in one of its studies, for other machines to read."""
     study.set_user_attr(SWEEP_RECORD, {"format": FORMAT, **record})
 
 
 def read_shared(storage: BaseStorage, study: str, url: str) -> Mapping[str, Any] | None:
-    """Read the record of the sweep whose study has that name; `None` if there is no such study.
+    """Return the record of the sweep that a study belongs to; None if there is no such study.
 
     Raises:
         InvalidInputError: The study does not belong to a sweep.
@@ -196,7 +196,7 @@ def _read(record: object, place: str) -> dict[str, Any]:
 
 
 def unknown_study(storage: BaseStorage, study: str, url: str) -> ArgumentProblem:
-    """Say that there is no such study, and which there are."""
+    """Return the problem that there is no such study, with the names of those that there are."""
     import optuna
 
     names = sorted(optuna.get_all_study_names(storage))

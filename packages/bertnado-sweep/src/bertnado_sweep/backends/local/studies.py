@@ -96,7 +96,10 @@ class Studies:
         if self._originals(study.study_name):
             return False
         section = self._section_of(study)
-        return section is None or StudySpace.of_section(section).is_same(self._space)
+        if section is None:
+            return True
+        space = StudySpace.of_section(section)
+        return space is not None and space.is_same(self._space)
 
     def _section_of(self, study: Study) -> Mapping[str, Any] | None:
         """Return the search space of a study, as the study itself has it, otherwise as `sweep.json` has it."""

@@ -1,4 +1,4 @@
-"""Saying so when something takes longer than a person expects."""
+"""Saying what a process waits for, when that takes longer than a person expects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Waiting:
-    """Says once, for each thing that is waited for, what it is."""
+    """Names each thing that a process waits for, once."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -20,10 +20,10 @@ class Waiting:
         self._said: frozenset[str] = frozenset()
 
     def goes_on(self, what: Callable[[], Sequence[str]]) -> None:
-        """Note that it goes on.
+        """Note that the process is still waiting.
 
         Args:
-            what: Asked for what it is, in words, when it has taken a while.
+            what: Returns what it waits for; called once the wait has taken a while.
         """
         now = time.monotonic()
         if self._since is None:
@@ -36,5 +36,5 @@ class Waiting:
         self._said |= named
 
     def is_over(self) -> None:
-        """Note that nothing is waited for."""
+        """Note that the process no longer waits."""
         self._since, self._said = None, frozenset()
