@@ -123,7 +123,7 @@ def _surroundings(cache: Path, more: Mapping[str, str]) -> Generator[None]:
 # How they are written down
 
 INTRODUCTION = """\
-# What goes wrong, and what is said
+# Mistakes and messages
 
 Exit code 2: the call, a file, the dataset or the model is wrong, and nothing was started. Exit code 1: a sweep or a
 training run was started and failed. The message is what follows `Error: `.
@@ -333,7 +333,7 @@ def splits(files: Mapping[str, str] | None = None, **changes: Any) -> Preparatio
 # The mistakes
 
 CALL, FILE, SPACE, FLAG = "The call", "The sweep file", "Parameters of the sweep file", "Values of flags"
-DATA, MODEL, PLACE, RESUME = "The dataset", "The model", "The output directory", "Going on with a sweep"
+DATA, MODEL, PLACE, RESUME = "The dataset", "The model", "The output directory", "Resuming and joining"
 STATUS, BEST, FINAL, QUICK = "sweep-status", "The best configuration", "full-train", "quickstart"
 FAILED = "What was started and failed"
 
@@ -635,7 +635,7 @@ MISTAKES = (
     ),
     checking(
         MODEL,
-        "a model with code of its own",
+        "a model with custom code",
         prepare=own("model", text("model/config.json", json.dumps(CODE))),
     ),
     checking(MODEL, "`config.json` that is a list", prepare=own("model", text("model/config.json", "[]"))),
@@ -661,7 +661,7 @@ MISTAKES = (
     searching(PLACE, "`--output-dir ''`", "--output-dir ''"),
     searching(PLACE, "a name of 5,000 letters", f"--output-dir {'d' * 5000}"),
     # going on
-    searching(RESUME, "`--resume` where nothing was begun", "--resume"),
+    searching(RESUME, "`--resume` if no sweep was started", "--resume"),
     searching(RESUME, "`--resume` with another file", "--resume --output-dir done", parameters(max_steps={"value": 9})),
     searching(RESUME, "`--resume` with another seed", "--resume --output-dir done --seed 7"),
     searching(RESUME, "`--resume` with another metric", "--resume --output-dir done --metric-name f1"),
@@ -679,7 +679,7 @@ MISTAKES = (
     ),
     searching(RESUME, "`--resume` without `sweep.json`", "--resume --output-dir done", without("done/sweep.json")),
     searching(RESUME, "`--resume --output-dir ''`", "--resume --output-dir ''"),
-    Mistake(RESUME, "`--join` where nothing was begun", "bertnado run-sweep --join nowhere"),
+    Mistake(RESUME, "`--join` if no sweep was started", "bertnado run-sweep --join nowhere"),
     Mistake(RESUME, "`--join` with flags of the record", "bertnado run-sweep --join done --sweep-count 3"),
     # sweep-status
     Mistake(STATUS, "a name of 5,000 letters", f"bertnado sweep-status --output-dir {'d' * 5000}"),

@@ -1,4 +1,4 @@
-"""What is written down of a sweep: `sweep.json` in the output directory, a `trial.json` for each trial."""
+"""The record of a sweep: `sweep.json` in the output directory, and a `trial.json` for each trial."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def read_trial(path: Path, output_dir: Path) -> Trial:
     try:
         record = read_record(record)
     except ValueError as error:
-        raise InvalidInputError([Problem("", f"is no record of a trial: {error}")], source=str(path)) from None
+        raise InvalidInputError([Problem("", f"is not the record of a trial: {error}")], source=str(path)) from None
     return Trial.from_record(record, output_dir)
 
 

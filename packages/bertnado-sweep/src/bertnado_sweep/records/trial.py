@@ -17,50 +17,50 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TrialState = Literal["running", "completed", "stopped", "failed", "interrupted"]
-"""`stopped` is early termination: the trial has a value. `interrupted` is one that somebody broke off."""
+"""`stopped` means by early termination: the trial has a value. `interrupted` trials are attempted again."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial; a finished one is never changed again."""
+    """One trial. A finished trial never changes."""
 
     number: int
-    """From 0, in the order of the start."""
+    """From 0, in the order in which trials start."""
     id: str
-    """Unique among all trials of all sweeps; the run's id where it is tracked."""
+    """Unique among the trials of all sweeps; also the id of the tracked run."""
     state: TrialState
     parameters: Mapping[str, Any]
-    """What was sampled, nested as the sweep file nests it, and no more."""
+    """The sampled parameters, nested as in the sweep file."""
     directory: Path
-    """Where the trial keeps its files."""
+    """The directory of the trial."""
     started: str
     """ISO 8601, UTC."""
     ended: str | None = None
-    """ISO 8601, UTC; `None` while it runs."""
+    """ISO 8601, UTC; None while it runs."""
     value: float | None = None
-    """The objective at the best checkpoint; always finite, `None` where there is none."""
+    """The objective at the best checkpoint, always finite; None if there is no checkpoint."""
     step: int | None = None
-    """The optimiser step of the best checkpoint."""
+    """The optimizer step of the best checkpoint."""
     history: Sequence[Mapping[str, Any]] = ()
-    """One row an evaluation: `step` and every number by its reported name."""
+    """One row for each evaluation: `step`, and every metric by its reported name."""
     seed: int | None = None
-    """What the trial trained with."""
+    """The seed of training."""
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What the trainer wants recorded: effective arguments, the dataset's fingerprint, ..."""
+    """Details from the trainer: effective arguments, the dataset's fingerprint, ..."""
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
-    """Seconds spent, by what they were spent on."""
+    """Seconds spent, by activity."""
     error: str | None = None
-    """Why it failed, in one line; the traceback is in `error.txt` in its directory."""
+    """The reason of a failure, in one line; the traceback is in `error.txt` in its directory."""
     attempt: int = 1
-    """From 1: a trial that was interrupted is tried again, with the same number and parameters."""
+    """From 1. An interrupted trial is attempted again, with the same number and parameters."""
     host: str | None = None
-    """The machine that trained it; `None` where nobody recorded it."""
+    """The machine that trained it; None if it is not recorded."""
     checkpoint: Path | None = None
-    """The directory of the best checkpoint; gone where it cannot be the sweep's best and need not be kept."""
+    """The directory of the best checkpoint; it is removed if it need not be kept."""
     sweep_id: str | None = None
-    """The sweep's; `None` in what version 0.1.0 recorded."""
+    """The id of the sweep; None in records of version 0.1.0."""
     place: str | None = None
-    """Which output directory it lies in, where each machine has one of its own; see `sweep.json`."""
+    """The id of its output directory, if each machine has its own; see `sweep.json`."""
 
     @cached_property
     def parameters_key(self) -> str:
@@ -69,25 +69,25 @@ class Trial:
 
     @property
     def is_eligible(self) -> bool:
-        """Whether it may be the best: it came to its end or was stopped early, and has a value."""
+        """True if it can be the best trial: it completed or was stopped early, and has a value."""
         return self.state in ("completed", "stopped") and self.value is not None and math.isfinite(self.value)
 
     @property
     def is_counted(self) -> bool:
-        """Whether the budget counts it: it completed, was stopped early or failed for good."""
+        """True if it counts towards the budget: it completed, was stopped early or failed."""
         return self.state in ("completed", "stopped", "failed")
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, in whatever way."""
+        """True if it has ended, in any state."""
         return self.state != "running"
 
     def is_of(self, sweep_id: str) -> bool:
-        """Return whether this is shown to be a trial of a local sweep: 0.1.0 said so by the beginning of the id."""
+        """Return True if it is a trial of that local sweep; in records of 0.1.0 the id begins with the sweep's."""
         return self.sweep_id == sweep_id or (self.sweep_id is None and self.id.startswith(f"{sweep_id}-"))
 
     def to_record(self) -> dict[str, Any]:
-        """Return every field by its name; paths in the directory above the trial's are relative to that."""
+        """Return every field by name; paths are relative to the output directory if they lie in it."""
         record: dict[str, Any] = {"format": FORMAT}
         record |= {item.name: getattr(self, item.name) for item in fields(self)}
         above = self.directory.parent
@@ -95,7 +95,7 @@ class Trial:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], above: Path) -> Trial:
-        """Rebuild what `to_record` wrote; `above` is the directory that holds the trial's. See `read_record`."""
+        """Make the trial that `to_record` returned a record of; `above` is the output directory. See `read_record`."""
         known: dict[str, Any] = {item.name: record[item.name] for item in fields(cls) if item.name in record}
         known |= {key: above / known[key] for key in _PATHS if known.get(key) is not None}
         known["history"] = tuple(known.get("history", ()))
@@ -109,7 +109,7 @@ Place = Annotated[str, Field(min_length=1, max_length=_LONGEST_PATH, pattern=r"^
 
 
 class _Record(BaseModel):
-    """What `to_record` writes, as JSON has it. Fields of later versions are ignored."""
+    """The record that `to_record` returns, as JSON. Fields of later versions are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -1,4 +1,4 @@
-"""Every `trial.json` of a sweep, also where some are damaged."""
+"""Reading every `trial.json` of a sweep, even if some are damaged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrialFiles:
-    """What the directories of trials say."""
+    """The records in the directories of trials."""
 
     trials: tuple[Trial, ...]
     """Every attempt, in the order of its directory's name."""
@@ -27,7 +27,7 @@ class TrialFiles:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should know of the damaged ones."""
+        """Warnings about the damaged ones."""
         return tuple(f"{path} is damaged and left out: {why}" for path, why in self.damaged.items())
 
 
@@ -37,7 +37,7 @@ def read_trial_files(output_dir: Path, sweep_id: str, *, strict: bool = True) ->
     Args:
         output_dir: The sweep's.
         sweep_id: Whose trials are meant.
-        strict: Whether a record that does not say whose it is, as 0.1.0 wrote them at W&B, is left out.
+        strict: If True, a record without the id of its sweep, as 0.1.0 wrote them at W&B, is left out.
 
     Raises:
         NewerRecordError: One was written by a newer version.
@@ -67,7 +67,7 @@ def merge(journal: Iterable[Trial], files: Iterable[Trial], *, prefers_files: bo
     Args:
         journal: The attempts as one has them.
         files: The attempts as the other has them.
-        prefers_files: Whether the other is believed where both have an end.
+        prefers_files: If True, the second is used if both have ended.
     """
     merged = {trial.id: trial for trial in journal}
     names = {trial.directory: trial.id for trial in merged.values()}

@@ -34,7 +34,7 @@ class OutputDirectory:
     """Absolute."""
     sweep_id: str
     place: str | None = None
-    """Tells it from those of other machines where they share a database; `None` where they share the directory."""
+    """The id of the directory among those of machines that share a database; None if they share the directory."""
 
     def new_trial(self, number: int, parameters: Mapping[str, Any], attempt: int) -> Trial:
         """Make a trial that runs here, in a new directory.
