@@ -1,4 +1,4 @@
-"""What `sweep.json` holds, and how what is something else is told."""
+"""The content of `sweep.json`."""
 
 from typing import Any, Literal, cast
 
@@ -28,7 +28,7 @@ class _SweepRecord(BaseModel):
     format: NonNegativeInt = 0
 
     sweep_id: str = Field(min_length=1)
-    backend: Literal["local", "wandb"]
+    backend: str = Field(min_length=1)
     objective: _Objective
     budget: NonNegativeInt
     seed: NonNegativeInt
@@ -47,13 +47,13 @@ class _SweepRecord(BaseModel):
 
 
 def complete_sweep_record(record: object) -> dict[str, Any]:
-    """Return what a sweep has written down of itself, with the fields that an earlier version did not write.
+    """Check the record of a sweep, and return it with the fields that earlier versions did not write.
 
     Args:
         record: As it was read from JSON.
 
     Raises:
-        ValueError: It is no such record; the message says what is wrong, with its place.
+        ValueError: It is not the record of a sweep, or of a newer version; the message says which field is wrong.
     """
     require_known_format(record, "the record")
     try:
