@@ -66,14 +66,3 @@ def test_the_lock_of_a_process_that_dies_is_free_at_once(journal, monkeypatch):
     storage.create_new_trial(storage.get_study_id_from_name("study"))
     assert numbers(storage) == [0, 1]
     assert sorted(path.name for path in journal.parent.iterdir()) == ["journal.log"]
-
-
-def test_the_lines_of_a_journal_are_numbered_as_optuna_numbers_them():
-    from bertnado_sweep.backends.local.journal_reading import FINISHED, Operation
-    from optuna.storages.journal._storage import JournalOperation
-    from optuna.trial import TrialState
-
-    assert {operation.name: operation.value for operation in Operation} == {
-        name: JournalOperation[name].value for name in Operation.__members__
-    }
-    assert {state.value for state in TrialState if state.is_finished()} == FINISHED

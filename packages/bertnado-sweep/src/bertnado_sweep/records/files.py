@@ -1,4 +1,4 @@
-"""The record of a sweep: `sweep.json` in the output directory, and a `trial.json` for each trial."""
+"""The files that record a sweep: `sweep.json` in the output directory, and a `trial.json` for each trial."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ TRIAL_FILE = "trial.json"
 ERROR_FILE = "error.txt"
 JOURNAL_FILE = "journal.log"
 LOGS = "logs"
-"""The directory of what workers print."""
+"""The directory of the output of worker processes."""
 
 
 class DamagedRecordError(InvalidInputError):
-    """A `sweep.json` of which a part is lost."""
+    """Part of a `sweep.json` is lost."""
 
 
 _LIBRARIES = (
@@ -55,7 +55,7 @@ _LIBRARIES = (
 
 
 def now() -> str:
-    """The present, ISO 8601 in UTC, to the millisecond."""
+    """Return the current time, ISO 8601 in UTC, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
@@ -63,12 +63,12 @@ _TRIAL_DIRECTORY = re.compile(r"sweep_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_\d+)?")
 
 
 def make_trial_directory(output_dir: Path, at: datetime | None = None) -> Path:
-    """Make a directory that no other trial has, named after the local time: `sweep_2026-11-23_18-30-00`.
+    """Create the directory of a new trial, named after the local time: `sweep_2026-11-23_18-30-00`.
 
-    Trials that start within one second get `_2`, `_3`, ... at the end, whatever process they run in.
+    If several trials start within one second, in whatever processes, their directories end in `_2`, `_3`, ...
 
     Raises:
-        OSError: The directory cannot be made.
+        OSError: The directory cannot be created.
     """
     name = (at or datetime.now(UTC).astimezone()).strftime("sweep_%Y-%m-%d_%H-%M-%S")
     attempt = 1
@@ -83,20 +83,20 @@ def make_trial_directory(output_dir: Path, at: datetime | None = None) -> Path:
 
 
 def is_trial_directory(directory: Path, output_dir: Path) -> bool:
-    """Return whether `directory` is named as `make_trial_directory` names one, and really lies in `output_dir`."""
+    """Return True if `directory` has the name of a trial's directory and really lies in `output_dir`."""
     is_named_so = directory.parent == output_dir and _TRIAL_DIRECTORY.fullmatch(directory.name) is not None
     return is_named_so and not directory.is_symlink()
 
 
 def trial_directories(output_dir: Path) -> list[Path]:
-    """List what lies in an output directory and is named as a trial's directory is, by name."""
+    """Return the directories of trials in an output directory, by name."""
     return sorted(path for path in output_dir.glob("sweep_*/") if is_trial_directory(path, output_dir))
 
 
 def write_trial(trial: Trial) -> dict[str, Any]:
-    """Replace the trial's `trial.json`, atomically, and return its content as JSON has it.
+    """Write the trial's `trial.json`, atomically, and return its content in JSON types.
 
-    A directory that somebody has removed is made again.
+    A directory that was removed is created again.
 
     Raises:
         OSError: It cannot be written.
@@ -127,7 +127,7 @@ def read_trial(path: Path, output_dir: Path) -> Trial:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename what is damaged, see `free_name_aside`.
+    """Rename a damaged file, see `free_name_aside`.
 
     Raises:
         OSError: It cannot be renamed.
@@ -136,7 +136,7 @@ def set_aside(path: Path) -> Path:
 
 
 def free_name_aside(path: Path) -> Path:
-    """Return the first of `NAME.damaged-1`, `NAME.damaged-2`, ... that is free."""
+    """Return the first of `NAME.damaged-1`, `NAME.damaged-2`, ... that does not exist."""
     number = 1
     while (other := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
@@ -302,10 +302,10 @@ def _free_neighbour(output_dir: Path) -> Path:
 
 
 def claim(output_dir: Path, record: Mapping[str, Any]) -> None:
-    """Make `output_dir` this sweep's: write its `sweep.json`, unless the same sweep has one there already.
+    """Claim `output_dir` for a sweep: write its `sweep.json`, unless the sweep has already done so.
 
     Raises:
-        InvalidInputError: Another sweep has claimed it, or was recorded there; nothing was touched.
+        InvalidInputError: It belongs to another sweep; nothing was changed.
         OSError: It cannot be written.
     """
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -316,13 +316,13 @@ def claim(output_dir: Path, record: Mapping[str, Any]) -> None:
 
 
 def unclaim(output_dir: Path, sweep_id: str) -> None:
-    """Give up what `claim` has claimed for a sweep that could not begin."""
+    """Undo `claim` for a sweep that could not start."""
     if read_sweep_id(output_dir) == sweep_id:
         (output_dir / SWEEP_FILE).unlink()
 
 
 def require_own(output_dir: Path, sweep_id: str) -> None:
-    """See to it that no other sweep is recorded in an output directory.
+    """Check that no other sweep is recorded in an output directory.
 
     Raises:
         InvalidInputError: One is.
@@ -333,10 +333,10 @@ def require_own(output_dir: Path, sweep_id: str) -> None:
 
 @contextmanager
 def beginning_alone(output_dir: Path) -> Generator[None]:
-    """Begin a sweep in an existing directory while nobody else does.
+    """Keep other processes from starting a sweep in an existing directory while the block runs.
 
     Raises:
-        InvalidInputError: Somebody else does, or a sweep is recorded there.
+        InvalidInputError: Another process is starting one, or a sweep is recorded there.
     """
     with try_beginning(output_dir) as is_ours:
         if not is_ours or holds_record(output_dir):
@@ -345,10 +345,10 @@ def beginning_alone(output_dir: Path) -> Generator[None]:
 
 
 def _write_first(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a file that is not there yet, whole or not at all.
+    """Write a file that does not exist yet, completely or not at all.
 
     Raises:
-        FileExistsError: It is there, by another process that was faster perhaps.
+        FileExistsError: It exists; another process may have been faster.
         OSError: It cannot be written.
     """
     scratch = path.with_name(f".{path.name}.{uuid4().hex}.tmp")

@@ -1,4 +1,4 @@
-"""The content of `sweep.json`, and its validation."""
+"""The content of `sweep.json`."""
 
 from typing import Any, Literal, cast
 
@@ -47,13 +47,13 @@ class _SweepRecord(BaseModel):
 
 
 def complete_sweep_record(record: object) -> dict[str, Any]:
-    """Return the record of a sweep, completed with the fields that earlier versions did not write.
+    """Check the record of a sweep, and return it with the fields that earlier versions did not write.
 
     Args:
         record: The record as read from JSON.
 
     Raises:
-        ValueError: It is not the record of a sweep; the message names the wrong field.
+        ValueError: It is not the record of a sweep, or of a newer version; the message says which field is wrong.
     """
     require_known_format(record, "the record")
     try:

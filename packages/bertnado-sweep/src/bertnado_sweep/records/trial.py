@@ -1,4 +1,4 @@
-"""One trial of a sweep: what it was asked to do and what became of it."""
+"""One trial of a sweep: its parameters and its result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TrialState = Literal["running", "completed", "stopped", "failed", "interrupted"]
-"""`stopped` means by early termination: the trial has a value. `interrupted` trials are attempted again."""
+"""A `stopped` trial was stopped early and has a value. An `interrupted` trial will be tried again."""
 
 
 @dataclass(frozen=True)
@@ -30,35 +30,35 @@ class Trial:
     """Unique among the trials of all sweeps; also the id of the tracked run."""
     state: TrialState
     parameters: Mapping[str, Any]
-    """The sampled parameters, nested as in the sweep file."""
+    """The sampled parameters and nothing else, nested as in the sweep file."""
     directory: Path
-    """The directory of the trial."""
+    """The directory of the trial's files."""
     started: str
     """ISO 8601, UTC."""
     ended: str | None = None
     """ISO 8601, UTC; None while it runs."""
     value: float | None = None
-    """The objective at the best checkpoint, always finite; None if there is no checkpoint."""
+    """The objective at the best checkpoint, always finite; None if there is none."""
     step: int | None = None
     """The optimizer step of the best checkpoint."""
     history: Sequence[Mapping[str, Any]] = ()
     """One row for each evaluation: `step`, and every metric by its reported name."""
     seed: int | None = None
-    """The seed of training."""
+    """The seed of the training."""
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Details from the trainer: effective arguments, the dataset's fingerprint, ..."""
+    """Further information from the trainer: effective arguments, the fingerprint of the dataset, ..."""
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
-    """Seconds spent, by activity."""
+    """Seconds spent on each part of the trial."""
     error: str | None = None
     """The reason of a failure, in one line; the traceback is in `error.txt` in its directory."""
     attempt: int = 1
     """From 1. An interrupted trial is attempted again, with the same number and parameters."""
     host: str | None = None
-    """The machine that trained it; None if it is not recorded."""
+    """The host name of the machine that trained it; None if it is not recorded."""
     checkpoint: Path | None = None
-    """The directory of the best checkpoint; it is removed if it need not be kept."""
+    """The directory of the best checkpoint, which is removed once it need not be kept."""
     sweep_id: str | None = None
-    """The id of the sweep; None in records of version 0.1.0."""
+    """The id of the sweep; None in some records of version 0.1.0."""
     place: str | None = None
     """The id of its output directory, if each machine has its own; see `sweep.json`."""
 
@@ -69,21 +69,21 @@ class Trial:
 
     @property
     def is_eligible(self) -> bool:
-        """True if it can be the best trial: it completed or was stopped early, and has a value."""
+        """True if it may be the best trial: it completed or was stopped early, and has a value."""
         return self.state in ("completed", "stopped") and self.value is not None and math.isfinite(self.value)
 
     @property
     def is_counted(self) -> bool:
-        """True if it counts towards the budget: it completed, was stopped early or failed."""
+        """True if the budget counts it: it completed, was stopped early or failed."""
         return self.state in ("completed", "stopped", "failed")
 
     @property
     def is_over(self) -> bool:
-        """True if it has ended, in any state."""
+        """True unless it is running."""
         return self.state != "running"
 
     def is_of(self, sweep_id: str) -> bool:
-        """Return True if it is a trial of that local sweep; in records of 0.1.0 the id begins with the sweep's."""
+        """Return True if it provably belongs to a local sweep; in old records only the beginning of the id tells."""
         return self.sweep_id == sweep_id or (self.sweep_id is None and self.id.startswith(f"{sweep_id}-"))
 
     def to_record(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class Trial:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], above: Path) -> Trial:
-        """Make the trial that `to_record` returned a record of; `above` is the output directory. See `read_record`."""
+        """Return the trial of a record; `above` is the directory that contains the trial's. See `read_record`."""
         known: dict[str, Any] = {item.name: record[item.name] for item in fields(cls) if item.name in record}
         known |= {key: above / known[key] for key in _PATHS if known.get(key) is not None}
         known["history"] = tuple(known.get("history", ()))
@@ -109,7 +109,7 @@ Place = Annotated[str, Field(min_length=1, max_length=_LONGEST_PATH, pattern=r"^
 
 
 class _Record(BaseModel):
-    """The record that `to_record` returns, as JSON. Fields of later versions are ignored."""
+    """The content of `trial.json`. Further fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -136,10 +136,10 @@ class _Record(BaseModel):
 
 
 def read_record(record: object) -> dict[str, Any]:
-    """Return what `Trial.to_record` wrote, as it was read from JSON, each field in its type.
+    """Check the record of a trial that was read from JSON, and return it with every field in its type.
 
     Raises:
-        ValueError: It is something else; the message says what is wrong, with its place.
+        ValueError: It is not the record of a trial; the message says which field is wrong.
     """
     try:
         return _Record.model_validate(record).model_dump()

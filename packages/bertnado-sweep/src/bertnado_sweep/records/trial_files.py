@@ -1,4 +1,4 @@
-"""Reading every `trial.json` of a sweep, even if some are damaged."""
+"""Reading the `trial.json` files of a sweep, even if some of them are damaged."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrialFiles:
-    """The records in the directories of trials."""
+    """The content of the `trial.json` files of a sweep."""
 
     trials: tuple[Trial, ...]
-    """Every attempt, in the order of its directory's name."""
+    """Every attempt, by the name of its directory."""
     damaged: Mapping[Path, str]
-    """Each `trial.json` that cannot be used, and why."""
+    """Each `trial.json` that cannot be used, with the reason."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Warnings about the damaged ones."""
+        """A warning for each damaged file."""
         return tuple(f"{path} is damaged and left out: {why}" for path, why in self.damaged.items())
 
 
 def read_trial_files(output_dir: Path, sweep_id: str, *, strict: bool = True) -> TrialFiles:
-    """Read every `trial.json` of a sweep. A directory that somebody has copied or renamed counts as none.
+    """Read every `trial.json` of a sweep, except in directories that were copied or renamed.
 
     Args:
         output_dir: The sweep's.
-        sweep_id: Whose trials are meant.
-        strict: If True, a record without the id of its sweep, as 0.1.0 wrote them at W&B, is left out.
+        sweep_id: The sweep's.
+        strict: Leave out records that do not name their sweep; those of version 0.1.0 at W&B do not.
 
     Raises:
         NewerRecordError: One was written by a newer version.
@@ -62,12 +62,12 @@ def read_trial_files(output_dir: Path, sweep_id: str, *, strict: bool = True) ->
 
 
 def merge(journal: Iterable[Trial], files: Iterable[Trial], *, prefers_files: bool = False) -> list[Trial]:
-    """Join two records of the same trials, every attempt once: an end is believed before a beginning.
+    """Combine two records of the same trials. A record of an attempt's end takes precedence over one of its start.
 
     Args:
-        journal: The attempts as one has them.
-        files: The attempts as the other has them.
-        prefers_files: If True, the second is used if both have ended.
+        journal: The attempts in one record.
+        files: The attempts in the other record.
+        prefers_files: Let the other take precedence if both record an end.
     """
     merged = {trial.id: trial for trial in journal}
     names = {trial.directory: trial.id for trial in merged.values()}
@@ -85,5 +85,5 @@ def by_number(attempts: Iterable[Trial]) -> list[Trial]:
 
 
 def read_trials(output_dir: Path, sweep_id: str) -> Sequence[Trial]:
-    """Read every trial by its `trial.json`, each in its latest attempt, by number; damaged ones are left out."""
+    """Return every trial that has a valid `trial.json`, each in its latest attempt, by number."""
     return by_number(read_trial_files(output_dir, sweep_id, strict=False).trials)

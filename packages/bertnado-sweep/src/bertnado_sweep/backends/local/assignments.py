@@ -44,12 +44,12 @@ class AssignmentRunner:
     """Runs the attempts that the ledger assigns to this process."""
 
     def __init__(self, plan: Plan, directory: OutputDirectory, ledger: Ledger) -> None:
-        """Take over how the sweep is run.
+        """Prepare to run attempts.
 
         Args:
-            plan: Says how trials are tracked, and when they are stopped early.
-            directory: Where they run.
-            ledger: Where they are recorded.
+            plan: How trials are tracked and stopped early.
+            directory: The output directory.
+            ledger: The ledger of the sweep.
         """
         self._objective, self._config, self._early = plan.objective, plan.config, plan.config.early_terminate
         self._project, self._group = plan.project, plan.application.group
@@ -57,17 +57,17 @@ class AssignmentRunner:
         self._ledger = ledger
 
     def run(self, session: Session, assignment: Assignment, observer: Observer, stop: StopRequest) -> None:
-        """Train an attempt and record what became of it.
+        """Train an attempt and record how it ended.
 
         Args:
-            session: What trains it.
+            session: The open trainer.
             assignment: The attempt.
-            observer: Hears of everything that happens.
-            stop: Says whether it has to stop before its end.
+            observer: Is called with every event.
+            stop: Set to stop the attempt early.
 
         Raises:
-            StorageError: The database no longer answers; `trial.json` says that the attempt was interrupted.
-            BaseException: What went wrong around the training; the attempt is recorded as interrupted.
+            StorageError: The database no longer answers; `trial.json` records the attempt as interrupted.
+            BaseException: An error outside the training; the attempt is recorded as interrupted.
         """
         trial, lease = assignment.trial, assignment.lease
         report = TrialReport(
@@ -94,7 +94,7 @@ class AssignmentRunner:
         observer(TrialEnded(*self._finish(ended, assignment, report)))
 
     def _judge(self, assignment: Assignment) -> Callable[[Sequence[float]], bool]:
-        """Return what records each evaluation and answers whether the trial has to stop."""
+        """Return a function that records each evaluation and returns True if the trial must stop."""
 
         def judge(values: Sequence[float]) -> bool:
             self._ledger.report(assignment, len(values), values[-1])

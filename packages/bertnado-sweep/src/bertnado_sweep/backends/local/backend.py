@@ -1,4 +1,4 @@
-"""The local backend: no account and no server. Its record is an Optuna study in the output directory or a database."""
+"""The local backend: an Optuna study in the output directory or a database, without an account or a server."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ _log = logging.getLogger(__name__)
 _DIED = "its worker process died"
 
 _PAUSE = 0.2
-"""Seconds between two looks at what other workers still train."""
+"""Seconds between two checks of what other workers train."""
 
 
 class LocalBackend:
-    """One sweep in an Optuna study, worked on by any number of processes on any number of machines. See `Backend`.
+    """A sweep in an Optuna study, run by any number of processes on any number of machines. See `Backend`.
 
-    Who trains which trial, and how the processes agree on that, is the business of the `Ledger`.
+    Which process runs which trial is decided through the `Ledger`.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class LocalBackend:
         """Open a sweep whose study has been begun.
 
         Args:
-            plan: How the sweep is run.
+            plan: The plan.
             sweep_id: The sweep's.
-            past: For each study, how many entries it had before this run of the sweep; its circuit breaker leaves them
-                out.
+            past: The number of entries that each study had before this run of the sweep; the circuit breaker ignores
+                them.
             pool: The worker pool that this process belongs to.
         """
         self.sweep_id = sweep_id
@@ -166,7 +166,7 @@ class LocalBackend:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How other machines join the sweep, what was repaired, and how many trials were done before."""
+        """How other machines can join, what was repaired, and how many trials were finished before."""
         plan, trials = self._plan, self.trials()
         where = (
             f"--storage {masked_url(plan.options.storage)} --study {plan.options.study or self.sweep_id}"
@@ -181,7 +181,7 @@ class LocalBackend:
         return (*joining, *self._repairs, f"resumed: {done} of {self._budget} trials were finished{repeated}")
 
     def conclude(self, trials: Sequence[Trial], best: Trial) -> tuple[str, ...]:
-        """Say what ended the sweep early, and where the best checkpoint is if it is on another machine."""
+        """Return why the sweep ended early, and where the best checkpoint is if it is on another machine."""
         notes: list[str] = []
         if not self._studies.is_current():
             notes.append(
@@ -215,11 +215,11 @@ class LocalBackend:
         """Run trials in this process, one at a time, until the sweep has no more.
 
         Args:
-            observer: Hears of everything that happens.
-            deadline: When the time is over, by the machine's monotonic clock.
+            observer: Is called with every event.
+            deadline: The end of the time limit, by the monotonic clock.
 
         Raises:
-            Interrupted: A signal asked for it.
+            Interrupted: A signal interrupted it.
         """
         stop = StopRequest()
         hurry(self._storage, lambda: stop.is_set)
@@ -246,7 +246,7 @@ class LocalBackend:
                 assignment.lease.end()
 
     def _next(self, stop: StopRequest, deadline: float | None, waiting: Waiting) -> Assignment | None:
-        """Wait for an attempt to run; `None` once nothing will be left for this process."""
+        """Wait for an attempt to run; return None once there are no more for this process."""
         while not stop.is_set and not stop.is_last:
             self._directory.require_own()
             self._ledger.settle_abandoned()
@@ -279,7 +279,7 @@ class LocalBackend:
         return best is not None and not self._objective.is_better(metric.target, best.value)
 
     def _decide(self, trials: Sequence[Trial]) -> Trial | None:
-        """Try an interrupted trial again, otherwise a new one; `None` if there is neither."""
+        """Return another attempt of an interrupted trial, otherwise a new trial; None if there is neither."""
         if not self._has_more(trials):
             return None
         again = next(filter(_is_interrupted, trials), None)
@@ -294,15 +294,15 @@ class LocalBackend:
         return self._directory.new_trial(number, parameters, 1)
 
     def _handle_worker_exit(self, observer: Observer, exited: WorkerExit, is_over: bool) -> bool:
-        """Settle what a worker process has left, and return whether to start another in its place.
+        """Settle what a worker process has left behind, and return True if it should be replaced.
 
-        Its trial is tried again, by whichever worker is free first. The second trial process that dies with it makes
-        it a failed trial. A worker that died before it had a trial is not replaced: the next would die the same way.
+        Its trial is tried again by the first free worker. If a second worker dies with it, the trial has failed. A
+        worker that died before it had a trial is not replaced, because the next one would die in the same way.
         """
         self._ledger.withdraw_claims_of(exited.pid)
         held = self._ledger.held_by(exited.pid)
         for entry, trial in held:
-            with suppress(OSError):  # a full disk may be what it died of
+            with suppress(OSError):  # the disk may be full
                 lines = "\n".join([f"worker died: {exited.how}", *exited.last_lines])
                 (trial.directory / ERROR_FILE).write_text(lines, encoding="utf-8", errors="backslashreplace")
             ended = replace(trial, state="interrupted", ended=now()) if is_over else self._lost(trial, exited)

@@ -30,7 +30,7 @@ _LARGEST_INTEGER = 2**53
 """Optuna keeps every value as a float, which holds integers up to here exactly."""
 
 _MOST_STEPS = 1e7
-"""Optuna takes a value for a multiple of the step if it is off by less than 1e-8 steps; farther out, rounding is."""
+"""Optuna accepts a value as a multiple of the step within 1e-8 steps, which rounding errors exceed farther out."""
 
 _LISTED = ("constant", "categorical", "categorical_w_probabilities")
 
@@ -60,7 +60,7 @@ class StudySpace:
         return self._config.to_wandb()["parameters"]
 
     def is_same(self, other: StudySpace) -> bool:
-        """Return whether a study of one space can go on with the other: its choices, kinds and ranges are the same."""
+        """Return True if both have the same parameters with the same choices, kinds, scales and ranges."""
         return self._key == other._key
 
     @cached_property
@@ -92,10 +92,10 @@ class StudySpace:
 
 
 def _stored_choices(parameter: Parameter) -> dict[str, Any] | None:
-    """Return how each of the listed values is stored, by its key; `None` for a range.
+    """Return the stored form of each listed value, by its key; None for a range.
 
-    Optuna stores texts, numbers, booleans and null. Lists and objects are stored as JSON. So are all choices if
-    two of them are equal to Python, and so to Optuna, that are not the same: True and 1, for example.
+    Optuna stores strings, numbers, booleans and None. Lists and objects are stored as JSON. If two of the choices are
+    equal for Python, and so for Optuna, but not the same, such as True and 1, all of them are stored as JSON.
     """
     if parameter.distribution not in _LISTED:
         return None
@@ -119,7 +119,7 @@ def _range(parameter: Parameter) -> BaseDistribution:
 
 
 def _ends(parameter: Parameter) -> tuple[float, float]:
-    """Return the smallest and the largest value that is proposed; on a log scale 0, which is the limit of none."""
+    """Return the smallest and the largest value that is proposed: the bounds, or where the form has none, the cut."""
     low, high = parameter.bounds or (-math.inf, math.inf)
     is_open = not math.isfinite(low) or (low == 0 and "log" in parameter.distribution)
     return (

@@ -31,7 +31,7 @@ class Entry:
     frozen: FrozenTrial
     """The entry as Optuna has it."""
     trial: Trial | None
-    """The recorded attempt; `None` for a claim that is undecided or was withdrawn."""
+    """The recorded attempt; None for a claim that is undecided or was withdrawn."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -45,12 +45,12 @@ class Entry:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the entry can no longer be changed."""
+        """True if the entry can no longer change."""
         return self.frozen.state.is_finished()
 
     @property
     def is_undecided(self) -> bool:
-        """Whether its worker has yet to record what it trains, or that it trains nothing."""
+        """True if its worker has not yet decided what to train."""
         return self.trial is None and not self.is_finished
 
     @cached_property
@@ -111,10 +111,10 @@ class Entries:
         """Open a sweep's studies.
 
         Args:
-            storage: Where they are.
-            name: The first study.
+            storage: The storage.
+            name: The name of the first study.
             output_dir: The sweep's.
-            past: For each study, how many of its entries are left out of `recent_trials`.
+            past: The number of entries of each study that `recent_trials` leaves out.
 
         Raises:
             StorageError: There is no study of that name.
@@ -122,7 +122,7 @@ class Entries:
         self._storage = storage
         self._output_dir = output_dir
         self.past = past
-        """For each study, how many of its entries `recent_trials` leaves out."""
+        """The number of entries of each study that `recent_trials` leaves out."""
         self._latest: dict[int, Entry] = {}
         """The latest attempt of each trial, by the trial's number."""
         self._recent: set[int] = set()
@@ -153,7 +153,7 @@ class Entries:
         """Read what has changed since the last call.
 
         Raises:
-            StorageError: A study is gone, or holds something that is not the record of a trial.
+            StorageError: A study is missing, or contains something that is not the record of a trial.
         """
         with self._lock:
             for entries in self._studies:  # grows in the loop where a study turns out to have a successor

@@ -1,19 +1,18 @@
-"""The ledger of a sweep: who trains what, and what became of it, agreed upon by any number of processes.
+"""The ledger of a sweep: which trials were started, by which process, and how they ended.
 
-The processes share nothing but the storage of the sweep's study, and each of them may be killed, suspended or cut off
-at any instruction. The rules that keep trials from being lost, or trained twice:
+Any number of processes read and write it. They share nothing but the storage of the sweep's study, and each of them may
+be killed, suspended or cut off at any instruction. These rules keep trials from being lost or trained twice:
 
-- A worker first makes an entry in the study, its *claim*, and only then decides what to train. The storage numbers the
-  entries, and a claim is decided when all entries with lower numbers are. So decisions are made one after the other,
-  whichever process makes them, and each sees all that were made before: the budget is met exactly and no point of the
-  space is tried twice.
-- An entry is *undecided* until it has a record, which says what is trained, or is *withdrawn*: finished without one.
-- Whoever works on an entry renews a lease on it. An entry whose worker is dead, or not heard of for the length of the
-  lease, is *abandoned*, and settled by whoever sees it first, so that nobody waits for it for ever.
-- A finished entry cannot be changed, the storage sees to that. So of two processes that end the same entry one gets an
-  `UpdateFinishedTrialError`: a worker that was taken for dead learns in this way that its trial was given to another.
-- Each trial has a `trial.json` in its own directory as well. It is written before the study is told, so what the study
-  knows is on disk; what only the disk knows is repaired when the sweep is resumed (see `recovery`).
+- Decisions are ordered. A worker first makes an entry in the study, its *claim*, and decides what to train only when
+  every entry with a lower number is decided. The storage assigns the numbers. So each decision takes all earlier ones
+  into account, whichever process made them: the budget is met exactly, and no point of the space is tried twice.
+- A claim is *undecided* until it has a record, which says what is trained, or is *withdrawn*: finished without one.
+- Nobody waits forever. A worker renews a lease on its entry; an entry whose worker is dead or silent is *abandoned*,
+  and settled by the first process that sees it.
+- A finished entry never changes; the storage enforces that. If two processes finish the same entry, one of them gets an
+  `UpdateFinishedTrialError`. That is how a worker that was taken for dead learns that its trial was taken over.
+- `trial.json` is written before the study. So what the study says is on disk; what only the disk says, after a kill in
+  between, is added to the study when the sweep is resumed (see `recovery`).
 """
 
 from __future__ import annotations
@@ -51,15 +50,15 @@ if TYPE_CHECKING:
     from .waiting import Waiting
 
     Decide = Callable[[Sequence[Trial]], Trial | None]
-    """Decides what to train next, given all trials so far; `None` if nothing is left to train."""
+    """Returns what to train next, given all trials so far; None if nothing is left to train."""
 
 MOST_DEATHS = 5
-"""A trial whose worker has vanished so many times has failed: it may be what takes the workers down."""
+"""A trial fails once its worker has vanished this many times: the trial may be the cause."""
 
 _VANISHED = "its process ended or stopped responding before the trial ended"
 
 _PAUSE = 0.005
-"""Seconds between two looks at whether the earlier entries are decided."""
+"""Seconds between two checks whether the earlier entries are decided."""
 
 
 class Ledger:
@@ -78,13 +77,13 @@ class Ledger:
         """Open a ledger.
 
         Args:
-            storage: Where the sweep's studies are.
-            entries: Their entries.
-            directory: Where this process keeps its trials.
-            objective: What trials are compared by.
-            keep_checkpoints: Whose checkpoints stay on disk.
+            storage: The storage of the sweep's studies.
+            entries: The entries of the studies.
+            directory: The output directory of this process.
+            objective: The objective.
+            keep_checkpoints: The checkpoints to keep.
             space: The search space of the trials that this process proposes.
-            pool: The worker pool of this process, whose leader settles what the process leaves behind.
+            pool: The worker pool of this process; its leader settles what the process leaves behind.
         """
         self._storage = storage
         self._entries = entries
@@ -97,7 +96,7 @@ class Ledger:
         self._ids: dict[tuple[str, int], int] = {}
         self._checkpoint = BestCheckpoint(objective, directory.path, directory.holds)
 
-    # what is recorded
+    # reading
 
     def trials(self) -> tuple[Trial, ...]:
         """Read all trials, each in its latest attempt, by number."""
@@ -118,7 +117,7 @@ class Ledger:
         return self._entries.evaluations(leave_out)
 
     def held_by(self, pid: int) -> list[tuple[Entry, Trial]]:
-        """Return what a process of this host, living or dead, has begun and not ended."""
+        """Return the unfinished attempts of a process of this host, dead or alive."""
         self._entries.refresh()
         return [
             (entry, entry.trial)
@@ -127,7 +126,7 @@ class Ledger:
         ]
 
     def others_at_work(self) -> list[str]:
-        """Say who works on which trial, this process's own pool left out: that is on the display already."""
+        """Return who works on which trial, without the pool of this process: the display shows that already."""
         return self._described(self._entries.unfinished())
 
     def _described(self, entries: Sequence[Entry]) -> list[str]:
@@ -144,13 +143,13 @@ class Ledger:
         """Claim the next attempt: make an entry, wait for its turn, and decide.
 
         Args:
-            decide: Decides what to train. It is called while nobody else decides.
-            is_stopped: Asked again and again whether to give up.
-            waiting: Told who is waited for.
+            decide: Decides what to train. No other process decides at the same time.
+            is_stopped: Returns True once the claim must be given up.
+            waiting: Is told who this process waits for.
 
         Returns:
-            The attempt; `None` if nothing is left, or the claim was given up, or lost to a process that took this one
-            for dead, or the sweep goes on in another study.
+            The attempt. None if nothing is left to train, the claim was given up, another process took this one for
+            dead, or the study has ended.
         """
         with self._claimed() as (entry, lease):
             assignment = None
@@ -166,7 +165,7 @@ class Ledger:
 
         Args:
             begin_next: Begins that study and returns its name. It is not called if another process was faster.
-            waiting: Told who is waited for.
+            waiting: Is told who this process waits for.
         """
         with self._claimed() as (entry, _), suppress(UpdateFinishedTrialError):
             if self._is_turn_of(entry, lambda: False, waiting):
@@ -176,7 +175,7 @@ class Ledger:
 
     @contextmanager
     def _claimed(self) -> Generator[tuple[Entry, Lease]]:
-        """Hand out a new claim's entry and the lease on it, which ends with the block unless it is kept."""
+        """Yield the entry of a new claim and the lease on it, which ends with the block unless it is kept."""
         claim = Claim(self._pool)
         try:
             entry = self._make_entry(claim, self._entries.studies[-1])
@@ -191,15 +190,15 @@ class Ledger:
                 lease.end()
 
     def _make_entry(self, claim: Claim, study: Study, like: FrozenTrial | None = None) -> Entry:
-        """Make an undecided entry, which says from its first moment on whose it is.
+        """Make an undecided entry that says from its first moment on which process it belongs to.
 
-        `Study.ask` would make one without those attributes: a process killed before it adds them would leave an entry
-        of which nobody can tell whether its maker lives.
+        `Study.ask` would add that afterwards. If the process were killed in between, the others could not find out
+        whether the owner of the entry is alive, and would have to wait for the length of a lease.
 
         Args:
-            claim: Whose it is.
-            study: Where it is made.
-            like: An entry whose parameters it takes over.
+            claim: The claim that it is made for.
+            study: The study.
+            like: An entry with the parameters for this one.
         """
         known = self._entries.counts[study.study_name]
         template = create_trial(
@@ -217,12 +216,12 @@ class Ledger:
         return made
 
     def _is_turn_of(self, entry: Entry, is_stopped: Callable[[], bool], waiting: Waiting) -> bool:
-        """Wait until all entries before this one are decided; return whether this one may be decided then.
+        """Wait until all entries before this one are decided; return True if this one may be decided then.
 
-        It may not after a stop, or if one of those entries has ended the study.
+        It may not if the process was stopped, or if one of the earlier entries has ended the study.
 
-        An earlier claim must be waited for even if it turns out to be withdrawn: what its worker decides is not known
-        before it is recorded. That takes milliseconds, or, if the worker is gone, the length of a lease.
+        The decisions of others take milliseconds; if a worker has vanished, the length of a lease. They cannot be
+        anticipated: an earlier claim may be withdrawn, or be for the trial that this one would choose.
         """
         while not is_stopped():
             self._entries.refresh()
@@ -248,12 +247,12 @@ class Ledger:
             else:
                 self._store(entry, self._directory.write(trial), self._space.values_of(trial.parameters))
         except UpdateFinishedTrialError:
-            shutil.rmtree(trial.directory, ignore_errors=True)  # made a moment ago, and of no trial
+            shutil.rmtree(trial.directory, ignore_errors=True)  # it was made a moment ago
             return None
         return Assignment(trial, entry, lease)
 
     def _move(self, lease: Lease, earlier: Entry) -> Entry:
-        """Make an entry beside that of an earlier attempt, and renew the lease on that one from now on.
+        """Make an entry in the study of an earlier attempt, and move the lease to it.
 
         All attempts of a trial are in one study: its parameters need not lie in the search space of a later one.
         """
@@ -265,7 +264,7 @@ class Ledger:
     # while it runs, and when it ends
 
     def report(self, assignment: Assignment, step: int, value: float) -> None:
-        """Record the n-th evaluation of a running trial; if the trial was taken over, its lease is lost."""
+        """Record an evaluation of a running trial, counted from 1; the lease is lost if the trial was taken over."""
         try:
             self._storage.set_trial_intermediate_value(self._id_of(assignment.entry), step, value)
         except UpdateFinishedTrialError:
@@ -275,7 +274,7 @@ class Ledger:
         """Record the end of an attempt, and return the best trial.
 
         Raises:
-            UpdateFinishedTrialError: Somebody else has ended it already, in another way.
+            UpdateFinishedTrialError: Another process has already recorded a different end.
             OSError: It cannot be written.
         """
         self._directory.require_own()
@@ -284,7 +283,7 @@ class Ledger:
         return self.export_best()
 
     def export_best(self) -> Trial | None:
-        """Export the best trial, if it is not exported yet, and remove the checkpoints that need not be kept."""
+        """Export the best trial, remove the checkpoints that need not be kept, and return the best trial."""
         path, sweep_id = self._directory.path, self._directory.sweep_id
         best = export_latest_best(self.trials, self._objective, path, sweep_id)
         if self._keep_checkpoints == "best":
@@ -298,16 +297,17 @@ class Ledger:
         parameters: Mapping[str, Any] | None = None,
         ended: Trial | None = None,
     ) -> None:
-        """Write into an entry what is given: parameters by label, the record, and the end of the attempt.
+        """Write parameters, by label, the record and the end of an attempt, as far as they are given, into an entry.
 
-        The record comes after the parameters: an entry that has a record has them as well, and one whose worker is
-        killed before that is undecided, and will be withdrawn. In a journal all of it is one append.
+        The record follows the parameters, so an entry with a record has its parameters too. If the worker is killed
+        in between, the entry is still undecided and will be withdrawn. In a journal all of it is a single append.
 
-        Afterwards the entry is read. An error alone would say too little: of a call whose answer was lost, the second
-        try meets an entry that the first has finished; and a third process may have finished it with this very record.
+        Whether it was written is decided by reading the entry afterwards, not by the error of a call: if the answer of
+        a database was lost, the repeated call finds the entry finished by the first one; and another process may have
+        finished the entry with this very record.
 
         Raises:
-            UpdateFinishedTrialError: The entry was finished by somebody else, with another record.
+            UpdateFinishedTrialError: Another process has finished the entry with another record.
         """
         key = self._id_of(entry)
         with suppress(UpdateFinishedTrialError), together(self._storage):
@@ -324,20 +324,20 @@ class Ledger:
             raise UpdateFinishedTrialError(f"entry {entry.key} was finished by another process")
 
     def _finish(self, key: int, ended: Trial) -> None:
-        """Finish an entry as the attempt that it records has ended.
+        """Finish an entry with the state and the value of its attempt.
 
-        `Study.tell` does the same for twice the reads, and answers a lost race with the `ValueError` of a wrong call.
+        `Study.tell` does the same, but reads the entry twice more and reports a lost race like a wrong call.
         """
         values = [ended.value] if ended.is_eligible and ended.value is not None else None
         self._storage.set_trial_state_values(key, state_of(ended), values)
 
-    # what others have left
+    # what others have left behind
 
     def settle_abandoned(self) -> None:
-        """Settle the entries whose workers are gone.
+        """Finish the entries that their workers have abandoned.
 
-        A claim is withdrawn. A trial ends as its own `trial.json` says, and is interrupted otherwise, so that it is
-        tried again. Of a trial whose record has its end only the entry is left to finish; anybody may do that.
+        A claim is withdrawn. A trial ends as its `trial.json` says; otherwise it is interrupted and will be tried
+        again. If the record already says how the trial ended, only the entry must be finished; any process may do that.
         """
         self._entries.refresh()
         self._settle_abandoned()
@@ -348,7 +348,7 @@ class Ledger:
         for key, entry in unfinished.items():
             trial = entry.trial
             if key in abandoned or (trial is not None and trial.is_over):
-                with suppress(UpdateFinishedTrialError):  # somebody else was faster
+                with suppress(UpdateFinishedTrialError):  # another process was faster
                     self._settle(entry)
 
     def _settle(self, entry: Entry) -> None:
@@ -361,31 +361,31 @@ class Ledger:
             self.record(self._directory.read_end(trial) or self._interrupted(trial), entry)
 
     def _interrupted(self, trial: Trial) -> Trial:
-        """Return an abandoned trial as interrupted, or as failed if it has taken too many workers with it."""
+        """Return an abandoned trial as interrupted, or as failed if too many workers have vanished with it."""
         lost = sum((attempt.error or "").startswith(_VANISHED) for attempt in self.attempts(trial.number)) + 1
         if lost < MOST_DEATHS:
             return replace(trial, state="interrupted", ended=now(), error=_VANISHED)
         return replace(trial, state="failed", ended=now(), error=f"{_VANISHED}, {lost} times")
 
     def withdraw_claims_of(self, pid: int) -> None:
-        """Withdraw the claims that a process of this host has left undecided."""
+        """Withdraw the undecided claims of a process of this host."""
         self._entries.refresh()
         for entry in self._entries.unfinished():
             if entry.is_undecided and is_owned_by(entry.frozen, pid):
                 self._withdraw(entry)
 
     def interrupt_own(self) -> None:
-        """Record as interrupted what this process has begun and not ended."""
+        """Record the unfinished attempts of this process as interrupted."""
         for entry, trial in self.held_by(os.getpid()):
-            with suppress(UpdateFinishedTrialError):  # it came to its end after all
+            with suppress(UpdateFinishedTrialError):  # it has ended after all
                 self.record(replace(trial, state="interrupted", ended=now()), entry)
 
     def _withdraw(self, entry: Entry) -> None:
-        with suppress(UpdateFinishedTrialError):  # it is withdrawn already
+        with suppress(UpdateFinishedTrialError):  # it is finished already
             self._storage.set_trial_state_values(self._id_of(entry), TrialState.FAIL)
 
     def _id_of(self, entry: Entry) -> int:
-        """Return the storage's id of an entry; in Optuna's own object it has no public name."""
+        """Return the id of an entry in the storage, which the entry itself does not have under a public name."""
         if entry.key not in self._ids:
             study = self._storage.get_study_id_from_name(entry.study)
             self._ids[entry.key] = self._storage.get_trial_id_from_study_id_trial_number(study, entry.frozen.number)

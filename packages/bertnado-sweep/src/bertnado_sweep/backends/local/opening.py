@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PAUSE = 0.2
-"""Seconds between two looks at what others still train."""
+"""Seconds between two checks of what others train."""
 
 
 def begin_shared_study(url: str, study: str, goal: Goal, output_dir: Path, record: Mapping[str, Any]) -> None:
@@ -61,12 +61,12 @@ def ensure_study(url: str | None, study: str, goal: Goal, output_dir: Path) -> N
     """Begin a sweep's study if there is none yet: the sweep is new, or was killed before it got that far."""
     storage = open_storage(output_dir, url)
     if find_study(storage, study) is None:
-        with suppress(DuplicatedStudyError):  # somebody else was faster
+        with suppress(DuplicatedStudyError):  # another process was faster
             create_study(storage, study, goal)
 
 
 def repair(recorded: RecordedSweep, output_dir: Path, objective: Objective) -> list[str]:
-    """Repair the record of a sweep and tidy up, if nobody is at work there, and say what was done.
+    """Repair the record of a sweep and tidy up, unless other processes work there; return what was done.
 
     Raises:
         InvalidInputError: The record is damaged while others work with it, or the journal is another sweep's.

@@ -34,7 +34,7 @@ class OutputDirectory:
     """Absolute."""
     sweep_id: str
     place: str | None = None
-    """The id of the directory among those of machines that share a database; None if they share the directory."""
+    """Its id among the output directories of the machines that share a database; None without a database."""
 
     def new_trial(self, number: int, parameters: Mapping[str, Any], attempt: int) -> Trial:
         """Make a trial that runs here, in a new directory.
@@ -56,7 +56,7 @@ class OutputDirectory:
         )
 
     def holds(self, trial: Trial) -> bool:
-        """Return whether a trial's directory lies here.
+        """Return True if a trial's directory lies here.
 
         Machines that share a database may use the same path, and even the same host name, so a path proves nothing
         there. Version 0.1.0 recorded no place; of its trials only the host name tells.
@@ -98,5 +98,5 @@ class OutputDirectory:
         if found != self.sweep_id:
             raise StorageError(
                 f"{self.path} now holds sweep {found}, not {self.sweep_id}, so this one ends here; "
-                "what was trained is where its directory was moved"
+                "its trials are where its directory was moved to"
             )

@@ -4,13 +4,12 @@ Within a study Optuna refuses a parameter whose choices, kind or scale have chan
 another search space goes on in another study of the same storage. Its trials are those of all its studies: budget, best
 trial and proposals take no notice of the boundary.
 
-A study that is left ends with an entry that names the next one (`SUCCESSOR`). That entry is a claim, decided in its
-turn like every other: what was decided before it belongs to the old study, and whoever comes after it sees that there
-is a new one. So processes that still work with the old search space end, and trials that they have begun end where they
-are.
+The old study ends with an entry that names the next one (`SUCCESSOR`). That entry is a claim, decided in its turn like
+every other: what was decided before it belongs to the old study, and every later claim finds that the study has ended.
+So processes that still work with the old search space end, after they have finished their trials in the old study.
 
-Version 0.1.0 stored no parameters, and a finished entry cannot be changed any more. What it recorded is copied into a
-new study in the same way; the originals stay, and of two records of one attempt the later study's counts.
+Version 0.1.0 stored no parameters, and a finished entry cannot be changed. Its trials are therefore copied into a new
+study in the same way. The originals stay where they are; of two records of one attempt, that of the later study counts.
 """
 
 from __future__ import annotations
@@ -68,11 +67,11 @@ class Studies:
         """Look at a sweep's studies.
 
         Args:
-            storage: Where they are.
-            entries: Their entries.
+            storage: The storage of the studies.
+            entries: The entries of the studies.
             space: The search space of this process.
-            objective: What trials are compared by.
-            recorded: What `sweep.json` says of the studies.
+            objective: The objective.
+            recorded: The studies as `sweep.json` lists them.
         """
         self._storage = storage
         self._entries = entries
@@ -87,7 +86,7 @@ class Studies:
         return self._entries.studies[-1].study_name
 
     def is_current(self) -> bool:
-        """Return whether the study that takes new trials has this process's search space."""
+        """Return True if the study that takes new trials has the search space of this process."""
         if self.current not in self._checked:
             self._checked[self.current] = self._has_space(self._entries.studies[-1])
         return self._checked[self.current]
@@ -108,11 +107,11 @@ class Studies:
         return named.get(study.study_name, self._recorded.get(study.study_name))
 
     def _originals(self, study: str) -> list[Entry]:
-        """Return what version 0.1.0 has recorded in a study, without parameters."""
+        """Return the entries of a study that version 0.1.0 has recorded, without parameters."""
         return [entry for entry in self._entries.made_since(study, 0) if _is_original(entry)]
 
     def older_workers(self) -> list[str]:
-        """Return the processes of version 0.1.0 that have not ended their trials."""
+        """Return the processes of version 0.1.0 that have unfinished trials."""
         busy = [entry for entry in self._entries.unfinished() if _is_original(entry)]
         return sorted({owner_of(entry.frozen) for entry in busy})
 
@@ -141,7 +140,7 @@ class Studies:
         for number in count(len(self._entries.studies) + 1):
             try:
                 return create_study(self._storage, f"{first}-{number}", self._objective.goal)
-            except DuplicatedStudyError:  # somebody's own, or left by a process that was killed a moment after this
+            except DuplicatedStudyError:  # a person's own, or left behind by a killed process
                 continue
         raise AssertionError
 
