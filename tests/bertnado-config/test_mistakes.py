@@ -134,7 +134,7 @@ FILES = [
     ),
     (
         {"method": "grid", "parameters": X, "early_terminate": {"type": "hyperband", "min_iter": 1.5}},
-        "early_terminate.min_iter: must be a whole number, got 1.5",
+        "early_terminate.min_iter: must be an integer, got 1.5",
     ),
     (
         {"method": "grid", "parameters": X, "early_terminate": {"type": "hyperband", "min_iter": 1, "eta": 1}},
@@ -262,7 +262,7 @@ PARAMETERS = [
     ({"lr": {"min": 0.5, "max": 10**400}}, "lr.max: must be a finite number, got " + "1" + "0" * 56 + "..."),
     (
         {"n": {"distribution": "int_uniform", "min": 0.5, "max": 3}},
-        "n.min: must be a whole number, got 0.5",
+        "n.min: must be an integer, got 0.5",
     ),
     (
         {"lr": {"distribution": "log_uniform_values", "min": 0, "max": 1}},

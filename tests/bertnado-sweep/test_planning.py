@@ -1,11 +1,13 @@
 """A plan: everything that can be known to be wrong is named before anything starts."""
 
+import json
 import pickle
 
 import pytest
 from bertnado_config import InvalidInputError, Problem
 from bertnado_metrics import Objective
-from bertnado_sweep import plan_sweep, run_sweep
+from bertnado_sweep import backends, plan_sweep, recorded_status, register_backend, run_sweep
+from bertnado_sweep.backends.local.backend_type import LocalBackendType
 from bertnado_sweep.planning import as_trainer
 from bertnado_sweep.running.function_trainer import FunctionTrainer
 from bertnado_sweep.testing.suites.backend.sweeps import GRID, CurveTrainer
@@ -68,6 +70,16 @@ def test_the_objective_is_the_arguments_then_the_files_then_the_tasks(plan):
     assert plan(without_metric(), task=task).objective == Objective("eval/roc_auc", "maximize")
 
 
+def test_the_objective_may_be_a_function_of_the_file(plan):
+    assert plan(objective=lambda config: Objective(config.metric.name, "minimize")).objective.goal == "minimize"
+
+    def undecided(config):
+        raise ValueError("the file does not decide it")
+
+    with pytest.raises(InvalidInputError, match="metric: the file does not decide it"):
+        plan(objective=undecided)
+
+
 def test_an_objective_that_the_task_does_not_compute_joins_the_other_mistakes(plan):
     with pytest.raises(InvalidInputError, match=r"speed") as raised:
         plan(without_metric(), task="binary_classification", metric_name="speed", sweep_count=0)
@@ -77,3 +89,19 @@ def test_an_objective_that_the_task_does_not_compute_joins_the_other_mistakes(pl
 def test_the_checkpoints_to_keep_are_one_of_three_words(plan):
     with pytest.raises(InvalidInputError, match=r"unknown keep_checkpoints 'last'; choose from best, all, none"):
         plan(keep_checkpoints="last")
+
+
+def test_a_registered_backend_is_chosen_recorded_and_resumed_like_the_built_in_ones(tmp_path, monkeypatch):
+    class LaboratoryBackendType(LocalBackendType):
+        name = "laboratory"
+
+    monkeypatch.setattr(backends, "_types", dict(backends.backend_types()))
+    register_backend(LaboratoryBackendType())
+    with pytest.raises(ValueError, match="'laboratory' is registered already"):
+        register_backend(LaboratoryBackendType())
+    result = run_sweep(lambda p, report: p["x"], GRID, output_dir=tmp_path, backend="laboratory")
+    assert json.loads((tmp_path / "sweep.json").read_text())["backend"] == "laboratory"
+    again = run_sweep(lambda p, report: p["x"], None, output_dir=tmp_path, resume=True)
+    assert again.trials == result.trials == recorded_status(tmp_path).trials
+    with pytest.raises(InvalidInputError, match="choose from auto, wandb, local, laboratory"):
+        run_sweep(lambda p, report: p["x"], GRID, output_dir=tmp_path / "other", backend="slurm")

@@ -152,8 +152,8 @@ def test_a_min_iter_that_is_never_reached_is_a_warning(trainer):
     config = sweep({"type": "hyperband", "min_iter": 5}, **GOOD, eval_steps=3)
     assert warnings(trainer(), config) == [
         (
-            "early_terminate.min_iter: no trial has 5 evaluations (the most is 4), so none would be stopped early; "
-            "lower it or evaluate more often"
+            "early_terminate: no trial has the 5 evaluations after which the rule can first stop one (the most is 4), "
+            "so none would be stopped early; evaluate more often or change the rule"
         )
     ]
 

@@ -67,7 +67,7 @@ def read_whole_number(value: object) -> int:
     """
     number = read_number(value)
     if number != int(number):
-        msg = f"must be a whole number, got {show(value)}"
+        msg = f"must be an integer, got {show(value)}"
         raise ValueError(msg)
     return int(number)
 

@@ -93,7 +93,7 @@ def _plan_warnings(config: SweepConfig, plan: SweepPlan) -> list[Problem]:
     found = {
         "parameters.eval_steps": _single_evaluation(plan),
         "parameters.train_sampling_strategy": _biased_batches(plan),
-        "early_terminate.min_iter": _unreachable_min_iter(config, plan),
+        "early_terminate": _unreachable_evaluation(config, plan),
     }
     return [Problem(place, message, "warning") for place, message in found.items() if message]
 
@@ -118,12 +118,12 @@ def _biased_batches(plan: SweepPlan) -> str | None:
     )
 
 
-def _unreachable_min_iter(config: SweepConfig, plan: SweepPlan) -> str | None:
+def _unreachable_evaluation(config: SweepConfig, plan: SweepPlan) -> str | None:
     most = plan.evaluations[1]
     first = config.early_terminate.first_evaluation if config.early_terminate else None
     if first is None or first <= most:
         return None
     return (
-        f"no trial has {first} evaluations (the most is {most}), so none would be stopped early; "
-        f"lower it or evaluate more often"
+        f"no trial has the {first} evaluations after which the rule can first stop one (the most is {most}), so none "
+        f"would be stopped early; evaluate more often or change the rule"
     )
