@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optuna.exceptions import UpdateFinishedTrialError
@@ -23,21 +23,10 @@ if TYPE_CHECKING:
     from bertnado_sweep.running.events import Observer
     from bertnado_sweep.running.stop_request import StopRequest
 
-    from .entries import Entry
-    from .leases import Lease
-    from .ledger import Ledger
+    from .ledger import Assignment, Ledger
     from .output_directory import OutputDirectory
 
 _TAKEN_OVER = "taken over by another process, which had not heard of this one for too long"
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """An attempt of a trial that this process has to run, until the lease on its entry ends."""
-
-    trial: Trial
-    entry: Entry
-    lease: Lease
 
 
 class AssignmentRunner:

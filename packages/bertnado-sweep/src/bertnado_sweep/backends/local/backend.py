@@ -25,7 +25,7 @@ from bertnado_sweep.running.worker_pool import WorkerExit, run_workers
 from bertnado_sweep.search.propose import propose
 
 from . import leases
-from .assignments import Assignment, AssignmentRunner
+from .assignments import AssignmentRunner
 from .distributions import StudySpace
 from .entries import Entries
 from .ledger import Ledger
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from bertnado_sweep.records.trial import Trial
+
+    from .ledger import Assignment
 
 _log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ import os
 import shutil
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from optuna.exceptions import UpdateFinishedTrialError
@@ -30,7 +30,6 @@ from optuna.trial import TrialState, create_trial
 from bertnado_sweep.records.best import BestCheckpoint, KeepCheckpoints, export_latest_best, with_kept_checkpoint
 from bertnado_sweep.records.files import now
 
-from .assignments import Assignment
 from .leases import Claim, Lease, Leases, Pool, is_in, is_owned_by, owner_of
 from .storage import STOPPED_EARLY, SUCCESSOR, TRIAL_RECORD, state_of, together
 
@@ -59,6 +58,15 @@ _VANISHED = "its process ended or stopped responding before the trial ended"
 
 _PAUSE = 0.005
 """Seconds between two checks whether the earlier entries are decided."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """An attempt of a trial that this process must run, until the lease on its entry ends."""
+
+    trial: Trial
+    entry: Entry
+    lease: Lease
 
 
 class Ledger:
