@@ -209,7 +209,7 @@ def test_a_damaged_journal_is_not_repaired_while_others_work(done, output):
     damaged = (output / "journal.log").read_bytes()
     other = Presence(output)
     other.come()
-    with pytest.raises(SweepConfigError, match=r"journal\.log line 4 is empty, and others work on this sweep"):
+    with pytest.raises(SweepConfigError, match=r"journal\.log line 4 is empty, and other processes work on this sweep"):
         go_on(output)
     assert (output / "journal.log").read_bytes() == damaged
     other.leave()
@@ -229,7 +229,7 @@ def test_a_journal_that_lacks_finished_trials_is_not_gone_on_with_beside_others(
     other = Presence(output)
     other.come()
     for options in ({"join": True}, {"resume": True}):
-        with pytest.raises(SweepConfigError, match=r"journal\.log .*, and others work on this sweep"):
+        with pytest.raises(SweepConfigError, match=r"journal\.log .*, and other processes work on this sweep"):
             run_sweep(train, None, output_dir=output, **options)
     assert journal.exists() == (how != "gone")
     other.leave()

@@ -174,14 +174,15 @@ def shared_records(storage: BaseStorage, study: str) -> list[Mapping[str, Any]]:
         InvalidInputError: One is not the record of a trial, or was written by a newer version.
     """
     records: dict[str, Mapping[str, Any]] = {}
-    following: str | None = study
-    while following is not None:
-        name, following = following, None
+    names = [study]
+    for name in names:  # grows in the loop where a study has a successor
         for entry in load_study(storage, name).get_trials(deepcopy=False):
             if TRIAL_RECORD in entry.user_attrs:
                 record = _read(entry.user_attrs[TRIAL_RECORD], f"entry {entry.number} of study {name!r}")
                 records[record["id"]] = record
-            following = entry.user_attrs.get(SUCCESSOR, following)
+            following = entry.user_attrs.get(SUCCESSOR)
+            if following is not None and following not in names:
+                names.append(following)
     return list(records.values())
 
 
