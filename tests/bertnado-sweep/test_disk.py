@@ -28,7 +28,7 @@ class LargeTrainer(CurveTrainer):
     [({}, 2), ({"keep_checkpoints": "all"}, 4), ({"keep_checkpoints": "none"}, 1), ({"workers": 3}, 4)],
 )
 def test_checkpoints_that_have_no_room_are_said_before_the_start(tmp_path, options, count):
-    with pytest.raises(SweepConfigError, match=rf"output_dir: {count} checkpoints of 1000000000\.0 GB need .* free;"):
+    with pytest.raises(SweepConfigError, match=rf"must have room for .* \({count} of 1000000000\.0 GB\), got .* GB;"):
         run_sweep(LargeTrainer(), GRID, output_dir=tmp_path / "sweep", backend="local", **options)
     assert not (tmp_path / "sweep").exists()
 

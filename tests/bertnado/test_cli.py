@@ -126,7 +126,7 @@ def test_an_output_directory_that_holds_a_sweep_is_refused_and_left_alone(flags,
     before = {file: file.read_bytes() for file in swept[0].glob("*.json")}
     refused = invoke("run-sweep", *flags, "--output-dir", swept[0])
     assert refused.exit_code == 2
-    assert f"--output-dir {swept[0]}_2" in refused.output
+    assert f"choose another --output-dir (for example {swept[0]}_2)" in refused.output
     assert {file: file.read_bytes() for file in swept[0].glob("*.json")} == before
 
 

@@ -71,7 +71,7 @@ def cut_in_half(path):
         (written(""), "is empty"),
         (written("[]"), "must contain the object 'parameters', got []"),
         (written("{}"), "must contain the object 'parameters', got {}"),
-        (written("[" * 900 + "]" * 900), "must be nested at most 128 deep"),
+        (written("[" * 900 + "]" * 900), "must be nested at most 128 levels deep"),
         (cut_in_half, "line "),
         (a_directory, "is a directory"),
         (a_pipe, "must be a regular file, got a named pipe"),

@@ -274,10 +274,9 @@ def room_problems(output_dir: Path, checkpoint: int, count: int) -> list[Problem
     needed, free = count * checkpoint, shutil.disk_usage(nearest).free
     if needed <= free:
         return []
-    ways = (
-        "free some space, choose an {output_dir} elsewhere, lower {workers}, or set {keep_checkpoints} to best or none"
-    )
-    message = f"{count} checkpoints of {_size(checkpoint)} need {_size(needed)}, and {_size(free)} are free; {ways}"
+    rule = f"{{output_dir}} must have room for {_size(needed)} of checkpoints ({count} of {_size(checkpoint)})"
+    ways = "free some space, choose another {output_dir}, lower {workers}, or set {keep_checkpoints} to best or none"
+    message = f"{rule}, got {_size(free)}; {ways}"
     return [_problem(message)]
 
 

@@ -50,7 +50,7 @@ def check_failures(trials: Sequence[Trial], most: int | None) -> None:
     """
     failed = [trial for trial in trials if trial.state == "failed"]
     if most is not None and len(failed) >= most:
-        raise TooManyFailuresError(f"{len(failed)} trials failed", failed)
+        raise TooManyFailuresError(f"{len(failed)} trial{'s' * (len(failed) > 1)} failed", failed)
     ended = [trial for trial in trials if trial.is_counted][:FIRST_FAILURES]
     outcomes = {(trial.state, trial.error) for trial in ended}
     if len(ended) == FIRST_FAILURES and len(outcomes) == 1 and ended[0].state == "failed":
