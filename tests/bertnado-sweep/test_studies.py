@@ -125,6 +125,14 @@ class TestAChangedSpace:
         assert type(first[1]["flag"]) is int
         assert type(second[1]["flag"]) is bool
 
+    @pytest.mark.parametrize("sweep_count", [4, 14])
+    def test_a_model_leaves_out_the_trials_of_the_old_space(self, sweep, output, url, sweep_count):
+        sweep(config=CHOICES | {"method": "bayes"}, sweep_count=sweep_count)
+        more = {"parameters": MORE_CHOICES["parameters"] | {"layers": {"min": 1, "max": 4}}, "method": "bayes"}
+        result = sweep(config=CHOICES | more, sweep_count=20, allow_config_change=True)
+        assert {trial.state for trial in result.trials} == {"completed"}
+        assert all(2.0 <= trial.parameters["x"] <= 3.0 for trial in result.trials[sweep_count:])
+
     def test_a_name_that_is_taken_is_left_out(self, sweep, broken_off, output, url):
         first = "promoters" if url else read_json(output / "sweep.json")["sweep_id"]
         optuna.create_study(study_name=f"{first}-2", storage=open_storage(output, url))

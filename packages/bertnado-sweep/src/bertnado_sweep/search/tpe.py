@@ -41,7 +41,7 @@ def model_points(state: SearchState) -> Iterator[dict[str, Any]]:
     dimensions = {parameter_label(path): _dimension(parameter) for path, parameter in space.items()}
     dimensions = dict(sorted(dimensions.items()))
     convert = _converter(config, dimensions)
-    past = [convert(trial, loss) for trial, loss in _losses(state.trials, state.goal)]
+    past = [seen for trial, loss in _losses(state.trials, state.goal) if (seen := convert(trial, loss)) is not None]
     attempt = 0
     while True:
         sampler_seed = int(np.random.SeedSequence([state.seed, state.number, attempt]).generate_state(1)[0])
@@ -69,25 +69,29 @@ def _chosen_of(parameter: Parameter, value: Any) -> float:
     return [value_key(choice) for choice in parameter.choices].index(value_key(value))
 
 
-_converted: dict[str, dict[tuple[str, float | None], FrozenTrial]] = {}
+_converted: dict[str, dict[tuple[str, float | None], FrozenTrial | None]] = {}
 """Past trials for Optuna, by space, id and loss: a long sweep asks for the same ones at each step."""
 
 
 def _converter(
     config: SweepConfig, dimensions: dict[str, BaseDistribution]
-) -> Callable[[Trial, float | None], FrozenTrial]:
-    """Return the function from a trial and its loss to Optuna's view of it in the model's dimensions."""
+) -> Callable[[Trial, float | None], FrozenTrial | None]:
+    """Return the function from a trial and its loss to Optuna's view of it; None for a trial outside the space."""
     space = json.dumps(config.to_wandb().get("parameters"), default=str)
     if space not in _converted:
         _converted.clear()  # the trials of another sweep are not asked for again
     known = _converted.setdefault(space, {})
     parameters = varied(config)
 
-    def convert(trial: Trial, loss: float | None) -> FrozenTrial:
+    def convert(trial: Trial, loss: float | None) -> FrozenTrial | None:
         if (trial.id, loss) not in known:
-            values = flatten_parameters(config, trial.parameters)
-            coordinates = {parameter_label(path): _chosen_of(p, values[path]) for path, p in parameters}
-            known[trial.id, loss] = _to_optuna(trial.number + 1, coordinates, loss, dimensions)
+            try:
+                values = flatten_parameters(config, trial.parameters)
+                coordinates = {parameter_label(path): _chosen_of(p, values[path]) for path, p in parameters}
+            except ValueError:  # the space was changed after this trial
+                known[trial.id, loss] = None
+            else:
+                known[trial.id, loss] = _to_optuna(trial.number + 1, coordinates, loss, dimensions)
         return known[trial.id, loss]
 
     return convert
