@@ -124,10 +124,10 @@ def journal_problem(output_dir: Path, sweep_id: str) -> str | None:
     path = output_dir / JOURNAL_FILE
     if not path.exists():
         return f"{path} is missing"
+    files = read_trial_files(output_dir, sweep_id)  # before the journal: the others go on finishing trials
     reading = read_journal(path, sweep_id)
     if reading.damages:
         return f"{path} {reading.summary}"
-    files = read_trial_files(output_dir, sweep_id)
     lost = [trial for trial in files.trials if trial.is_counted and trial.id not in reading.records]
     if lost or sweep_id not in reading.studies:
         return f"{path} lacks {len(lost)} finished trials"
