@@ -30,7 +30,7 @@ SEARCH = f"--config-path sweep.json --output-dir out {RUN}"
 TRAIN = f"--best-config-path done/best_sweep_config.json --output-dir out {RUN}"
 
 _TRIAL = re.compile(r"sweep_\d{4}(-\d\d){2}_\d\d(-\d\d){2}(_\d+)?")
-_ID = re.compile(r"(?<= that of )[a-z0-9]{8}(?=;)")
+_ID = re.compile(r"(?<= beside it to )[a-z0-9]{8}(?=;)")
 
 Preparation = Callable[[Path], None]
 
