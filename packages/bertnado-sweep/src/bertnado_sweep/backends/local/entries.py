@@ -11,6 +11,7 @@ from bertnado_sweep.records.record_format import NewerRecordError, require_known
 from bertnado_sweep.records.trial import Trial, read_record
 from bertnado_sweep.running.limits import StorageError
 
+from .leases import owner_of
 from .storage import SUCCESSOR, TRIAL_RECORD, load_study
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class Entry:
     """The entry as Optuna has it."""
     trial: Trial | None
     """The recorded attempt; None for a claim that is undecided or was withdrawn."""
+
+    def __str__(self) -> str:
+        what = "the next trial" if self.trial is None else f"trial {self.trial.number + 1}"
+        return f"{what} of {owner_of(self.frozen)}"
 
     @property
     def key(self) -> tuple[str, int]:

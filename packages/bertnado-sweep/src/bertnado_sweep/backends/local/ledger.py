@@ -30,7 +30,7 @@ from optuna.trial import TrialState, create_trial
 from bertnado_sweep.records.best import BestCheckpoint, KeepCheckpoints, export_latest_best, with_kept_checkpoint
 from bertnado_sweep.records.files import now
 
-from .leases import Claim, Lease, Leases, Pool, is_in, is_owned_by, owner_of
+from .leases import Claim, Lease, Leases, Pool, is_in, is_owned_by
 from .storage import STOPPED_EARLY, SUCCESSOR, TRIAL_RECORD, state_of, together
 
 if TYPE_CHECKING:
@@ -135,15 +135,10 @@ class Ledger:
 
     def others_at_work(self) -> list[str]:
         """Return who works on which trial, without the pool of this process: the display shows that already."""
-        return self._described(self._entries.unfinished())
+        return self._others_of(self._entries.unfinished())
 
-    def _described(self, entries: Sequence[Entry]) -> list[str]:
-        others = [entry for entry in entries if not is_in(self._pool, entry.frozen)]
-        return [
-            f"{'the next trial' if entry.trial is None else f'trial {entry.trial.number + 1}'} of "
-            f"{owner_of(entry.frozen)}"
-            for entry in others
-        ]
+    def _others_of(self, entries: Sequence[Entry]) -> list[str]:
+        return [str(entry) for entry in entries if not is_in(self._pool, entry.frozen)]
 
     # beginning a trial
 
@@ -238,7 +233,7 @@ class Ledger:
                 waiting.is_over()
                 return self._entries.studies[-1].study_name == entry.study
             self._settle_abandoned()
-            waiting.goes_on(lambda earlier=earlier: self._described(earlier))
+            waiting.goes_on(lambda earlier=earlier: self._others_of(earlier))
             time.sleep(_PAUSE)
         return False
 
