@@ -1,7 +1,6 @@
 """What every test of the member gets: W&B shut into the test's own directory, and small trainers."""
 
 import json
-import math
 import subprocess
 from types import SimpleNamespace
 from uuid import uuid4
@@ -35,32 +34,6 @@ def tracked(monkeypatch):
     wandb.teardown()
     yield
     wandb.teardown()
-
-
-@pytest.fixture
-def parabola():
-    """A surface with its best, 0, at learning rate 1e-3 and size 4."""
-
-    def train(parameters, report):
-        distance = math.log10(parameters["learning_rate"]) + 3
-        return -(distance**2) - 0.1 * (parameters["size"] - 4) ** 2
-
-    return train
-
-
-@pytest.fixture
-def mapping():
-    """A sweep file of a continuous, an ordered and an unordered parameter, and a constant."""
-    return {
-        "method": "bayes",
-        "metric": {"name": "score", "goal": "maximize"},
-        "parameters": {
-            "learning_rate": {"distribution": "log_uniform_values", "min": 1e-6, "max": 1.0},
-            "size": {"values": [1, 2, 4, 8]},
-            "schedule": {"values": ["linear", "cosine"]},
-            "epochs": {"value": 3},
-        },
-    }
 
 
 def _records(path):

@@ -145,12 +145,14 @@ def join_sweep(
 
 def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:
     """Return how W&B's command-line agent starts a trial of this sweep, from the current directory."""
+    from bertnado_config import path_exists
+
     inputs = sweeper.inputs
     flags = {
         "--sweep-id": "${envvar:WANDB_SWEEP_ID}",
         "--output-dir": _from_here(sweeper.output_dir),
         "--dataset": _from_here(inputs.dataset),
-        "--model-name": _from_here(inputs.model_name) if _is_there(inputs.model_name) else inputs.model_name,
+        "--model-name": _from_here(inputs.model_name) if path_exists(inputs.model_name) else inputs.model_name,
         "--task-type": inputs.task_name,
         "--seed": str(inputs.seed),
         "--precision": inputs.precision,
@@ -162,13 +164,6 @@ def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:
 
 def _from_here(path: Path | str) -> str:
     return os.path.relpath(path) if str(path).strip() else str(path)
-
-
-def _is_there(name: str) -> bool:
-    try:
-        return Path(name).exists() and bool(name.strip())
-    except (OSError, ValueError):  # what no file can be named
-        return False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pydantic import BaseModel
-    from pydantic.fields import FieldInfo
 
 
 class GeneratedCommand(click.Command):
@@ -51,20 +50,20 @@ def flags_of(model: type[BaseModel], *, leave_out: Iterable[str] = ()) -> list[c
 
 def make_flag(model: type[BaseModel], name: str) -> click.Option:
     """Make the flag of one field."""
+    from bertnado_config import OptionDetails, literal_choices
+
     field = model.model_fields[name]
-    details = _details_of(field)
-    kinds = _kinds_of(field.annotation)
-    choices = details.choices() if details and details.choices else _literals_in(kinds)
-    metavar = details.metavar if details else None
-    variable = details.variable if details else None
+    details = OptionDetails.of(field)
+    kinds = {part for part in (field.annotation, *get_args(field.annotation)) if part is not type(None)}
+    choices = details.choices() if details.choices else literal_choices(field.annotation)
     return click.Option(
         [flag_of(name)],
         type=click.Path() if Path in kinds else int if int in kinds and not choices else str,
-        is_flag=kinds == (bool,),
+        is_flag=kinds == {bool},
         default=None,
-        metavar=metavar or (f"[{'|'.join(choices)}]" if choices else None),
-        envvar=variable,
-        show_envvar=variable is not None,
+        metavar=details.metavar or (f"[{'|'.join(choices)}]" if choices else None),
+        envvar=details.variable,
+        show_envvar=details.variable is not None,
         help=_with_default(describe_field(model, name, show=flag_of), default_text(model, name)),
     )
 
@@ -111,29 +110,11 @@ def _quoted_flag(name: str) -> str:
 
 def default_text(model: type[BaseModel], name: str) -> str | None:
     """Return the default of a field in words; None for a flag that is off, or a field that must be given."""
-    field = model.model_fields[name]
-    details = _details_of(field)
-    if details and details.default_text:
-        return details.default_text
-    is_silent = field.is_required() or field.default is None or field.default is False
-    return None if is_silent else str(field.default)
-
-
-def _details_of(field: FieldInfo) -> Any:
     from bertnado_config import OptionDetails
 
-    return next((item for item in field.metadata if isinstance(item, OptionDetails)), None)
-
-
-def _kinds_of(annotation: Any) -> tuple[Any, ...]:
-    """Return the types that a value may have, None left out."""
-    parts = get_args(annotation) if get_args(annotation) and not _is_literal(annotation) else (annotation,)
-    return tuple(part for part in parts if part is not type(None))
-
-
-def _is_literal(annotation: Any) -> bool:
-    return all(isinstance(part, str) for part in get_args(annotation))
-
-
-def _literals_in(kinds: tuple[Any, ...]) -> tuple[str, ...]:
-    return next((get_args(kind) for kind in kinds if get_args(kind) and _is_literal(kind)), ())
+    field = model.model_fields[name]
+    declared = OptionDetails.of(field).default_text
+    if declared is not None:
+        return declared
+    is_silent = field.is_required() or field.default is None or field.default is False
+    return None if is_silent else str(field.default)

@@ -10,7 +10,7 @@ from .files import read_document, read_json, write_json
 from .hyperband import Hyperband
 from .json_types import to_json_types
 from .metric_section import MetricSection
-from .option_details import OptionDetails
+from .option_details import OptionDetails, literal_choices
 from .parameter_paths import ParameterPath, nest_parameters, parameter_label, parameter_place
 from .parameters import (
     FORMS,
@@ -35,7 +35,7 @@ from .parameters import (
     Uniform,
     value_key,
 )
-from .regular_file import UnfitFileError, path_problem, require_regular_file
+from .regular_file import UnfitFileError, path_exists, path_problem, require_regular_file
 from .search_methods import declare_method, method_names, space_problems
 from .sweep_config import (
     CheckedSweepConfig,
@@ -69,6 +69,7 @@ __all__ = [
     "SweepConfigError",
     "TrainingInputs",
     "OptionDetails",
+    "literal_choices",
     "Precision",
     "sample_parameters",
     "grid_parameters",
@@ -88,6 +89,7 @@ __all__ = [
     "write_json",
     "to_json_types",
     "path_problem",
+    "path_exists",
     "require_regular_file",
     "UnfitFileError",
     "project_problem",

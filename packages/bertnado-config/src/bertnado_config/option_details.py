@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args, get_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from pydantic.fields import FieldInfo
 
 
 @dataclass(frozen=True)
@@ -25,3 +27,14 @@ class OptionDetails:
     """Returns the values to choose from, if the type does not list them."""
     for_joining: bool = False
     """True if it concerns one machine, so that a machine that joins a recorded sweep may give it."""
+
+    @classmethod
+    def of(cls, field: FieldInfo) -> Self:
+        """Return the details that a field declares; the defaults if it declares none."""
+        return next((item for item in field.metadata if isinstance(item, cls)), cls())
+
+
+def literal_choices(annotation: Any) -> tuple[Any, ...]:
+    """Return the values of a `Literal`, alone or in a union; none if the annotation has no `Literal`."""
+    parts = (annotation, *get_args(annotation))
+    return next((get_args(part) for part in parts if get_origin(part) is Literal), ())

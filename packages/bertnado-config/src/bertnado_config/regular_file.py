@@ -67,6 +67,14 @@ def require_regular_file(path: Path) -> None:
     _require_regular(mode)
 
 
+def path_exists(name: str | os.PathLike[str]) -> bool:
+    """Return True if something exists under that name; False too if it is blank or nothing can be named so."""
+    try:
+        return bool(os.fspath(name).strip()) and Path(name).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def path_problem(name: str | os.PathLike[str], wanted: str) -> str | None:
     """Return why a path cannot exist, as `must name WANTED, got ...; ...`; `None` if it can."""
     text = os.fspath(name)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, GetPydanticSchema
 from .argument_problem import ArgumentProblem
 from .errors import InvalidInputError
 from .option_details import OptionDetails
+from .regular_file import path_exists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +92,4 @@ class TrainingInputs(BaseModel):
 
 def _absolute(place: str | Path) -> str:
     """Return the absolute path of what exists under that name; a name on the hub stays as it is."""
-    try:
-        return str(Path(place).resolve()) if str(place).strip() and Path(place).exists() else str(place)
-    except (OSError, ValueError):  # no file can have that name
-        return str(place)
+    return str(Path(place).resolve()) if path_exists(place) else str(place)

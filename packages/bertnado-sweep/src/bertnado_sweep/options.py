@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from bertnado_config import ArgumentProblem, InvalidInputError, OptionDetails
+from bertnado_config import ArgumentProblem, OptionDetails, literal_choices
 from bertnado_metrics import Goal, did_you_mean
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -137,8 +137,7 @@ class SweepOptions(BaseModel):
     @classmethod
     def details(cls, name: str) -> OptionDetails:
         """Return what else is declared of an option."""
-        found = (item for item in cls.model_fields[name].metadata if isinstance(item, OptionDetails))
-        return next(found, OptionDetails())
+        return OptionDetails.of(cls.model_fields[name])
 
     def is_given(self, name: str) -> bool:
         """Return True if the option was given, rather than left at its default."""
@@ -166,21 +165,6 @@ class SweepOptions(BaseModel):
         return {**values, "storage": self.storage and masked_url(self.storage)}
 
 
-def read_options(given: Mapping[str, Any]) -> SweepOptions:
-    """Make the options of a sweep.
-
-    Args:
-        given: Options by name; None stands for the default.
-
-    Raises:
-        InvalidInputError: A name or a value is invalid; every problem is in it.
-    """
-    options, problems = check_options(given)
-    if problems:
-        raise InvalidInputError(problems)
-    return options
-
-
 def check_options(given: Mapping[str, Any]) -> tuple[SweepOptions, list[ArgumentProblem]]:
     """Return the options that are valid, with defaults in the place of the others, and what is wrong with those."""
     said = {name: value for name, value in given.items() if value is not None}
@@ -204,7 +188,7 @@ def _message(name: str, details: ErrorDetails) -> str:
     if kind == "value_error":
         return str(bounds["error"])
     if kind == "literal_error":
-        choices = get_args(_literal_of(name))
+        choices = literal_choices(SweepOptions.model_fields[name].annotation)
         return f"unknown {{{name}}} {details['input']!r}; choose from {', '.join(choices)}"
     if kind == "greater_than_equal":
         return f"{{{name}}} must be at least {bounds['ge']}, {got}"
@@ -213,8 +197,3 @@ def _message(name: str, details: ErrorDetails) -> str:
     kinds = {"int": "an integer", "bool": "true or false", "string": "text"}
     expected = next((words for prefix, words in kinds.items() if kind.startswith(prefix)), "valid")
     return f"{{{name}}} must be {expected}, {got}"
-
-
-def _literal_of(name: str) -> Any:
-    annotation = SweepOptions.model_fields[name].annotation
-    return next((part for part in get_args(annotation) if get_args(part)), annotation)

@@ -351,6 +351,6 @@ def require_backend(options: Mapping[str, Any]) -> None:
         InvalidInputError: It cannot.
     """
     asked, _ = check_options({"backend": options.get("backend")})
-    problems = [] if asked.backend in (AUTO, "local") else choose_backend(asked)[1]
+    problems = [] if asked.backend == AUTO else choose_backend(asked)[1]
     if problems:
         raise InvalidInputError(problems)

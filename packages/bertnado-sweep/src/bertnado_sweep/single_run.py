@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .backends.wandb.environment import project_of, require_wandb
+from .backends.wandb.environment import WandbUnavailableError, project_of, require_wandb
 from .plan import new_sweep_id
 from .records.files import now
 from .records.trial import Trial
@@ -73,9 +73,8 @@ def _why_offline() -> str | None:
     """Return why W&B cannot be used, and how to change that; None if it can."""
     try:
         require_wandb()
-    except ValueError as error:
-        what, _, cure = str(error).partition("; ")
-        return f"{what} (to use W&B, {cure})"
+    except WandbUnavailableError as error:
+        return f"{error.reason} (to use W&B, {error.cure})"
     return None
 
 

@@ -12,6 +12,7 @@ from bertnado_sweep.plan import BackendChoice
 from .base import Backend, BackendType
 from .local.backend_type import LocalBackendType
 from .wandb.backend_type import WandbBackendType
+from .wandb.environment import WandbUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,9 +80,8 @@ def choose_backend(options: SweepOptions) -> tuple[BackendChoice | None, list[Pr
 def _first_usable() -> BackendChoice:
     try:
         return BackendChoice("wandb", f"{_types['wandb'].require()}; the local backend works without it")
-    except ValueError as error:
-        what, _, cure = str(error).partition("; ")
-        return BackendChoice("local", f"{what}; to use W&B, {cure}")
+    except WandbUnavailableError as error:
+        return BackendChoice("local", f"{error.reason}; to use W&B, {error.cure}")
 
 
 def _unknown(name: str) -> str:

@@ -77,7 +77,7 @@ class BackendType(Protocol):
         """Return a few words on the address that it uses, if it can be used.
 
         Raises:
-            ValueError: It cannot be used now; the message is the reason and the cure, separated by `; `.
+            ValueError: It cannot be used now; the message is the reason and the cure.
         """
         ...
 

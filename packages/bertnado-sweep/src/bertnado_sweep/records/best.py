@@ -147,16 +147,16 @@ def export_and_clean_up(
     Raises:
         OSError: It cannot be written.
     """
-    best = export_latest_best(read, objective, output_dir, sweep_id)
+    best, trials = export_latest_best(read, objective, output_dir, sweep_id)
     if keep == "best":
-        BestCheckpoint(objective, output_dir).update(read())
+        BestCheckpoint(objective, output_dir).update(trials)
     return best
 
 
 def export_latest_best(
     read: Callable[[], Sequence[Trial]], objective: Objective, output_dir: Path, sweep_id: str
-) -> Trial | None:
-    """Export the best recorded trial, and return it; None if there is none.
+) -> tuple[Trial | None, Sequence[Trial]]:
+    """Export the best recorded trial.
 
     Several processes may do so at once. Each reads the records again after writing, so the last file that is written is
     the best of all that were recorded by then.
@@ -167,6 +167,9 @@ def export_latest_best(
         output_dir: The directory to export to.
         sweep_id: The sweep's.
 
+    Returns:
+        The best trial, None if there is none, and all trials, as they were read last.
+
     Raises:
         OSError: It cannot be written.
     """
@@ -174,7 +177,7 @@ def export_latest_best(
         trials = read()
         best = choose_best(trials, objective)
         if best is None or not export_if_better(trials, best, objective, output_dir, sweep_id):
-            return best
+            return best, trials
 
 
 class BestCheckpoint:

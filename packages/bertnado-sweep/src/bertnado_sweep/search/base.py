@@ -89,8 +89,3 @@ def get_method(name: str) -> SearchMethod:
     if name not in _methods:
         raise ValueError(f"unknown search method {name!r}; {did_you_mean(name, _methods)}")
     return _methods[name]
-
-
-def as_method(method: str | SearchMethod) -> SearchMethod:
-    """Return the search method itself, or the one of that name."""
-    return get_method(method) if isinstance(method, str) else method

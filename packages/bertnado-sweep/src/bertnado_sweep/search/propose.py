@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertnado_config import value_key
 
-from .base import SearchState, as_method
+from .base import SearchState, get_method
 from .space import space_size
 
 if TYPE_CHECKING:
@@ -46,5 +46,5 @@ def propose(
     if size is not None and len(tried) >= size:
         return None
     state = SearchState(config, goal, trials, number, seed)
-    candidates = as_method(method or config.method).candidates(state)
+    candidates = (method or get_method(config.method)).candidates(state)
     return next((candidate for candidate in candidates if value_key(candidate) not in tried), None)

@@ -34,7 +34,7 @@ from .output_directory import OutputDirectory
 from .recovery import tidy
 from .storage import hurry, open_storage, share
 from .studies import Studies, StudyRecord, recorded_studies
-from .waiting import Waiting
+from .waiting import PAUSE, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -46,9 +46,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _DIED = "its worker process died"
-
-_PAUSE = 0.2
-"""Seconds between two checks of what other workers train."""
 
 
 class LocalBackend:
@@ -265,7 +262,7 @@ class LocalBackend:
                 return None
             else:  # another worker's trial, which may yet have to be tried again
                 waiting.goes_on(self._ledger.others_at_work)
-                time.sleep(_PAUSE)
+                time.sleep(PAUSE)
         return None
 
     def _has_more(self, trials: Sequence[Trial]) -> bool:

@@ -288,9 +288,9 @@ class Ledger:
     def export_best(self) -> Trial | None:
         """Export the best trial, remove the checkpoints that need not be kept, and return the best trial."""
         path, sweep_id = self._directory.path, self._directory.sweep_id
-        best = export_latest_best(self.trials, self._objective, path, sweep_id)
+        best, trials = export_latest_best(self.trials, self._objective, path, sweep_id)
         if self._keep_checkpoints == "best":
-            self._checkpoint.update(self._entries.trials())
+            self._checkpoint.update(trials)
         return best
 
     def _store(

@@ -17,7 +17,7 @@ from . import leases
 from .recovery import journal_problem, recover
 from .storage import create_study, find_study, open_storage, share
 from .studies import recorded_studies
-from .waiting import Waiting
+from .waiting import PAUSE, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from .studies import Studies
 
 _log = logging.getLogger(__name__)
-
-_PAUSE = 0.2
-"""Seconds between two checks of what others train."""
 
 
 def begin_shared_study(url: str, study: str, goal: Goal, output_dir: Path, record: Mapping[str, Any]) -> None:
@@ -115,5 +112,5 @@ def _wait_for_older_workers(studies: Studies, ledger: Ledger) -> None:
             message = f"{', '.join(older)} must end first: version 0.1.0 of bertnado-sweep works on this sweep"
             raise InvalidInputError([ArgumentProblem("resume", message)])
         waiting.goes_on(ledger.others_at_work)
-        time.sleep(_PAUSE)
+        time.sleep(PAUSE)
         ledger.settle_abandoned()

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+PAUSE = 0.2
+"""Seconds between two checks of what others train."""
+
+
 class Waiting:
     """Names each thing that a process waits for, once."""
 

@@ -50,7 +50,7 @@ class WandbBackendType:
         """Return the address of the server.
 
         Raises:
-            ValueError: W&B cannot be used; the message says how to log in.
+            WandbUnavailableError: W&B cannot be used; the message says how to log in.
         """
         require_wandb()
         return f"at {base_url()}"

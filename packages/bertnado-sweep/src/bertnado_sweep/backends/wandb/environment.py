@@ -29,28 +29,30 @@ ANSWER_SECONDS = 120
 HOW_TO_LOG_IN = "log in with `wandb login`, or set WANDB_API_KEY"
 
 
+class WandbUnavailableError(ValueError):
+    """W&B cannot be used."""
+
+    def __init__(self, reason: str, cure: str) -> None:
+        super().__init__(f"{reason}; {cure}")
+        self.reason = reason
+        self.cure = cure
+
+
 def require_wandb() -> None:
     """Check that W&B can be used.
 
     Raises:
-        ValueError: It cannot; the message is the reason and the cure, separated by `; `.
+        WandbUnavailableError: It cannot.
     """
-    missing = _missing_for_wandb()
-    if missing is not None:
-        raise ValueError("; ".join(missing))
-
-
-def _missing_for_wandb() -> tuple[str, str] | None:
-    """Return why W&B cannot be used, and the cure; None if it can."""
     mode = os.environ.get("WANDB_MODE", "online")
     if mode in ("offline", "disabled", "dryrun"):
-        return f"WANDB_MODE is {mode}", "unset WANDB_MODE"
+        raise WandbUnavailableError(f"WANDB_MODE is {mode}", "unset WANDB_MODE")
     url = base_url()
     if not has_credentials(url):
-        return f"no W&B API key is configured for {url}", HOW_TO_LOG_IN
+        raise WandbUnavailableError(f"no W&B API key is configured for {url}", HOW_TO_LOG_IN)
     if not answers(url):
-        return f"{url} did not answer within {PROBE_SECONDS:g} s", "check the network and WANDB_BASE_URL"
-    return None
+        reason = f"{url} did not answer within {PROBE_SECONDS:g} s"
+        raise WandbUnavailableError(reason, "check the network and WANDB_BASE_URL")
 
 
 def project_of(named: str | None, declared: str | None = None) -> str:
