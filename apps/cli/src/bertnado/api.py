@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bertnado_metrics import Goal, Task
     from bertnado_sweep import Plan, Sweeper
     from bertnado_sweep.running.events import Observer
-    from bertnado_train import HuggingFaceTrainer, Precision, SweepPlan
+    from bertnado_train import HuggingFaceTrainer, SweepPlan
 
 
 def run_sweep(
@@ -147,6 +147,8 @@ def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:
     """Return how W&B's command-line agent starts a trial of this sweep, from the current directory."""
     from bertnado_config import path_exists
 
+    from bertnado.flags import flag_of
+
     inputs = sweeper.inputs
     flags = {
         "--sweep-id": "${envvar:WANDB_SWEEP_ID}",
@@ -158,8 +160,12 @@ def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:
         "--precision": inputs.precision,
         "--keep-checkpoints": given.get("keep_checkpoints") or "best",
     }
-    trust = ["--trust-remote-code"] if inputs.trust_remote_code else []
-    return ["bertnado", "run-sweep", *(word for flag in flags.items() for word in flag), *trust]
+    words = [word for flag in flags.items() for word in flag]
+    for name, field in type(inputs).model_fields.items():
+        flag, value = flag_of(name), getattr(inputs, name)
+        if flag not in flags and value != field.default:
+            words += [flag] if value is True else [flag, str(value)]
+    return ["bertnado", "run-sweep", *words]
 
 
 def _from_here(path: Path | str) -> str:
@@ -209,11 +215,9 @@ def train_model(
     metric_goal: Goal | None = None,
     *,
     seed: int | None = None,
-    precision: Precision | None = None,
     early_stopping_patience: int | None = None,
-    trust_remote_code: bool | None = None,
     observer: Observer | None = None,
-    **training_arguments: Any,
+    **further: Any,
 ) -> dict[str, Any]:
     """Train the final model with the best settings; write `OUTPUT/model` and `OUTPUT/metrics.json`.
 
@@ -230,11 +234,10 @@ def train_model(
         metric_name: The metric that the best checkpoint is chosen by; by default the file's, otherwise the task's.
         metric_goal: `maximize` or `minimize`; by default the file's, otherwise that of the metric.
         seed: The seed of training; by default the sweep's, otherwise 42.
-        precision: See `bertnado_config.TrainingInputs`; by default the sweep's.
         early_stopping_patience: Stop after this many evaluations in a row without an improvement; at least 1.
-        trust_remote_code: See `bertnado_config.TrainingInputs`.
         observer: Called with every event, for a display.
-        training_arguments: Further `TrainingArguments`, which override the file.
+        further: All other fields of `TrainingInputs`, of which None stands for the default, and training arguments,
+            which override the file.
 
     Returns:
         `model_path`, `metrics_path`, `metric_name`, `metric_goal`, `metric_value`, and `test_metrics` if there
@@ -248,13 +251,8 @@ def train_model(
 
     from bertnado.final import prepare_final, train_final
 
-    given = {
-        "model_name": model_name,
-        "dataset": dataset,
-        "task_type": task_type,
-        "precision": precision,
-        "trust_remote_code": trust_remote_code,
-    }
+    inputs = {name: value for name, value in further.items() if name in TrainingInputs.model_fields}
+    given = {"model_name": model_name, "dataset": dataset, "task_type": task_type, **inputs}
     run = prepare_final(
         TrainingInputs.completed(given, {}),
         output_dir=Path(output_dir),
@@ -264,6 +262,6 @@ def train_model(
         metric_goal=metric_goal,
         seed=seed,
         patience=early_stopping_patience,
-        overrides=training_arguments,
+        overrides={name: value for name, value in further.items() if name not in inputs},
     )
     return train_final(run, observer)
