@@ -49,6 +49,9 @@ class TrainingInputs(BaseModel):
     GPU that supports it, and fp32 everywhere else."""
     trust_remote_code: Annotated[bool, _AsGiven] = False
     """Allow Python code that comes with the model to run. DNABERT-2 and Nucleotide Transformer v2 need it."""
+    allow_new_weights: Annotated[bool, _AsGiven] = False
+    """Accept a model of which a tenth or more of the parameters below the head is new or left over, to train it from
+    scratch."""
 
     @classmethod
     def completed(cls, given: Mapping[str, Any], recorded: Mapping[str, Any]) -> Self:
@@ -86,6 +89,7 @@ class TrainingInputs(BaseModel):
             "dataset": _absolute(self.dataset),
             "task_type": self.task_name,
             "trust_remote_code": self.trust_remote_code,
+            "allow_new_weights": self.allow_new_weights,
             "precision": self.precision,
         }
 

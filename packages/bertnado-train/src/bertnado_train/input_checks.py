@@ -27,7 +27,10 @@ def input_problems(setup: TrainingSetup, objective: Objective, model_name: str) 
     problems = [problem for problem in (_constant_labels(setup), _undefined_objective(setup, objective)) if problem]
     for name, split in setup.dataset.splits.items():
         problems += [f"{name}: {problem}" for problem in _unreadable_rows(setup, split, model_name)]
-    return [ArgumentProblem(_PLACE, problem) for problem in problems]
+    report = setup.model.report.message
+    weights = f"the model {model_name!r}: {report}"
+    warnings = [ArgumentProblem("model_name", weights, "warning")] if report else []
+    return [*(ArgumentProblem(_PLACE, problem) for problem in problems), *warnings]
 
 
 def _constant_labels(setup: TrainingSetup) -> str | None:

@@ -9,6 +9,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from .loading_errors import SAVE_AGAIN, loading_error, model_error
 from .model_files import foreign_code_problem, model_name_problem, oversize_problem, require_readable_files
+from .transformers4_code import complete_config, provide_names
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -25,7 +26,10 @@ def load_config(model_name: str, *, trust_remote_code: bool) -> PreTrainedConfig
     if problem:
         raise InvalidInputError([problem])
     _require_harmless_files(model_name, trust_remote_code)
-    return load_pretrained(AutoConfig, model_name, trust_remote_code)
+    config = load_pretrained(AutoConfig, model_name, trust_remote_code)
+    if trust_remote_code and getattr(config, "auto_map", None):
+        complete_config(config)
+    return config
 
 
 def _require_harmless_files(model_name: str, trust_remote_code: bool) -> None:
@@ -78,6 +82,7 @@ def load_pretrained(kind: Any, model_name: str, trust_remote_code: bool, **optio
     Raises:
         InvalidInputError: It failed; the message says what to do.
     """
+    provide_names()
     try:
         return kind.from_pretrained(model_name, trust_remote_code=trust_remote_code, **options)
     except Exception as error:  # a damaged file raises whatever its reader raises

@@ -11,8 +11,10 @@ import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedConfig, set_seed
 from transformers.utils import logging
 
-from .loading_errors import SAVE_AGAIN, model_error
+from .custom_code import load_classifier_class
+from .loading_errors import SAVE_AGAIN, loading_error, model_error
 from .pretrained import load_pretrained
+from .stored_weights import WeightReport, report_weights, stored_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -32,6 +34,8 @@ class StoredModel:
     config: PreTrainedConfig
     weights: Mapping[str, torch.Tensor]
     """The stored weights; those of a new head are not among them."""
+    report: WeightReport
+    """What is new, left over or different below the head."""
 
     def copy(self, seed: int) -> PreTrainedModel:
         """Return the model that loading it again would give.
@@ -49,42 +53,82 @@ class StoredModel:
 
 def read_model(
     model_name: str,
+    config: PreTrainedConfig,
     task: Task,
     logits: int,
     *,
     label2id: Mapping[str, int] | None,
     trust_remote_code: bool,
+    allow_new_weights: bool = False,
 ) -> StoredModel:
     """Load a model with a classification head, in fp32 whatever the precision it is stored in.
 
     Args:
         model_name: A directory that holds a model, or the name of a model on the Hugging Face hub.
+        config: The model's configuration.
         task: The task of the head.
         logits: The outputs of the head, at least 1.
         label2id: Names of the classes for the model's configuration.
         trust_remote_code: Allow Python code that comes with the model to run.
+        allow_new_weights: Accept a model of which a tenth or more is not what is stored.
 
     Raises:
         InvalidInputError: It cannot be loaded; the message says what to do, without internet as well.
     """
-    with hide_progress_bars():
+    with hide_progress_bars(), _hide_reports():
         model, loading = load_pretrained(
-            AutoModelForSequenceClassification,
+            _class_of(model_name, config, trust_remote_code),
             model_name,
             trust_remote_code,
-            num_labels=logits,
-            problem_type=task.problem_type,
+            config=_with_head(config, task, logits, label2id or {}),
             ignore_mismatched_sizes=True,  # a head for other classes is replaced by a new one
             dtype=torch.float32,
             output_loading_info=True,
-            **_class_names(logits, label2id or {}),
         )
+    report = report_weights(model, loading, stored_tensors(model_name))
+    if not allow_new_weights:
+        _require_stored_weights(model_name, model, loading, report)
+    new = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
+    weights = {name: weight for name, weight in model.state_dict().items() if name not in new}
+    return StoredModel(type(model), model.config, weights, report)
+
+
+def _class_of(model_name: str, config: PreTrainedConfig, trust_remote_code: bool) -> Any:
+    """Return the class to load: that of the model's own code if it has one and may run."""
+    if not trust_remote_code:
+        return AutoModelForSequenceClassification
+    try:
+        custom = load_classifier_class(config, model_name)
+    except Exception as error:  # its code raises whatever it raises
+        raise loading_error(model_name, error) from error
+    return custom or AutoModelForSequenceClassification
+
+
+def _with_head(config: PreTrainedConfig, task: Task, logits: int, label2id: Mapping[str, int]) -> PreTrainedConfig:
+    """Return the configuration of a model with a head for a task."""
+    changed = copy.deepcopy(config)
+    for name, value in _class_names(logits, label2id).items():
+        setattr(changed, name, value)
+    changed.problem_type = task.problem_type
+    return changed
+
+
+def _require_stored_weights(
+    model_name: str, model: PreTrainedModel, loading: Mapping[str, Any], report: WeightReport
+) -> None:
+    """Refuse a model that would train from random weights.
+
+    Raises:
+        InvalidInputError: Stored weights do not belong to the model, or much of it is new or left over.
+    """
     mismatch = _weight_mismatch(model, loading)
     if mismatch:
         raise model_error(f"the model {model_name!r} cannot be used: {mismatch}; {SAVE_AGAIN}")
-    new = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
-    weights = {name: weight for name, weight in model.state_dict().items() if name not in new}
-    return StoredModel(type(model), model.config, weights)
+    if report.is_alarming:
+        raise model_error(
+            f"the model {model_name!r} cannot be used: {report.message}; {SAVE_AGAIN}, make its config.json and code "
+            f"fit its weights, or accept the new weights with {{allow_new_weights}}"
+        )
 
 
 def _weight_mismatch(model: PreTrainedModel, loading: Mapping[str, Any]) -> str | None:

@@ -77,5 +77,13 @@ def open_training_setup(inputs: TrainingInputs) -> TrainingSetup:
         lambda: load_tokenizer(inputs.model_name, trust_remote_code=trust),
         getattr(config, "pad_token_id", None),
     )
-    model = read_model(inputs.model_name, task, dataset.logits, label2id=dataset.label2id, trust_remote_code=trust)
+    model = read_model(
+        inputs.model_name,
+        config,
+        task,
+        dataset.logits,
+        label2id=dataset.label2id,
+        trust_remote_code=trust,
+        allow_new_weights=inputs.allow_new_weights,
+    )
     return TrainingSetup(task, dataset, model, inputs.seed, inputs.precision)

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 
 from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
 from .best_checkpoint import BestCheckpointCallback
+from .custom_code import complete_saved_code
 from .parameters.namespaces import trial_settings
 from .schedule import training_steps
 from .stored_model import hide_progress_bars
@@ -213,9 +214,25 @@ def _save(model: PreTrainedModel, checkpoint: Path) -> None:
     """
     try:
         with hide_progress_bars():
-            model.save_pretrained(checkpoint)
+            model.save_pretrained(checkpoint, state_dict=_separate_tensors(model))
+        complete_saved_code(checkpoint, model)
     except BaseException as error:
         shutil.rmtree(checkpoint, ignore_errors=True)  # on a full disk, the record of the trial needs the room
         if isinstance(error, SafetensorError):
             raise OSError(f"{checkpoint} cannot be written: {error}") from error
         raise
+
+
+def _separate_tensors(model: PreTrainedModel) -> dict[str, Any] | None:
+    """Return the weights with a copy for each name of a shared tensor, which safetensors would refuse.
+
+    `None` for a model of transformers, which knows the names that it shares.
+    """
+    if not model.is_custom_code():
+        return None
+    seen: set[int] = set()
+    separate: dict[str, Any] = {}
+    for name, tensor in model.state_dict().items():
+        separate[name] = tensor.clone() if tensor.data_ptr() in seen else tensor.contiguous()
+        seen.add(tensor.data_ptr())
+    return separate

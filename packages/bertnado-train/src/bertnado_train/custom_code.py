@@ -1,0 +1,85 @@
+"""Python code that comes with a model: loading its class, and saving it so that plain transformers can read it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers.dynamic_module_utils import get_class_from_dynamic_module
+
+from . import transformers4_code
+from .transformers4_code import build_normally, complete_config, provide_names
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+_CLASSIFIER = "AutoModelForSequenceClassification"
+_DYNAMIC = "transformers_modules"
+"""The package that transformers imports a model's code into."""
+
+_SUPPORT = Path(transformers4_code.__file__)
+_PROVIDE = f"from .{_SUPPORT.stem} import build_normally, provide_names\n\nprovide_names()\n"
+_BUILD = "\nbuild_normally(list(globals().values()))\n"
+_FUTURE = re.compile(r"^from __future__ import [^\n]*\n", re.MULTILINE)
+
+
+def load_classifier_class(config: PreTrainedConfig, model_name: str) -> type[PreTrainedModel] | None:
+    """Load the sequence classifier of a model's code; `None` if it has no code, or no such class.
+
+    Instances of the class are built normally, see `build_normally`. A class that the code has and `auto_map` does not
+    name, as in GENA-LM, is found by its name.
+
+    Args:
+        config: The configuration of the model; attributes that transformers 4 added are completed.
+        model_name: A directory, or a name on the Hugging Face hub.
+    """
+    auto_map = getattr(config, "auto_map", None) or {}
+    auto_class = next((name for name in (_CLASSIFIER, *auto_map) if name in auto_map and "Model" in name), None)
+    if auto_class is None:
+        return None
+    provide_names()
+    complete_config(config)
+    repository, _, reference = auto_map[auto_class].rpartition("--")
+    found: Any = get_class_from_dynamic_module(reference, repository or model_name)
+    if auto_class != _CLASSIFIER:
+        found = _classifier_beside(found)
+        if found is None:
+            return None
+    found.register_for_auto_class(_CLASSIFIER)
+    for base in found.__mro__:
+        if base.__module__.startswith(_DYNAMIC):
+            build_normally(list(vars(sys.modules[base.__module__]).values()))
+    return found
+
+
+def _classifier_beside(found: type[PreTrainedModel]) -> type[PreTrainedModel] | None:
+    """Return the sequence classifier in the module of another class."""
+    module = sys.modules[found.__module__]
+    named = [value for name, value in vars(module).items() if name.endswith("ForSequenceClassification")]
+    return next((value for value in named if value.__module__ == found.__module__), None)
+
+
+def complete_saved_code(directory: Path, model: PreTrainedModel) -> None:
+    """Change the code that `save_pretrained` wrote beside a model so that plain transformers reads the model right.
+
+    Args:
+        directory: The directory of the saved model.
+        model: The model; nothing is changed if it is a class of transformers.
+    """
+    if not model.is_custom_code():
+        return
+    shutil.copyfile(_SUPPORT, directory / _SUPPORT.name)
+    for file in sorted(directory.glob("*.py")):
+        code = file.read_text(encoding="utf-8")
+        if file.name != _SUPPORT.name and _PROVIDE not in code:
+            file.write_text(_complete(code), encoding="utf-8")
+
+
+def _complete(code: str) -> str:
+    """Provide the names of transformers 4 before the first import, and change the classes after the last line."""
+    imports = list(_FUTURE.finditer(code))
+    start = imports[-1].end() if imports else 0
+    return code[:start] + _PROVIDE + code[start:] + _BUILD
