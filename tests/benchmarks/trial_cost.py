@@ -288,7 +288,7 @@ def run_floor(preset, directory, count, *, grouped=False):
     import torch
     from bertnado_metrics import Objective, compute_metrics
     from bertnado_train import TrainingInputs
-    from bertnado_train.encoded_split import PadToLongest
+    from bertnado_train.batch_format import BatchFormat
     from bertnado_train.training_arguments import convert_arguments
     from bertnado_train.training_setup import open_training_setup
     from safetensors.torch import save_file
@@ -299,7 +299,7 @@ def run_floor(preset, directory, count, *, grouped=False):
     train, validation = (setup.dataset.splits[name] for name in ("train", "validation"))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     mixed = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
-    collate = PadToLongest(0, 8 if device.type == "cuda" else 1)
+    collate = BatchFormat(preferred_multiple=8 if device.type == "cuda" else 1)
     loss_of = torch.nn.functional.binary_cross_entropy_with_logits
 
     def epoch(rng, batch):

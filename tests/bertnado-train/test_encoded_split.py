@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from bertnado_train.encoded_split import EncodedSplit, PadToLongest
+from bertnado_train.batch_format import BatchFormat
+from bertnado_train.encoded_split import EncodedSplit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,7 +41,7 @@ def test_a_batch_is_as_wide_as_its_longest_row():
         lengths=np.array([3, 3], dtype=np.int64),
         labels=np.array([0, 1], dtype=np.float32),
     )
-    batch = PadToLongest(pad_token_id=3)(split.__getitems__([1, 0]))
+    batch = BatchFormat(pad_token_id=3)(split.__getitems__([1, 0]))
     assert batch["input_ids"].tolist() == [[8, 3, 3], [5, 6, 7]]
     assert batch["attention_mask"].tolist() == [[1, 0, 0], [1, 1, 1]]
     assert batch["labels"].tolist() == [1.0, 0.0]
@@ -66,7 +67,7 @@ def test_rows_are_picked_in_any_order(indices):
 
 @pytest.mark.parametrize(("multiple", "limit", "width"), [(1, None, 7), (8, None, 8), (8, 512, 8), (8, 7, 7)])
 def test_a_width_is_rounded_up_as_far_as_the_model_has_positions(multiple, limit, width):
-    batch = PadToLongest(pad_token_id=0, multiple=multiple, limit=limit)(SPLIT)
+    batch = BatchFormat(preferred_multiple=multiple, limit=limit)(SPLIT)
     assert batch["input_ids"].shape == (3, width)
 
 

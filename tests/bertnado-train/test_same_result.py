@@ -7,7 +7,7 @@ import pytest
 import torch
 from bertnado_metrics import Objective, compute_metrics, get_task
 from bertnado_train import DivergedError, HuggingFaceTrainer, TrainingInputs
-from bertnado_train.encoded_split import PadToLongest
+from bertnado_train.batch_format import BatchFormat
 from bertnado_train.task_loss import TaskLoss
 from bertnado_train.task_trainer import TaskTrainer
 from bertnado_train.training_setup import open_training_setup
@@ -59,7 +59,7 @@ def test_logits_and_loss_of_a_cut_batch_are_those_of_the_padded_one(setup, multi
     split = setup.dataset.splits["validation"]
     rows = split.__getitems__(range(16))
     model, loss = setup.model.copy(0), TaskLoss(get_task(BINARY), None)
-    cut, whole = PadToLongest(0, multiple)(rows), padded(rows)
+    cut, whole = BatchFormat(preferred_multiple=multiple)(rows), padded(rows)
     assert cut["input_ids"].shape[1] < WIDTH / 3
     ours, theirs = logits_of(model, cut), logits_of(model, whole)
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
@@ -80,7 +80,7 @@ def test_metrics_are_identical_where_the_batches_are(setup, evaluate):
     lengths = setup.dataset.splits["validation"].lengths
     rows = np.flatnonzero(lengths == np.bincount(lengths).argmax())
     split = setup.dataset.splits["validation"].__getitems__(rows)
-    logits = logits_of(setup.model.copy(0), PadToLongest(0)(split)).numpy()
+    logits = logits_of(setup.model.copy(0), BatchFormat()(split)).numpy()
     numbers = evaluate(split)
     expected = compute_metrics(BINARY, logits, split.labels)
     numbers = {name: numbers[f"eval_{name}"] for name in expected}
@@ -92,7 +92,7 @@ def test_predictions_come_back_in_the_order_of_the_rows(setup, tmp_path):
     test = setup.dataset.splits["test"]
     predicted = trainer.predict(test)
     model = AutoModelForSequenceClassification.from_pretrained(result.checkpoint)
-    expected = logits_of(model, PadToLongest(0)(test)).numpy()
+    expected = logits_of(model, BatchFormat()(test)).numpy()
     np.testing.assert_allclose(predicted.predictions, expected, atol=1e-5)
     np.testing.assert_array_equal(predicted.label_ids, test.labels)
 

@@ -240,8 +240,8 @@ def train_model(
             which override the file.
 
     Returns:
-        `model_path`, `metrics_path`, `metric_name`, `metric_goal`, `metric_value`, and `test_metrics` if there
-        is a test split.
+        `model_path`, `metrics_path`, `metric_name`, `metric_goal`, `metric_value`, `test_metrics` if there is a test
+        split, and `notes` if a user of the saved model must know something.
 
     Raises:
         InvalidInputError: Something is wrong; every problem is in it, and nothing was started.
@@ -265,3 +265,23 @@ def train_model(
         overrides={name: value for name, value in further.items() if name not in inputs},
     )
     return train_final(run, observer)
+
+
+def load_model(directory: Path | str, *, trust_remote_code: bool = False) -> Any:
+    """Load a model that `train_model` saved, in fp32 and ready for predictions.
+
+    It gives the right model where plain `from_pretrained` does not, for code that transformers 5 cannot read right.
+
+    Args:
+        directory: The directory of the saved model, `OUTPUT/model`.
+        trust_remote_code: Allow Python code that comes with the model to run.
+
+    Returns:
+        A `transformers.PreTrainedModel`.
+
+    Raises:
+        InvalidInputError: It cannot be loaded; the message says what to do.
+    """
+    from bertnado_train import load_model
+
+    return load_model(directory, trust_remote_code=trust_remote_code)

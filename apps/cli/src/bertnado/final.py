@@ -114,6 +114,7 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
     ) as report:
         final = train(run.trainer, run.parameters, run.objective, run.output_dir, patience=run.patience, report=report)
     tested = {"test_metrics": final.metrics["test"]} if "test" in final.metrics else {}
+    noted = {"notes": list(final.notes)} if final.notes else {}
     return {
         "model_path": str(final.model_path),
         "metrics_path": str(final.metrics_path),
@@ -121,6 +122,7 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
         "metric_goal": run.objective.goal,
         "metric_value": final.result.value,
         **tested,
+        **noted,
     }
 
 

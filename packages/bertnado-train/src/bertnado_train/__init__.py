@@ -20,6 +20,7 @@ from .best_checkpoint import DivergedError
 from .final_model import FinalModel, train_model
 from .huggingface_trainer import HuggingFaceTrainer
 from .parameters.namespaces import override_parameters
+from .read_back import load_model
 from .sweep_plan import SweepPlan
 from .training_arguments import convert_arguments
 from .trial import train_trial
@@ -27,6 +28,7 @@ from .trial import train_trial
 __all__ = [
     "train_trial",
     "train_model",
+    "load_model",
     "FinalModel",
     "HuggingFaceTrainer",
     "SweepPlan",

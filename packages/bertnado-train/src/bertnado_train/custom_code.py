@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -76,6 +77,20 @@ def complete_saved_code(directory: Path, model: PreTrainedModel) -> None:
         code = file.read_text(encoding="utf-8")
         if file.name != _SUPPORT.name and _PROVIDE not in code:
             file.write_text(_complete(code), encoding="utf-8")
+
+
+def complete_saved_tokenizer(directory: Path) -> None:
+    """Change the code of a tokenizer that `save_pretrained` wrote so that plain transformers reads it right.
+
+    transformers takes a class for a tokenizer only if its name says so, and then writes its name where a pair of names
+    is read, of a slow and a fast one.
+    """
+    file = directory / "tokenizer_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    name = config.get("auto_map", {}).get("AutoTokenizer")
+    if isinstance(name, str):
+        config["auto_map"]["AutoTokenizer"] = [None, name] if name.endswith("Fast") else [name, None]
+        file.write_text(json.dumps(config, indent=2), encoding="utf-8")
 
 
 def _complete(code: str) -> str:

@@ -1,4 +1,4 @@
-"""A split of a dataset as flat arrays of token ids without padding, and batches padded to their longest row."""
+"""A split of a dataset as flat arrays of token ids without padding."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
-import torch
 from torch.utils.data import Dataset
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ class EncodedSplit(Dataset[Row]):
     """The offset of each row in `tokens`, and the end of the last one: shape (rows + 1,)."""
     labels: NDArray[np.float32] | NDArray[np.int64]
     """Shape (rows,), or (rows, labels) for a multilabel task."""
+    widths: NDArray[np.int64] | None = None
+    """The stored width of each row, with the padding at its end: shape (rows,); `None` if no row had any."""
 
     @classmethod
     def from_padded(
@@ -59,7 +60,8 @@ class EncodedSplit(Dataset[Row]):
         np.maximum.at(real_lengths, row[real], position[real] + 1)
         kept = position < real_lengths[row]
         starts = np.concatenate([[0], np.cumsum(real_lengths)])
-        return cls(tokens=tokens[kept], mask=mask[kept], starts=starts, labels=labels)
+        widths = None if kept.all() else lengths
+        return cls(tokens=tokens[kept], mask=mask[kept], starts=starts, labels=labels, widths=widths)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -78,7 +80,8 @@ class EncodedSplit(Dataset[Row]):
         lengths = self.lengths[chosen]
         starts = np.concatenate([[0], np.cumsum(lengths)])
         places = np.arange(starts[-1]) + np.repeat(self.starts[chosen] - starts[:-1], lengths)
-        return EncodedSplit(self.tokens[places], self.mask[places], starts, self.labels[chosen])
+        widths = None if self.widths is None else self.widths[chosen]
+        return EncodedSplit(self.tokens[places], self.mask[places], starts, self.labels[chosen], widths)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -86,34 +89,11 @@ class EncodedSplit(Dataset[Row]):
         return np.diff(self.starts)
 
     @property
+    def stored_lengths(self) -> NDArray[np.int64]:
+        """The number of tokens in each row as it is stored, with the padding at its end: shape (rows,)."""
+        return self.lengths if self.widths is None else self.widths
+
+    @property
     def longest_first(self) -> NDArray[np.int64]:
         """The indices of the rows, longest row first, equally long rows in their order: shape (rows,)."""
         return np.argsort(-self.lengths, kind="stable")
-
-
-@dataclass(frozen=True)
-class PadToLongest:
-    """Collates rows into a batch that is as wide as its longest row."""
-
-    pad_token_id: int
-    multiple: int = 1
-    """The width is rounded up to a multiple of this."""
-    limit: int | None = None
-    """The largest width that rounding may lead to: the positions of the model, `None` if it has no limit."""
-
-    def __call__(self, rows: EncodedSplit) -> dict[str, torch.Tensor]:
-        """Stack `rows` into `input_ids` and `attention_mask` (batch, tokens) and `labels` (batch, ...)."""
-        longest = int(rows.lengths.max())
-        width = -(-longest // self.multiple) * self.multiple
-        if self.limit is not None:
-            width = max(min(width, self.limit), longest)
-        is_real = np.arange(width) < rows.lengths[:, None]
-        input_ids = np.full(is_real.shape, self.pad_token_id, dtype=np.int64)
-        attention_mask = np.zeros(is_real.shape, dtype=np.int64)
-        input_ids[is_real] = rows.tokens
-        attention_mask[is_real] = rows.mask
-        return {
-            "input_ids": torch.from_numpy(input_ids),
-            "attention_mask": torch.from_numpy(attention_mask),
-            "labels": torch.from_numpy(rows.labels),
-        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import TrialError, TrialResult, write_json
 from bertnado_metrics import metric_name_for_trainer
 
+from .custom_code import complete_saved_tokenizer
 from .dataset_splits import TEST
-from .pretrained import load_tokenizer
+from .read_back import check_saved_model, check_saved_tokenizer
 from .training_setup import open_training_setup
 from .trial import SilentReport, run_trial
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bertnado_config import Report, TrainingInputs
     from bertnado_metrics import Objective
 
     from .encoded_split import EncodedSplit
     from .task_trainer import TaskTrainer
+    from .training_setup import TrainingSetup
 
 MODEL = "model"
 METRICS = "metrics.json"
@@ -37,6 +40,8 @@ class FinalModel:
     metrics_path: Path
     metrics: Mapping[str, Any]
     """The content of `metrics.json`: `validation` at the best checkpoint, `test` if there is such a split, ..."""
+    notes: Sequence[str] = ()
+    """What a user of the saved model must know, also in `metrics.json`."""
 
 
 def train_model(
@@ -62,7 +67,7 @@ def train_model(
         InvalidInputError: The model or the dataset cannot be used.
         ValueError: A parameter cannot be used.
         DivergedError: The loss became NaN or infinite.
-        TrialError: No evaluation gave a number.
+        TrialError: No evaluation gave a number, or the saved model does not give the logits of the trained one.
     """
     directory = Path(output_dir)
     directory.mkdir(parents=True, exist_ok=True)
@@ -71,7 +76,6 @@ def train_model(
     result, trainer = run_trial(setup, parameters, report, directory / MODEL, patience=patience)
     if result.value is None:
         raise TrialError(f"no evaluation gave a finite {objective.name}, so there is no best checkpoint to keep")
-    load_tokenizer(inputs.model_name, trust_remote_code=inputs.trust_remote_code).save_pretrained(directory / MODEL)
     metrics: dict[str, Any] = {
         "objective": {"name": objective.name, "goal": objective.goal, "value": result.value},
         "best_step": result.step,
@@ -81,7 +85,44 @@ def train_model(
         metrics["test"] = _test_metrics(trainer, setup.dataset.splits[TEST], metrics["validation"])
     metrics |= {"seed": result.seed, "details": result.details, "timings": result.timings}
     write_json(directory / METRICS, metrics)
-    return FinalModel(result, directory / MODEL, directory / METRICS, metrics)
+    notes = [*_save_tokenizer(setup, directory / MODEL), *_read_back(setup, trainer, directory / MODEL, inputs)]
+    if notes:
+        write_json(directory / METRICS, metrics | {"notes": notes})
+    return FinalModel(result, directory / MODEL, directory / METRICS, metrics, notes)
+
+
+def _save_tokenizer(setup: TrainingSetup, model_path: Path) -> list[str]:
+    """Save the tokenizer so that it pads as the model was trained; return what differs from the one it comes from."""
+    tokenizer, form = setup.tokenizer, setup.batch_format
+    if tokenizer is None:
+        return ["the model has no tokenizer, so none was saved with it; its rows were tokenised beforehand"]
+    saved, notes = copy.deepcopy(tokenizer), []
+    if form.widths == "own":
+        saved.pad_token = None
+        notes.append("padding changes the results of this model, so the saved tokenizer has no padding token")
+    elif saved.pad_token is not None and saved.pad_token_id != form.pad_token_id:
+        saved.pad_token = saved.convert_ids_to_tokens(form.pad_token_id)
+    if form.widths == "longest" and saved.padding_side != form.side:
+        saved.padding_side = form.side
+        notes.append(f"the saved tokenizer pads on the {form.side}, as the model was trained")
+    saved.save_pretrained(model_path)
+    complete_saved_tokenizer(model_path)
+    return notes
+
+
+def _read_back(setup: TrainingSetup, trainer: TaskTrainer, model_path: Path, inputs: TrainingInputs) -> list[str]:
+    """Return what is not the same when the saved model and tokenizer are read again.
+
+    Raises:
+        TrialError: The saved model gives other logits than the one that was trained.
+    """
+    trust = inputs.trust_remote_code
+    model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False, keep_torch_compile=False)
+    found = [check_saved_model(model, model_path, setup.validation, setup.batch_format, trust_remote_code=trust)]
+    if setup.tokenizer is not None:
+        path = setup.dataset.path
+        found.append(check_saved_tokenizer(setup.tokenizer, model_path, path, trust_remote_code=trust))
+    return [note for note in found if note]
 
 
 def _validation_metrics(result: TrialResult) -> dict[str, float]:

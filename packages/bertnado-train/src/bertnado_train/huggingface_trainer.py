@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from bertnado_config import Report, SweepConfig, TrialResult
     from bertnado_metrics import Objective, Task
 
+    from .model_probe import ModelProbe
+
 _BYTES_PER_WEIGHT = 4
 """Checkpoints are written in fp32."""
 
@@ -92,8 +94,9 @@ class HuggingFaceTrainer(TrainingInputs):
         return sum(weight.numel() * _BYTES_PER_WEIGHT for weight in self._setup.model.weights.values())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the inputs alone: another process reads the dataset and the model itself."""
-        return partial(type(self), **dict(self)), ()
+        """Pickle the inputs, and what trying the model showed: another process reads dataset and model itself."""
+        probes = [self._setup.probe] if "_setup" in vars(self) else self._known_probe
+        return partial(_make_trainer, type(self), dict(self)), (probes,)
 
     @cached_property
     def _last_plan(self) -> list[_KeptPlan]:
@@ -102,7 +105,12 @@ class HuggingFaceTrainer(TrainingInputs):
 
     @cached_property
     def _setup(self) -> TrainingSetup:
-        return open_training_setup(self)
+        return open_training_setup(self, next(iter(self._known_probe), None))
+
+    @cached_property
+    def _known_probe(self) -> list[ModelProbe]:
+        """What another process found out about the model, at most one."""
+        return []
 
     def _make_plan(self, config: SweepConfig, objective: Objective) -> tuple[SweepPlan | None, list[Problem]]:
         problems = parameter_problems(config, self.task)
@@ -142,6 +150,14 @@ class HuggingFaceTrainer(TrainingInputs):
         except LookupError:
             return []
         return []
+
+
+def _make_trainer(
+    kind: type[HuggingFaceTrainer], inputs: Mapping[str, Any], probes: Sequence[ModelProbe]
+) -> HuggingFaceTrainer:
+    trainer = kind(**inputs)
+    trainer._known_probe.extend(probes)  # pyright: ignore[reportPrivateUsage]
+    return trainer
 
 
 class HuggingFaceSession:

@@ -9,8 +9,6 @@ import numpy as np
 from bertnado_config import ArgumentProblem, Problem
 from bertnado_metrics import compute_metrics
 
-from .stored_model import position_limit
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,10 +25,20 @@ def input_problems(setup: TrainingSetup, objective: Objective, model_name: str) 
     problems = [problem for problem in (_constant_labels(setup), _undefined_objective(setup, objective)) if problem]
     for name, split in setup.dataset.splits.items():
         problems += [f"{name}: {problem}" for problem in _unreadable_rows(setup, split, model_name)]
-    report = setup.model.report.message
-    weights = f"the model {model_name!r}: {report}"
-    warnings = [ArgumentProblem("model_name", weights, "warning")] if report else []
-    return [*(ArgumentProblem(_PLACE, problem) for problem in problems), *warnings]
+    return [*(ArgumentProblem(_PLACE, problem) for problem in problems), *_model_problems(setup, model_name)]
+
+
+def _model_problems(setup: TrainingSetup, model_name: str) -> Iterator[Problem]:
+    """Report what loading and trying the model showed."""
+    about = f"the model {model_name!r}"
+    for problem in setup.probe.problems:
+        yield ArgumentProblem("model_name", f"{about} cannot be trained on this dataset: {problem}")
+    for note in (setup.model.report.message, *setup.probe.notes):
+        if note:
+            yield ArgumentProblem("model_name", f"{about}: {note}", "warning")
+    for name, value in setup.probe.config.items():
+        note = f"a batch of these rows sets {name} to {value!r} for good; every trial and the saved model have it"
+        yield ArgumentProblem("model_name", f"{about}: {note}", "warning")
 
 
 def _constant_labels(setup: TrainingSetup) -> str | None:
@@ -59,9 +67,8 @@ def _undefined_objective(setup: TrainingSetup, objective: Objective) -> str | No
 
 
 def _unreadable_rows(setup: TrainingSetup, split: EncodedSplit, model_name: str) -> Iterator[str]:
-    """Find rows with tokens outside the model's vocabulary, or more of them than it has positions."""
-    config = setup.model.config
-    vocabulary, positions = getattr(config, "vocab_size", None), position_limit(config)
+    """Find rows with tokens outside the model's vocabulary, or more of them than it takes."""
+    vocabulary, longest_possible = setup.model.vocabulary, setup.probe.longest
     highest = int(split.tokens.max())
     if vocabulary is not None and highest >= vocabulary:
         yield (
@@ -69,9 +76,9 @@ def _unreadable_rows(setup: TrainingSetup, split: EncodedSplit, model_name: str)
             f"prepare the dataset with the tokenizer of {model_name!r}"
         )
     longest = int(split.lengths.max())
-    if positions is not None and longest > positions:
-        beyond = int((split.lengths > positions).sum())
+    if longest_possible is not None and longest > longest_possible:
+        beyond = int((split.lengths > longest_possible).sum())
         yield (
-            f"{beyond} of {len(split)} rows are longer than the model's {positions} positions, the longest has "
-            f"{longest} tokens; shorten the sequences, or tokenise with truncation=True, max_length={positions}"
+            f"{beyond} of {len(split)} rows are longer than the model's {longest_possible} positions, the longest has "
+            f"{longest} tokens; shorten the sequences, or tokenise with truncation=True, max_length={longest_possible}"
         )

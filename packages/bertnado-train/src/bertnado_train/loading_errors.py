@@ -40,12 +40,17 @@ def loading_error(model_name: str, error: Exception) -> InvalidInputError:
     return model_error(f"the model {model_name!r} cannot be loaded: {_reason_and_cure(model_name, error)}")
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or its type."""
+    return (str(error).strip().split("\n")[0] or type(error).__name__).rstrip(".")
+
+
 def _reason_and_cure(model_name: str, error: Exception) -> str:
     if problem := _code_problem(error):
         return problem
     if "weights_only" in str(error) or "Weights only" in str(error):
         return _pickle_and_cure(str(error))
-    reason = (str(error).strip().split("\n")[0] or type(error).__name__).rstrip(".")
+    reason = first_line(error)
     if reason.startswith("Unrecognized configuration class"):
         return "transformers has no sequence classifier for its architecture; choose a model of DNA sequences"
     path = Path(model_name)

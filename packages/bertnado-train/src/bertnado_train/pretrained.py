@@ -55,6 +55,14 @@ def _require_harmless_files(model_name: str, trust_remote_code: bool) -> None:
         raise model_error(f"the model {model_name!r} cannot be used: {oversize}; {SAVE_AGAIN}")
 
 
+def find_tokenizer(model_name: str, *, trust_remote_code: bool) -> PreTrainedTokenizerBase | None:
+    """Load a model's tokenizer; `None` if it has none that can be loaded."""
+    try:
+        return load_tokenizer(model_name, trust_remote_code=trust_remote_code)
+    except InvalidInputError:
+        return None
+
+
 def load_tokenizer(model_name: str, *, trust_remote_code: bool) -> PreTrainedTokenizerBase:
     """Load a model's tokenizer from a directory, the local cache or the hub.
 

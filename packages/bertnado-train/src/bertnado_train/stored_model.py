@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 from transformers import AutoModelForSequenceClassification, PreTrainedConfig, set_seed
 from transformers.utils import logging
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from bertnado_metrics import Task
     from transformers import PreTrainedModel
 
-_OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "esm", "longformer", "data2vec-text"})
-"""Model types that count positions from `pad_token_id + 1`, so that as many fewer tokens fit."""
-
 
 @dataclass(frozen=True, eq=False)
 class StoredModel:
@@ -36,6 +34,10 @@ class StoredModel:
     """The stored weights; those of a new head are not among them."""
     report: WeightReport
     """What is new, left over or different below the head."""
+    vocabulary: int | None
+    """The number of tokens that it has embeddings for, if known."""
+    normalises_batches: bool
+    """Whether it has batch normalisation, which cannot train on a batch of one row."""
 
     def copy(self, seed: int) -> PreTrainedModel:
         """Return the model that loading it again would give.
@@ -45,7 +47,7 @@ class StoredModel:
         """
         set_seed(seed)
         weights = {name: weight.clone() for name, weight in self.weights.items()}
-        with hide_progress_bars(), _hide_reports():
+        with hide_progress_bars(), hide_reports():
             return self.kind.from_pretrained(
                 None, config=copy.deepcopy(self.config), state_dict=weights, dtype=torch.float32
             )
@@ -75,9 +77,9 @@ def read_model(
     Raises:
         InvalidInputError: It cannot be loaded; the message says what to do, without internet as well.
     """
-    with hide_progress_bars(), _hide_reports():
+    with hide_progress_bars(), hide_reports():
         model, loading = load_pretrained(
-            _class_of(model_name, config, trust_remote_code),
+            class_of(model_name, config, trust_remote_code),
             model_name,
             trust_remote_code,
             config=_with_head(config, task, logits, label2id or {}),
@@ -90,10 +92,18 @@ def read_model(
         _require_stored_weights(model_name, model, loading, report)
     new = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
     weights = {name: weight for name, weight in model.state_dict().items() if name not in new}
-    return StoredModel(type(model), model.config, weights, report)
+    normalises = any(isinstance(part, _BatchNorm) for part in model.modules())
+    return StoredModel(type(model), model.config, weights, report, _vocabulary_of(model), normalises)
 
 
-def _class_of(model_name: str, config: PreTrainedConfig, trust_remote_code: bool) -> Any:
+def _vocabulary_of(model: PreTrainedModel) -> int | None:
+    try:
+        return model.get_input_embeddings().get_parameter("weight").shape[0]
+    except Exception:  # noqa: BLE001 (its code may not say what its embeddings are, in any manner)
+        return getattr(model.config, "vocab_size", None)
+
+
+def class_of(model_name: str, config: PreTrainedConfig, trust_remote_code: bool) -> Any:
     """Return the class to load: that of the model's own code if it has one and may run."""
     if not trust_remote_code:
         return AutoModelForSequenceClassification
@@ -154,22 +164,6 @@ def _class_names(logits: int, label2id: Mapping[str, int]) -> dict[str, Any]:
     return {"id2label": names, "label2id": {name: index for index, name in names.items()}}
 
 
-def position_limit(config: PreTrainedConfig) -> int | None:
-    """Return the largest number of tokens that the model has positions for; `None` for rotary ones and ALiBi."""
-    limit = getattr(config, "max_position_embeddings", None)
-    computed = (
-        getattr(config, "position_embedding_type", "absolute") not in ("absolute", None)
-        or getattr(config, "rope_parameters", None) is not None
-        or getattr(config, "rope_theta", None) is not None
-        or hasattr(config, "alibi_starting_size")
-    )
-    if computed or not isinstance(limit, int):
-        return None
-    if config.model_type in _OFFSET_POSITIONS:
-        return limit - (getattr(config, "pad_token_id", None) or 0) - 1
-    return limit
-
-
 @contextmanager
 def hide_progress_bars() -> Generator[None]:
     """Hide the progress bars of loading and saving weights, which would flash up in every trial."""
@@ -183,7 +177,7 @@ def hide_progress_bars() -> Generator[None]:
 
 
 @contextmanager
-def _hide_reports() -> Generator[None]:
+def hide_reports() -> Generator[None]:
     """Hide the report of new weights, which transformers logged when the model was first loaded."""
     shown = logging.get_verbosity()
     logging.set_verbosity_error()

@@ -13,11 +13,11 @@ from transformers import PrinterCallback, Trainer
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import EvalLoopOutput
 
+from .batch_format import BatchFormat
 from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
 from .best_checkpoint import EVALUATION
-from .encoded_split import EncodedSplit, PadToLongest
-from .stored_model import position_limit
-from .task_loss import TaskLoss, logits_of
+from .encoded_split import EncodedSplit
+from .task_loss import TaskLoss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.utils.data import DataLoader, Dataset
     from transformers import PreTrainedModel, TrainingArguments
-
-_TENSOR_CORE_MULTIPLE = 8
-"""Tensor cores are fastest on sizes that are multiples of this.
-
-https://docs.nvidia.com/deeplearning/performance/dl-performance-matrix-multiplication/
-"""
 
 
 class TaskTrainer(Trainer):
@@ -46,19 +40,17 @@ class TaskTrainer(Trainer):
         train: EncodedSplit,
         validation: EncodedSplit,
         batch_size_limit: BatchSizeLimit | None = None,
+        batch_format: BatchFormat | None = None,
     ) -> None:
-        is_gpu = arguments.device.type == "cuda"
+        self._format = batch_format or BatchFormat()
+        self._loss = TaskLoss(task, class_weights, arguments.label_smoothing_factor)
         super().__init__(
             model=model,
             args=arguments,
-            data_collator=PadToLongest(  # pyright: ignore[reportArgumentType] (it gets a split, not a list)
-                getattr(model.config, "pad_token_id", None) or 0,
-                multiple=_TENSOR_CORE_MULTIPLE if is_gpu else 1,
-                limit=position_limit(model.config),
-            ),
+            data_collator=self._format,  # pyright: ignore[reportArgumentType] (it gets a split, not a list)
             train_dataset=train,
             eval_dataset=validation,
-            compute_loss_func=TaskLoss(task, class_weights, arguments.label_smoothing_factor),
+            compute_loss_func=self._loss,
         )
         self._task = task
         self._class_weights = class_weights
@@ -74,6 +66,31 @@ class TaskTrainer(Trainer):
         """
         batches = list(itertools.islice(epoch_iterator, num_batches))
         return batches, sum(batch["labels"].numel() for batch in batches)
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """Compute the task's loss of one micro-batch."""
+        labels = inputs.pop("labels")
+        outputs = {"logits": self._format.logits(model, inputs)}
+        loss = self._loss(outputs, labels, num_items_in_batch)
+        return (loss, outputs) if return_outputs else loss
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        """Return the batches of an evaluation: of every row, whatever training drops."""
+        dropped, self.args.dataloader_drop_last = self.args.dataloader_drop_last, False
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.args.dataloader_drop_last = dropped
+
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader[Any]:
+        """Return the batches of a prediction: of every row, whatever training drops."""
+        return self.get_eval_dataloader(test_dataset)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Return 0: counting walks through the model at every batch, for a number that nobody reads."""
@@ -113,7 +130,7 @@ class TaskTrainer(Trainer):
                 for inputs in dataloader:
                     del inputs["labels"]
                     with self.compute_loss_context_manager():
-                        batches.append(logits_of(model(**self._prepare_inputs(inputs))).float())
+                        batches.append(self._format.logits(model, self._prepare_inputs(inputs)).float())
             return torch.cat(batches).cpu().numpy()
         except Exception as error:
             if not is_out_of_memory(error):

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from bertnado_metrics import Task, get_task
 
+from .batch_format import BatchFormat
 from .dataset_splits import TRAIN, VALIDATION
+from .model_probe import ModelProbe, probe_model
+from .padding import choose_padding
 from .prepared_dataset import PreparedDataset, open_dataset
-from .pretrained import load_config, load_tokenizer
-from .stored_model import StoredModel, read_model
+from .pretrained import find_tokenizer, load_config, load_tokenizer
+from .stored_model import StoredModel, hide_reports, read_model
 from .training_arguments import make_training_arguments
 
 if TYPE_CHECKING:
@@ -19,9 +22,10 @@ if TYPE_CHECKING:
 
     from bertnado_config import Precision, TrainingInputs
     from bertnado_metrics import Objective
-    from transformers import TrainingArguments
+    from transformers import PreTrainedTokenizerBase, TrainingArguments
 
     from .encoded_split import EncodedSplit
+    from .padding import Padding
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,19 @@ class TrainingSetup:
     task: Task
     dataset: PreparedDataset
     model: StoredModel
+    tokenizer: PreTrainedTokenizerBase | None
+    """The model's tokenizer, if it has one."""
+    probe: ModelProbe
+    """What trying the model on the dataset showed."""
     seed: int = 42
     """Seed of a trial whose parameters do not include one."""
     precision: Precision = "auto"
     """Precision of a trial whose parameters do not include it."""
+
+    @property
+    def batch_format(self) -> BatchFormat:
+        """The batches that the model takes."""
+        return self.probe.format
 
     @property
     def train(self) -> EncodedSplit:
@@ -50,7 +63,7 @@ class TrainingSetup:
         self, parameters: Mapping[str, Any], objective: Objective, output_dir: Path | str
     ) -> TrainingArguments:
         """Make the arguments of one trial, see `make_training_arguments`."""
-        return make_training_arguments(
+        arguments = make_training_arguments(
             parameters,
             output_dir=output_dir,
             objective=objective,
@@ -59,23 +72,32 @@ class TrainingSetup:
             seed=self.seed,
             precision=self.precision,
         )
+        if self.model.normalises_batches and len(self.train) % arguments.per_device_train_batch_size == 1:
+            arguments.dataloader_drop_last = True  # batch normalisation cannot train on a batch of one row
+        return arguments
 
 
-def open_training_setup(inputs: TrainingInputs) -> TrainingSetup:
-    """Read the dataset and the model of `inputs`.
+def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None) -> TrainingSetup:
+    """Read the dataset and the model of `inputs`, and try the model on a few rows.
+
+    Args:
+        inputs: The model, the dataset and the task.
+        probe: What trying the model on this dataset showed before; by default it is tried.
 
     Raises:
-        InvalidInputError: The model or the dataset cannot be used.
+        InvalidInputError: The dataset or the model cannot be used.
         ValueError: The task is unknown.
     """
     task = get_task(inputs.task_type)
     trust = inputs.trust_remote_code
     config = load_config(inputs.model_name, trust_remote_code=trust)
+    tokenizer = find_tokenizer(inputs.model_name, trust_remote_code=trust)
+    padding = choose_padding(config, tokenizer)
     dataset = open_dataset(
         inputs.dataset,
         task,
-        lambda: load_tokenizer(inputs.model_name, trust_remote_code=trust),
-        getattr(config, "pad_token_id", None),
+        lambda: tokenizer or load_tokenizer(inputs.model_name, trust_remote_code=trust),
+        padding.declared,
     )
     model = read_model(
         inputs.model_name,
@@ -86,4 +108,17 @@ def open_training_setup(inputs: TrainingInputs) -> TrainingSetup:
         trust_remote_code=trust,
         allow_new_weights=inputs.allow_new_weights,
     )
-    return TrainingSetup(task, dataset, model, inputs.seed, inputs.precision)
+    probe = probe or _try_model(model, dataset, padding)
+    for name, value in probe.config.items():
+        setattr(model.config, name, value)
+    return TrainingSetup(task, dataset, model, tokenizer, probe, inputs.seed, inputs.precision)
+
+
+def _try_model(model: StoredModel, dataset: PreparedDataset, padding: Padding) -> ModelProbe:
+    splits = list(dataset.splits.values())
+    if model.vocabulary is not None and max(int(split.tokens.max()) for split in splits) >= model.vocabulary:
+        return ModelProbe(BatchFormat(padding.token_id, padding.side))  # `input_problems` names the tokens
+    with hide_reports():
+        return probe_model(
+            model.copy(0), splits, pad_token_id=padding.token_id, side=padding.side, logits=dataset.logits
+        )

@@ -193,6 +193,7 @@ class _TrainingRun:
             self.setup.train,
             self.setup.validation,
             self.batch_size_limit,
+            self.setup.batch_format,
         )
         trainer.add_callback(self.best)
         return trainer

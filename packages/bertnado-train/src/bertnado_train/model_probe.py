@@ -1,0 +1,240 @@
+"""What a model takes, found by running it on a few rows: alone, together, and as they are stored."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .batch_format import BatchFormat, select_rows
+from .encoded_split import EncodedSplit
+from .loading_errors import first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transformers import PreTrainedModel
+
+    from .batch_format import PaddingSide
+
+_MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+_TENSOR_CORE_MULTIPLE = 8
+"""Tensor cores are fastest on sizes that are multiples of this.
+
+https://docs.nvidia.com/deeplearning/performance/dl-performance-matrix-multiplication/
+"""
+_ROUNDING = 1e-3
+"""The largest difference of logits, as a share of the largest of them, that counts as rounding in fp32."""
+
+
+@dataclass(frozen=True)
+class ModelProbe:
+    """What running a model on a few rows showed."""
+
+    format: BatchFormat = field(default_factory=BatchFormat)
+    """The batches that it takes."""
+    longest: int | None = None
+    """The most tokens that a row may have; `None` if the longest row of the dataset is not too long."""
+    config: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Values of its configuration that running it changed for good."""
+    problems: tuple[str, ...] = ()
+    """Why no trial can train it."""
+    notes: tuple[str, ...] = ()
+    """What differs from an ordinary batch, for the user."""
+
+
+class _RunError(Exception):
+    """The model cannot be run on a batch."""
+
+
+def probe_model(
+    model: PreTrainedModel,
+    splits: Sequence[EncodedSplit],
+    *,
+    pad_token_id: int,
+    side: PaddingSide,
+    logits: int,
+) -> ModelProbe:
+    """Run a model on the shortest, a medium and the longest row, and find out which batches it takes.
+
+    Args:
+        model: A copy of the model, on the CPU.
+        splits: The splits of the dataset, with tokens that are all in the model's vocabulary.
+        pad_token_id: The token to pad with.
+        side: The side on which its tokenizer pads.
+        logits: The number of logits that the task needs.
+    """
+    return _Probe(model, select_rows(splits), BatchFormat(pad_token_id, side), logits).run()
+
+
+class _Probe:
+    def __init__(self, model: PreTrainedModel, rows: list[EncodedSplit], start: BatchFormat, logits: int) -> None:
+        self._model = model.eval()
+        self._rows = rows
+        self._format = start
+        self._logits = logits
+
+    def run(self) -> ModelProbe:
+        """Try everything; the first that fails ends it."""
+        before = _settings(self._model)
+        try:
+            self._format = replace(self._format, inputs=self._inputs(), widths="own")
+            try:
+                multiple = self._multiple()
+            except _RunError:
+                if not torch.cuda.is_available():
+                    raise
+                torch.nn.Module.to(self._model, "cuda")  # its code may have kernels for a GPU alone
+                multiple = self._multiple()
+            self._format = replace(self._format, multiple=multiple)
+        except _RunError as error:
+            return ModelProbe(self._format, problems=(str(error),))
+        shape = self._shape_problem()
+        if shape:
+            return ModelProbe(self._format, problems=(shape,))
+        longest = self._longest()
+        if longest is not None:
+            return ModelProbe(self._format, longest)
+        side = self._format.side
+        notes = list(self._choose_widths(side))
+        return ModelProbe(self._format, config=_changes(before, _settings(self._model)), notes=tuple(notes))
+
+    def _inputs(self) -> tuple[str, ...]:
+        """Return the inputs that `forward` takes, as far as the dataset has them."""
+        parameters = inspect.signature(self._model.forward).parameters
+        if "attention_mask" in parameters:
+            return ("attention_mask",)
+        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+            try:  # it may hand the mask on
+                self._run(self._rows[0], replace(self._format, inputs=("attention_mask",)))
+            except _RunError:
+                return ()
+            return ("attention_mask",)
+        return ()
+
+    def _multiple(self) -> int:
+        """Return the smallest power of 2 to which the width of the shortest row must be rounded."""
+        first: _RunError | None = None
+        for multiple in _MULTIPLES:
+            try:
+                self._run(self._rows[0], replace(self._format, multiple=multiple))
+            except _RunError as error:
+                first = first or error
+            else:
+                return multiple
+        raise first or _RunError
+
+    def _shape_problem(self) -> str | None:
+        found = self._run(self._rows[0], self._format)
+        if found.dim() != 2 or found.shape[1] != self._logits:
+            made = found.shape[1] if found.dim() == 2 else f"shape {tuple(found.shape)}"
+            cure = "; for two classes, {task_type} multiclass_classification fits" if made == 2 else ""
+            return f"its head gives {made} logits whatever num_labels says, and this task needs {self._logits}{cure}"
+        if not torch.isfinite(found).all():
+            return "it gives NaN or infinite logits before any training; download or save it again"
+        return None
+
+    def _longest(self) -> int | None:
+        """Return the most tokens that the longest row may have; `None` if all of them fit."""
+        longest = self._rows[-1]
+        if self._fits(longest, len(longest.tokens)):
+            return None
+        fits, fails = len(self._rows[0].tokens), len(longest.tokens)
+        while fails - fits > 1:
+            middle = (fits + fails) // 2
+            fits, fails = (middle, fails) if self._fits(longest, middle) else (fits, middle)
+        return fits
+
+    def _fits(self, row: EncodedSplit, tokens: int) -> bool:
+        try:
+            self._run(_first_tokens(row, tokens), self._format)
+        except _RunError:
+            return False
+        return True
+
+    def _choose_widths(self, side: PaddingSide) -> list[str]:
+        """Keep padding to the longest row if it changes nothing, on either side; otherwise find what agrees."""
+        other: PaddingSide = "left" if side == "right" else "right"
+        for chosen in (side, other):
+            tried = replace(self._format, side=chosen, widths="longest")
+            if self._agrees(tried):
+                self._format = self._with_preferred_width(tried)
+                if chosen == side:
+                    return []
+                there = f"padding on the {side}, where its tokenizer pads, changes its results"
+                return [f"{there}, and on the {other} it does not; batches are padded on the {other}"]
+        reason = "padding changes its results" if self._format.inputs else "it takes no attention mask"
+        if any(row.widths is not None for row in self._rows):
+            self._format = replace(self._format, side="right", widths="stored")
+            return [f"{reason}, so rows are used as they are stored, with their padding"]
+        return [f"{reason}, so rows of different lengths are not padded: the rows of a batch are computed by length"]
+
+    def _agrees(self, tried: BatchFormat) -> bool:
+        """Return whether rows give the same together as alone, and as stored."""
+        alone = torch.cat([self._run(row, self._format) for row in self._rows])
+        as_stored = replace(self._format, side="right", widths="stored")
+        try:
+            found = [self._run(_join(self._rows), tried)]
+            if any(row.widths is not None for row in self._rows):
+                found.append(torch.cat([self._run(row, as_stored) for row in self._rows]))
+        except _RunError:
+            return False
+        scale = float(alone.abs().max()) or 1.0
+        return all(float((logits - alone).abs().max()) <= _ROUNDING * scale for logits in found)
+
+    def _with_preferred_width(self, chosen: BatchFormat) -> BatchFormat:
+        """Round widths up where a GPU is faster then, as far as the model's positions allow."""
+        if not torch.cuda.is_available():
+            return chosen
+        rounded = replace(chosen, preferred_multiple=_TENSOR_CORE_MULTIPLE)
+        longest = self._rows[-1]
+        try:
+            self._run(longest, rounded)
+        except _RunError:
+            return replace(rounded, limit=len(longest.tokens))
+        return rounded
+
+    def _run(self, rows: EncodedSplit, chosen: BatchFormat) -> torch.Tensor:
+        batch = {name: tensor.to(self._model.device) for name, tensor in chosen(rows).items() if name != "labels"}
+        try:
+            with torch.no_grad():
+                return chosen.logits(self._model, batch).float().cpu()
+        except Exception as error:  # its code raises whatever it raises
+            raise _RunError(f"it cannot be run on a batch: {first_line(error)}") from error
+
+
+def _join(rows: Sequence[EncodedSplit]) -> EncodedSplit:
+    """Return one split of several single rows."""
+    lengths = [len(row.tokens) for row in rows]
+    stored = [row.stored_lengths for row in rows]
+    return EncodedSplit(
+        tokens=np.concatenate([row.tokens for row in rows]),
+        mask=np.concatenate([row.mask for row in rows]),
+        starts=np.concatenate([[0], np.cumsum(lengths)]),
+        labels=rows[0].labels[[0] * len(rows)],
+        widths=np.concatenate(stored),
+    )
+
+
+def _first_tokens(row: EncodedSplit, tokens: int) -> EncodedSplit:
+    """Return a single row cut to so many tokens."""
+    return EncodedSplit(row.tokens[:tokens], row.mask[:tokens], np.array([0, tokens]), row.labels)
+
+
+def _settings(model: PreTrainedModel) -> dict[str, Any]:
+    """Return the attributes of a model's parts that are named as values of its configuration."""
+    names = [name for name, value in model.config.to_dict().items() if isinstance(value, str | int | bool)]
+    found: dict[str, Any] = {}
+    for place, module in model.named_modules():
+        found |= {f"{place}:{name}": vars(module)[name] for name in names if name in vars(module)}
+    return found
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that all parts have changed to the same value."""
+    changed = {key.partition(":")[2] for key, value in after.items() if key in before and before[key] != value}
+    values = {name: [value for key, value in after.items() if key.endswith(f":{name}")] for name in changed}
+    return {name: found[0] for name, found in values.items() if all(value == found[0] for value in found)}
