@@ -48,6 +48,16 @@ class Task:
             known = ", ".join(self.metrics)
             raise ValueError(f"default_objective of {self.name} must be one of {known}, got {self.default_objective!r}")
 
+    @property
+    def uses_class_weights(self) -> bool:
+        """True if each row belongs to one class, and the loss weighs the classes."""
+        return self.loss_weights is not None
+
+    @property
+    def has_positive_class(self) -> bool:
+        """True if there are two classes and one logit, that of class 1."""
+        return self.uses_class_weights and self.loss.weight_argument == "pos_weight"
+
     def check_labels(self, labels: Any) -> list[str]:
         """Find the mistakes in `labels`: a list, an array or another sequence with one entry per row.
 
