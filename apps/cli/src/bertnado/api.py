@@ -234,7 +234,8 @@ def train_model(
         early_stopping_patience: Stop after this many evaluations in a row without an improvement; at least 1.
         trust_remote_code: See `bertnado_config.TrainingInputs`.
         observer: Called with every event, for a display.
-        training_arguments: Further `TrainingArguments`, which override the file.
+        training_arguments: Further parameters, `TrainingArguments` or others such as `pos_weight`, which override the
+            file.
 
     Returns:
         `model_path`, `metrics_path`, `metric_name`, `metric_goal`, `metric_value`, and `test_metrics` if there
