@@ -223,7 +223,8 @@ def train_model(
     Args:
         output_dir: The directory to write everything to; it must not contain a trained model.
         dataset: See `bertnado_config.TrainingInputs`.
-        best_config_path: `best_sweep_config.json` of a sweep, or a file in the same format.
+        best_config_path: `best_sweep_config.json` of a sweep, or a file in the same format. The config of a whole
+            run, as W&B has it, is reduced to what changed its result.
         model_name: See `bertnado_config.TrainingInputs`.
         task_type: See `bertnado_config.TrainingInputs`.
         project_name: The W&B project; by default that of WANDB_PROJECT, otherwise `bertnado`.
