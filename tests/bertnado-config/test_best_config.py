@@ -67,6 +67,14 @@ def test_a_parameter_named_like_the_metrics_keys_gives_way_to_the_objective(tmp_
         ({"metric_for_best_model": None, "x": None}, BestConfig({"x": None}, None, None)),
         ({"lr": "1e-5", "batch": "16"}, BestConfig({"lr": 1e-5, "batch": 16}, None, None)),
         ({"lr": {"value": 1e-5}, "epochs": {"value": 3}}, BestConfig({"lr": 1e-5, "epochs": 3}, None, None)),
+        (
+            {"wandb_version": 1, "_wandb": {"desc": None, "value": {}}, "lr": {"desc": None, "value": "1e-5"}},
+            BestConfig({"lr": 1e-5}, None, None),
+        ),
+        (
+            {"lr": {"value": 1}, "metric_for_best_model": {"value": "f1"}, "bertnado": {"value": {"host": "a"}}},
+            BestConfig({"lr": 1}, "f1", None),
+        ),
         ({"head": {"value": 3}, "epochs": 3}, BestConfig({"head": {"value": 3}, "epochs": 3}, None, None)),
     ],
     ids=str,
@@ -122,15 +130,34 @@ def test_a_hand_written_file_may_be_yaml(reading):
             {"trial": "a1b2", "parameters": {"lr": 1e-4}, "details": {}, "value": 0.9},
             "is the record of a trial; give the best_sweep_config.json beside it",
         ),
-        (
-            {"_wandb": {"value": {}}, "lr": {"value": 1}},
-            "_wandb: is the config of a whole W&B run; keep only the parameters that the sweep chose",
-        ),
     ],
     ids=str,
 )
 def test_a_file_that_contradicts_itself_or_is_something_else_is_refused(reading, content, problem):
     assert problems_of(reading, content) == [problem]
+
+
+RUN = {
+    "learning_rate": 1e-5,
+    "_name_or_path": "PoetschLab/GROVER",
+    "architectures": None,
+    "transformers_version": "4.51.0",
+    "initializer_range": float("inf"),
+    "metric_for_best_model": "roc_auc",
+    "greater_is_better": True,
+}
+
+
+def test_the_config_of_a_whole_run_is_recognised_by_what_callbacks_add(reading):
+    wrapped = {"wandb_version": 1, "_wandb": {"value": {"t": [1]}}} | {key: {"value": RUN[key]} for key in RUN}
+    parameters = {key: value for key, value in RUN.items() if key not in ("metric_for_best_model", "greater_is_better")}
+    for content in (RUN, wrapped):
+        assert reading(content) == BestConfig(parameters, "roc_auc", "maximize", is_run_config=True)
+
+
+@pytest.mark.parametrize("names", [("model_type", "label2id"), ("output_dir", "remove_unused_columns", "push_to_hub")])
+def test_a_few_keys_too_many_do_not_make_it_one(reading, names):
+    assert not reading(dict.fromkeys(names, "x") | {"learning_rate": 1e-5}).is_run_config
 
 
 def test_a_file_that_does_not_exist_is_named(tmp_path):

@@ -7,7 +7,7 @@ from bertnado_metrics import get_task
 BINARY, MULTICLASS = get_task("binary_classification"), get_task("multiclass_classification")
 MULTILABEL, REGRESSION = get_task("multilabel_classification"), get_task("regression")
 
-NAMES = "map the names to 0, 1, ..., n-1 and store the mapping in label2id.json"
+NAMES = "map the names to 0, 1, ..., n-1 and store the mapping in label2id.json, or in a ClassLabel column"
 MISSING = "remove these rows or label them"
 ONE_A_ROW = "each row needs one label, a number; for several labels per row use multilabel_classification"
 BINARY_ADVICE = "use 0 and 1; for more classes use multiclass_classification, for measured values regression"

@@ -77,7 +77,10 @@ def test_class_weights_may_lie_next_to_the_datasets_directory(write_dataset):
 
 def test_a_multiclass_task_takes_one_weight_a_class_and_names(write_dataset):
     columns = GOOD | {"input_ids": [[1], [2], [3]], "attention_mask": [[1], [1], [1]], "labels": [0, 1, 2]}
-    files = {"class_weights.json": {"0": 1, "1": 2.5, "2": 1}, "label2id.json": {"tss": 0, "enhancer": 1, "other": 2}}
+    files = {
+        "class_weights.json": {"weights": {"0": 1, "1": 2.5, "2": 1}},
+        "label2id.json": {"tss": 0, "enhancer": 1, "other": 2},
+    }
     opened = read(write_dataset(files, train=columns, validation=columns), get_task("multiclass_classification"))
     assert opened.class_weights == (1.0, 2.5, 1.0)
     assert opened.label2id == {"tss": 0, "enhancer": 1, "other": 2}

@@ -96,6 +96,24 @@ def test_check_shows_the_plan_and_starts_nothing(flags, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_check_names_the_positive_class_and_shows_the_class_weights(flags, material, tmp_path):
+    shutil.copytree(material / "dataset", tmp_path / "dataset")
+    (tmp_path / "dataset" / "label2id.json").write_text('{"background": 0, "promoter": 1}')
+    (tmp_path / "dataset" / "class_weights.json").write_text('{"0": 900, "1": 100}')
+    shown = invoke("check", *flags, "--dataset", tmp_path / "dataset").output.splitlines()
+    assert "labels        positive class 1 (promoter)" in shown
+    assert "class weights class_weights.json: 9 for the positive class" in shown
+    sweep = json.loads((material / "sweep.json").read_text())
+    sweep["parameters"]["class_weight"] = {"values": ["none", "balanced"]}
+    (tmp_path / "weighted.json").write_text(json.dumps(sweep))
+    (tmp_path / "dataset" / "class_weights.json").write_text('{"weights": {"0": 2, "1": 3}}')
+    shown = invoke(
+        "check", *flags, "--config-path", tmp_path / "weighted.json", "--dataset", tmp_path / "dataset"
+    ).output
+    (weights,) = (line for line in shown.splitlines() if line.startswith("class weights "))
+    assert re.fullmatch(r"class weights balanced: [01]\.\d+ for the positive class; none: all equal", weights)
+
+
 def test_a_goal_that_is_none_is_a_usage_error_that_names_both(flags):
     refused = invoke("run-sweep", *flags, "--metric-goal", "maximum")
     assert refused.exit_code == 2

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from bertnado.api import train_model
 from bertnado.final import prepare_final
 from bertnado_config import SweepConfigError, TrainingInputs
 
@@ -104,3 +105,72 @@ def test_a_best_configuration_without_a_parameter_is_refused(prepare, tmp_path):
     assert [str(problem) for problem in caught.value.problems] == [
         "must contain parameters to train with, got none; pass the best_sweep_config.json of a sweep"
     ]
+
+
+RUN = {
+    "_name_or_path": "PoetschLab/GROVER",
+    "architectures": None,
+    "transformers_version": "4.51.0",
+    "hidden_size": 768,
+    "learning_rate": 1e-4,
+    "epochs": 5,
+    "num_train_epochs": 5,
+    "max_steps": 4,
+    "eval_steps": 2,
+    "optim": "adamw_hf",
+    "metric_for_best_model": "f1",
+    "greater_is_better": True,
+    "output_dir": "x",
+    "logging_dir": "x/logs",
+    "warmup_steps": 0,
+    "warmup_ratio": 0.06,
+    "local_rank": 0,
+    "pos_weight": None,
+    "bf16": False,
+}
+"""The config of a run of transformers 4, cut to a few keys."""
+
+
+@pytest.mark.parametrize("wrap", [lambda value: value, lambda value: {"desc": None, "value": value}])
+def test_the_config_of_a_whole_run_is_reduced_with_a_line_that_says_so(material, tmp_path, wrap):
+    best = tmp_path / "best.json"
+    best.write_text(json.dumps({name: wrap(value) for name, value in RUN.items()}))
+    said = []
+    trained = train_model(
+        output_dir=tmp_path / "final",
+        dataset=material / "dataset",
+        best_config_path=best,
+        model_name=str(material / "model"),
+        observer=lambda event: said.extend(getattr(event, "notes", ())),
+    )
+    assert trained["metric_name"] == "eval/f1"
+    arguments = json.loads(Path(trained["metrics_path"]).read_text())["details"]["arguments"]
+    taken = {"learning_rate": 1e-4, "num_train_epochs": 5.0, "max_steps": 4, "eval_steps": 2, "warmup_steps": 0.06}
+    assert {name: arguments[name] for name in taken} == taken
+    line, *warnings = (text for text in said if str(best) in text)
+    assert line == (
+        f"{best} is the config of a whole run: learning_rate=0.0001, num_train_epochs=5, max_steps=4, eval_steps=2, "
+        "warmup_ratio=0.06, bf16=False taken from it, 11 other keys omitted"
+    )
+    assert [warning.removeprefix(f"Warning: {best}: ") for warning in warnings] == [
+        (
+            "omitted, although it changed the result of the run: optim='adamw_hf': unknown value 'adamw_hf'; did "
+            "you mean 'adamw_torch'?"
+        ),
+        (
+            "max_steps=4 of the run ends training, whatever the number of epochs; upstream's BertNado limits the "
+            "trials of a sweep to 1,000 steps; remove it to train all epochs"
+        ),
+    ]
+
+
+def test_a_weight_of_the_positive_class_overrides_the_file(material, tmp_path):
+    (tmp_path / "best.json").write_text('{"max_steps": 1, "class_weight": "balanced"}')
+    trained = train_model(
+        output_dir=tmp_path / "final",
+        dataset=material / "dataset",
+        best_config_path=tmp_path / "best.json",
+        model_name=str(material / "model"),
+        pos_weight=3.0,
+    )
+    assert json.loads(Path(trained["metrics_path"]).read_text())["details"]["class_weights"] == [3.0]

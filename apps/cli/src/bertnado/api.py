@@ -227,7 +227,8 @@ def train_model(
     Args:
         output_dir: The directory to write everything to; it must not contain a trained model.
         dataset: See `bertnado_config.TrainingInputs`.
-        best_config_path: `best_sweep_config.json` of a sweep, or a file in the same format.
+        best_config_path: `best_sweep_config.json` of a sweep, or a file in the same format. The config of a whole
+            run, as W&B has it, is reduced to what changed its result.
         model_name: See `bertnado_config.TrainingInputs`.
         task_type: See `bertnado_config.TrainingInputs`.
         project_name: The W&B project; by default that of WANDB_PROJECT, otherwise `bertnado`.
@@ -236,8 +237,8 @@ def train_model(
         seed: The seed of training; by default the sweep's, otherwise 42.
         early_stopping_patience: Stop after this many evaluations in a row without an improvement; at least 1.
         observer: Called with every event, for a display.
-        further: All other fields of `TrainingInputs`, of which None stands for the default, and training arguments,
-            which override the file.
+        further: All other fields of `TrainingInputs`, of which None stands for the default, and parameters, training
+            arguments or others such as `pos_weight`, which override the file.
 
     Returns:
         `model_path`, `metrics_path`, `metric_name`, `metric_goal`, `metric_value`, `test_metrics` if there is a test

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import (
@@ -20,14 +20,14 @@ from bertnado_sweep.backends.wandb.environment import project_problems
 from bertnado_sweep.records.best import BEST_DETAILS_FILE
 from bertnado_sweep.records.files import holds_record, output_problems
 from bertnado_sweep.single_run import single_run
-from bertnado_train import HuggingFaceTrainer, convert_arguments, override_parameters
+from bertnado_train import HuggingFaceTrainer, convert_arguments, override_parameters, reduce_run_config
 from bertnado_train import train_model as train
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bertnado_config import TrainingInputs
+    from bertnado_config import Precision, TrainingInputs
     from bertnado_metrics import Goal, Task
     from bertnado_sweep.running.events import Observer
 
@@ -48,6 +48,8 @@ class FinalRun:
     """All parameters of the run."""
     carried_over: Mapping[str, Any]
     """Those that come from the record of the best trial."""
+    reduction: str | None
+    """What was taken from the config of a whole run, in words."""
     patience: int | None
     warnings: Sequence[Problem]
 
@@ -70,12 +72,18 @@ def prepare_final(
         InvalidInputError: Something is wrong; every problem is in it.
     """
     best = read_best_config(best_config_path)
-    carried, problems = _carried_over(best, best_config_path)
+    reduction, problems = None, []
+    if best.is_run_config:
+        best, reduction, problems = _reduce(best, best_config_path, inputs.precision)
+    carried, more = _carried_over(best, best_config_path)
+    problems += more
     if inputs.precision != "auto":
         carried = {name: value for name, value in carried.items() if name not in _PRECISION}
     given = dict(overrides) if seed is None else {**overrides, "seed": seed}
     parameters = override_parameters(override_parameters(carried, best.parameters), given)
     carried = {name: value for name, value in carried.items() if parameters.get(name) == value}
+    if reduction and "max_steps" not in given and parameters.get("max_steps", -1) > 0:
+        problems.append(_step_limit(best_config_path, parameters["max_steps"]))
     trainer = HuggingFaceTrainer(**dict(inputs))
     if not parameters:
         message = "must contain parameters to train with, got none; pass the best_sweep_config.json of a sweep"
@@ -93,7 +101,7 @@ def prepare_final(
     if errors:
         raise InvalidInputError(errors)
     warnings = [problem for problem in problems if problem.severity == "warning"]
-    return FinalRun(trainer, objective, output_dir, project_name, parameters, carried, patience, warnings)
+    return FinalRun(trainer, objective, output_dir, project_name, parameters, carried, reduction, patience, warnings)
 
 
 def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
@@ -126,10 +134,36 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
     }
 
 
+def _step_limit(path: Path, steps: int) -> Problem:
+    """Warn of a limit that upstream's BertNado sets for the trials of a sweep alone."""
+    limit = f"max_steps={steps} of the run ends training, whatever the number of epochs"
+    cure = "upstream's BertNado limits the trials of a sweep to 1,000 steps; remove it to train all epochs"
+    return Problem("", f"{path}: {limit}; {cure}", "warning")
+
+
 def _notes(run: FinalRun) -> tuple[str, ...]:
     taken = ", ".join(f"{name}={value}" for name, value in run.carried_over.items())
     source = f"taken from {BEST_DETAILS_FILE}: {taken}"
-    return (*(f"Warning: {warning}" for warning in run.warnings), *((source,) if taken else ()))
+    warnings = (f"Warning: {warning}" for warning in run.warnings)
+    return (*([run.reduction] if run.reduction else []), *warnings, *((source,) if taken else ()))
+
+
+def _reduce(best: BestConfig, path: Path, precision: Precision) -> tuple[BestConfig, str, list[Problem]]:
+    """Keep what a final model can be trained with of the config of a whole run; say what, and what is lost.
+
+    Returns:
+        The configuration, a line about it, and warnings.
+    """
+    reduced = reduce_run_config(best.parameters)
+    names = [name for name in reduced.parameters if precision == "auto" or name not in _PRECISION]
+    parameters = {name: reduced.parameters[name] for name in names}
+    shown = ", ".join(f"{name}={value}" for name, value in parameters.items()) or "nothing"
+    line = f"{path} is the config of a whole run: {shown} taken from it, {reduced.omitted} other keys omitted"
+    problems = [
+        Problem("", f"{path}: omitted, although it changed the result of the run: {key}", "warning")
+        for key in reduced.unusable
+    ]
+    return replace(best, parameters=parameters, is_run_config=False), line, problems
 
 
 def _objective(best: BestConfig, task: str | Task, metric_name: str | None, metric_goal: Goal | None) -> Objective:

@@ -10,7 +10,7 @@ from bertnado_sweep.start import JoinedWandbSweep
 from bertnado.flags import flag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bertnado_config import Parameter, SweepConfig
     from bertnado_train import SweepPlan
@@ -35,8 +35,8 @@ def describe_plan(checked: CheckedSweep) -> str:
         f"trials        {plan.budget}" + (f", by {plan.workers} workers" if plan.workers > 1 else ""),
         f"steps         {_span(trials.steps)} per trial, {_span(trials.evaluations)} evaluations",
         f"stopped early {_early_termination(plan.config)}",
-        f"dataset       {dataset['path']}: {rows} rows, median {dataset['median_tokens']} tokens"
-        + (f", class weights {dataset['class_weights']}" if dataset["class_weights"] else ""),
+        f"dataset       {dataset['path']}: {rows} rows, median {dataset['median_tokens']} tokens",
+        *_classes(trials),
         f"by length     {_grouping(trials)}",
         f"output        {plan.output_dir}",
         "space",
@@ -46,6 +46,30 @@ def describe_plan(checked: CheckedSweep) -> str:
         "Nothing was started.",
     ]
     return "\n".join(lines)
+
+
+def _classes(trials: SweepPlan) -> list[str]:
+    """Describe the positive class and the class weights, if there are any."""
+    positive = trials.dataset["positive_class"]
+    named = f" ({positive['name']})" if positive and positive["name"] else ""
+    weights = "; ".join(
+        f"{source}: {_weights(source, found)}" for source, found in sorted(trials.class_weights.items())
+    )
+    return [
+        *([f"labels        positive class {positive['label']}{named}"] if positive else []),
+        *([f"class weights {weights}"] if any(trials.class_weights.values()) else []),
+    ]
+
+
+def _weights(source: str, weights: Sequence[float] | None) -> str:
+    if weights is None:
+        return "all equal"
+    if source == "pos_weight":
+        return "as in the space below"
+    if len(weights) == 1:
+        return f"{weights[0]:.4g} for the positive class"
+    shown = ", ".join(f"{number} {weight:.4g}" for number, weight in enumerate(weights[:_FEW]))
+    return shown + (f", ... ({len(weights)} classes)" if len(weights) > _FEW else "")
 
 
 def _grouping(trials: SweepPlan) -> str:

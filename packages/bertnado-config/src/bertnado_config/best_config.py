@@ -26,6 +26,8 @@ class BestConfig:
     """The metric as the file spells it: `eval/roc_auc`, or `roc_auc` if only `metric_for_best_model` names it."""
     objective_goal: Goal | None = None
     """`maximize` or `minimize`."""
+    is_run_config: bool = False
+    """True if the parameters are everything that a tracking callback recorded of a run, not those that were sampled."""
 
 
 class _OptimizationMetric(BaseModel):
@@ -52,6 +54,36 @@ class _BestFile(BaseModel):
 
 BEST_METRIC_KEYS = frozenset(_BestFile.model_fields)
 """The keys of `best_sweep_config.json` that describe the metric."""
+
+_BOOKKEEPING = frozenset({"_wandb", "wandb_version", "bertnado"})
+"""Keys that W&B and BertNado add to the config of a run beside the parameters."""
+_ADDED_BY_CALLBACKS = frozenset(
+    {
+        # the configuration of the model
+        *(
+            "_name_or_path",
+            "architectures",
+            "model_type",
+            "transformers_version",
+            "torch_dtype",
+            "id2label",
+            "label2id",
+        ),
+        *(
+            "is_encoder_decoder",
+            "chunk_size_feed_forward",
+            "output_hidden_states",
+            "tie_word_embeddings",
+            "hidden_size",
+        ),
+        # training arguments that nobody writes by hand
+        *("local_rank", "log_level_replica", "log_on_each_node", "ddp_timeout", "ddp_bucket_cap_mb", "hub_always_push"),
+        *("skip_memory_metrics", "length_column_name", "past_index", "mp_parameters", "ray_scope", "tpu_num_cores"),
+    }
+)
+"""Keys that a tracking callback adds to the config of a run, and that a person would not write."""
+_FEWEST_ADDED = 3
+"""The config of a whole run has at least so many of them; fewer may be mistakes in a file that a person wrote."""
 
 _VOCABULARY = Vocabulary(
     "a best configuration",
@@ -83,23 +115,28 @@ def write_best_config(path: str | Path, parameters: Mapping[str, Any], objective
 def read_best_config(path: str | Path) -> BestConfig:
     """Read a best configuration, JSON or YAML by its suffix, also a hand-written one with fewer keys.
 
-    If every parameter is wrapped as W&B wraps them, `{"value": ...}`, the values are unwrapped.
+    If every parameter is wrapped as W&B wraps them, `{"value": ...}`, the values are unwrapped. The config of a whole
+    run is recognised, see `BestConfig.is_run_config`.
 
     Raises:
         InvalidInputError: The file cannot be read, contradicts itself or is another kind of file.
     """
-    content = read_document(path)
+    content = _unwrap(read_document(path))
     try:
         file = _BestFile.model_validate(content)
     except ValidationError as error:
         problems = problems_of(error, path="", vocabulary=_VOCABULARY)
         raise InvalidInputError(problems, source=str(path)) from None
     parameters = file.model_extra or {}
-    problems = [*_contradictions(file), *_unsuitable_content(parameters)]
+    is_run_config = len(_ADDED_BY_CALLBACKS & parameters.keys()) >= _FEWEST_ADDED
+    problems = [*_contradictions(file), *_another_file(parameters), *(() if is_run_config else _not_finite(parameters))]
     if problems:
         raise InvalidInputError(problems, source=str(path))
+    parameters = cast("dict[str, Any]", read_words(parameters)[0])
     metric = file.optimization_metric
-    return BestConfig(_unwrap(parameters), metric.name or file.metric_for_best_model, metric.goal or file.goal)
+    return BestConfig(
+        parameters, metric.name or file.metric_for_best_model, metric.goal or file.goal, is_run_config=is_run_config
+    )
 
 
 def _contradictions(file: _BestFile) -> Iterator[Problem]:
@@ -114,28 +151,30 @@ def _contradictions(file: _BestFile) -> Iterator[Problem]:
         yield Problem("greater_is_better", message)
 
 
-def _unsuitable_content(parameters: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield signs of another kind of file, and values that cannot be trained with."""
+def _another_file(parameters: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield signs of another kind of file."""
     if {"method", "parameters"} <= parameters.keys():
         yield Problem("", "is a sweep file; give the best_sweep_config.json that a sweep writes")
-        return
     if {"trial", "parameters", "details"} <= parameters.keys():
         yield Problem("", "is the record of a trial; give the best_sweep_config.json beside it")
-        return
-    if "_wandb" in parameters:
-        yield Problem("_wandb", "is the config of a whole W&B run; keep only the parameters that the sweep chose")
+
+
+def _not_finite(parameters: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the parameters that are not finite, which cannot be trained with."""
     for name, value in parameters.items():
         for number in non_finite_leaves(value):
             yield Problem(name, f"must be finite, got {show(number)}")
 
 
-def _unwrap(declared: Mapping[str, Any]) -> dict[str, Any]:
-    """Read numbers and words that are spelled as strings, and unwrap `{"value": ...}` if all are wrapped."""
-    parameters = cast("dict[str, Any]", read_words(declared)[0])
-    if all(_is_wrapped(value) for value in parameters.values()):
-        return {name: wrapped["value"] for name, wrapped in parameters.items()}
-    return parameters
+def _unwrap(content: Any) -> Any:
+    """Remove what W&B keeps beside the parameters of a run, and unwrap `{"value": ...}` if all are wrapped."""
+    if not isinstance(content, dict):
+        return content
+    declared = {key: value for key, value in cast("dict[str, Any]", content).items() if key not in _BOOKKEEPING}
+    if not all(_is_wrapped(value) for key, value in declared.items() if key not in BEST_METRIC_KEYS):
+        return declared
+    return {key: value["value"] if _is_wrapped(value) else value for key, value in declared.items()}
 
 
 def _is_wrapped(value: object) -> bool:
-    return isinstance(value, dict) and list(cast("dict[str, Any]", value)) == ["value"]
+    return isinstance(value, dict) and set(cast("dict[str, Any]", value)) - {"desc"} == {"value"}

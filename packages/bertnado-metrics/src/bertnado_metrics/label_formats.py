@@ -28,7 +28,7 @@ class LabelFormat:
     """The shape of one row's labels, in words."""
 
 
-_NAMES_ADVICE = "map the names to 0, 1, ..., n-1 and store the mapping in label2id.json"
+_NAMES_ADVICE = "map the names to 0, 1, ..., n-1 and store the mapping in label2id.json, or in a ClassLabel column"
 _ONE_PER_ROW = "each row needs one label, a number; for several labels per row use multilabel_classification"
 
 

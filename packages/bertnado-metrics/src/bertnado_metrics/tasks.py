@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import classification, losses, regression
 from .array_checks import number_array
-from .class_weights import positive_weight, reject_weights, weight_per_class
+from .class_weights import balanced_weights, check_weights, positive_weight, read_class_weights, weight_per_class
 from .label_formats import CLASS_INDICES, CONTINUOUS, MULTI_HOT, ZERO_OR_ONE, LabelFormat
 from .label_problems import label_problems
 from .losses import Loss
@@ -16,7 +16,8 @@ from .prediction_rules import ArgmaxRule, IdentityRule, PredictionRule, SignRule
 from .suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from fractions import Fraction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +36,8 @@ class Task:
     """The rule that turns logits into predictions."""
     loss: Loss
     """The loss that training minimises."""
-    read_class_weights: Callable[[Mapping[str, object]], tuple[float, ...]]
-    """The function that reads the content of a `class_weights.json`."""
+    loss_weights: Callable[[Sequence[Fraction]], tuple[float, ...]] | None
+    """The function that turns one weight per class into the weights of the loss; `None` if it has none."""
     metrics: Mapping[str, Metric] = field(hash=False)
     """The metrics by name without prefix (`roc_auc`), in the order in which they are shown."""
     default_objective: str
@@ -46,6 +47,16 @@ class Task:
         if self.default_objective not in self.metrics:
             known = ", ".join(self.metrics)
             raise ValueError(f"default_objective of {self.name} must be one of {known}, got {self.default_objective!r}")
+
+    @property
+    def uses_class_weights(self) -> bool:
+        """True if each row belongs to one class, and the loss weighs the classes."""
+        return self.loss_weights is not None
+
+    @property
+    def has_positive_class(self) -> bool:
+        """True if there are two classes and one logit, that of class 1."""
+        return self.uses_class_weights and self.loss.weight_argument == "pos_weight"
 
     def check_labels(self, labels: Any) -> list[str]:
         """Find the mistakes in `labels`: a list, an array or another sequence with one entry per row.
@@ -70,16 +81,41 @@ class Task:
             raise ValueError("; ".join(problems))
         return self.prediction_rule.logit_count(array)
 
-    def class_weights_from(self, content: Mapping[str, object]) -> tuple[float, ...]:
+    def class_weights_from(self, content: object) -> tuple[float, ...]:
         """Read the content of a `class_weights.json` as weights for the loss, one per logit.
+
+        Args:
+            content: The rows of each class, `{"0": 900, "1": 100}`, which become weights with which every class
+                contributes equally; or weights that are used as they are, `{"weights": {"0": 1.0, "1": 9.0}}`.
 
         Raises:
             ValueError: The content is invalid, or the task does not use class weights.
         """
         try:
-            return self.read_class_weights(content)
+            if self.loss_weights is None:
+                raise ValueError("class weights are not used; remove class_weights.json or choose another task")
+            weights = self.loss_weights(read_class_weights(content))
+            check_weights(weights, len(weights))
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}") from None
+        return weights
+
+    def balanced_class_weights(self, labels: Any, classes: int) -> tuple[float, ...]:
+        """Return the weights for the loss with which every class contributes equally, one per logit.
+
+        Args:
+            labels: The labels of the training rows, without mistakes.
+            classes: The number of classes, 2 for a binary task.
+
+        Raises:
+            ValueError: The task does not use class weights.
+        """
+        import numpy as np
+
+        if self.loss_weights is None:
+            raise ValueError(f"{self.name}: class weights are not used")
+        counts = np.bincount(np.asarray(labels, dtype=np.int64), minlength=classes)
+        return self.loss_weights(balanced_weights(counts.tolist()))
 
 
 _BINARY = Task(
@@ -89,7 +125,7 @@ _BINARY = Task(
     label_format=ZERO_OR_ONE,
     prediction_rule=SignRule(),
     loss=Loss("binary_cross_entropy_with_logits", "pos_weight", losses.binary_cross_entropy),
-    read_class_weights=positive_weight,
+    loss_weights=positive_weight,
     metrics=metrics_by_name(
         Metric("loss", "minimize", mean_loss),
         Metric("accuracy", "maximize", classification.accuracy_of_labels),
@@ -110,7 +146,7 @@ _MULTICLASS = Task(
     label_format=CLASS_INDICES,
     prediction_rule=ArgmaxRule(),
     loss=Loss("cross_entropy", "weight", losses.cross_entropy),
-    read_class_weights=weight_per_class,
+    loss_weights=weight_per_class,
     metrics=metrics_by_name(
         Metric("loss", "minimize", mean_loss),
         Metric("accuracy", "maximize", classification.accuracy_of_classes),
@@ -131,7 +167,7 @@ _MULTILABEL = Task(
     label_format=MULTI_HOT,
     prediction_rule=SignRule(),
     loss=Loss("binary_cross_entropy_with_logits", None, losses.binary_cross_entropy),
-    read_class_weights=reject_weights,
+    loss_weights=None,
     metrics=_BINARY.metrics,
     default_objective="roc_auc",
 )
@@ -143,7 +179,7 @@ _REGRESSION = Task(
     label_format=CONTINUOUS,
     prediction_rule=IdentityRule(),
     loss=Loss("mse_loss", None, losses.squared_error),
-    read_class_weights=reject_weights,
+    loss_weights=None,
     metrics=metrics_by_name(
         Metric("loss", "minimize", mean_loss),
         Metric("mse", "minimize", regression.mse),

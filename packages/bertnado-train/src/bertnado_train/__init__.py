@@ -21,6 +21,7 @@ from .final_model import FinalModel, train_model
 from .huggingface_trainer import HuggingFaceTrainer
 from .parameters.namespaces import override_parameters
 from .read_back import load_model
+from .run_config import ReducedConfig, reduce_run_config
 from .sweep_plan import SweepPlan
 from .training_arguments import convert_arguments
 from .trial import train_trial
@@ -36,6 +37,8 @@ __all__ = [
     "Precision",
     "convert_arguments",
     "override_parameters",
+    "reduce_run_config",
+    "ReducedConfig",
     "DivergedError",
     "OutOfMemoryError",
 ]

@@ -28,8 +28,14 @@ def read_class_weights(path: Path, task: Task, logits: int) -> tuple[tuple[float
     return weights, []
 
 
-def read_label_names(path: Path, logits: int) -> tuple[Mapping[str, int] | None, list[str]]:
-    """Return the number of each class by its name, if there is such a file, and what is wrong with it."""
+def read_label2id(path: Path, classes: int, *, is_open: bool) -> tuple[Mapping[str, int] | None, list[str]]:
+    """Return the number of each class by its name, if there is such a file, and what is wrong with it.
+
+    Args:
+        path: The directory of the dataset.
+        classes: The number of classes that the labels require.
+        is_open: Accept names of more classes.
+    """
     file = _find_beside(path, "label2id.json")
     if file is None:
         return None, []
@@ -37,11 +43,11 @@ def read_label_names(path: Path, logits: int) -> tuple[Mapping[str, int] | None,
         names = _read_object(file)
     except ValueError as error:
         return None, [f"{file}: {error}"]
-    classes = max(logits, 2)  # one logit separates two classes
-    if sorted(names.values(), key=str) != sorted(range(classes), key=str):
+    expected = max(classes, len(names)) if is_open else classes
+    if sorted(names.values(), key=str) != sorted(range(expected), key=str):
         found = reprlib.repr(names)
-        return None, [f"{file}: must give a name to each number from 0 to {classes - 1}, got {found}"]
-    return names, []
+        return None, [f"{file}: must give a name to each number from 0 to {expected - 1}, got {found}"]
+    return dict(sorted(names.items(), key=lambda item: item[1])), []
 
 
 def _find_beside(path: Path, name: str) -> Path | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import datasets
     from numpy.typing import NDArray
 
+_OTHER_LABEL_NAMES = ("target", "targets", "class", "category", "y")
 _OTHER_SEQUENCE_NAMES = ("seq", "seqs", "dna", "dna_sequence", "text")
 _MOST_UNKNOWN = 0.5
 """The largest fraction of unknown tokens in a split: N may be unknown, but all lower-case letters may be as well."""
@@ -43,7 +44,8 @@ def column_problems(name: str, split: datasets.Dataset) -> list[str]:
 def _missing_labels(columns: list[str]) -> str | None:
     if "labels" in columns:
         return None
-    return f"must have a column 'labels', got {columns}; {_rename_or_add(nearest('labels', columns), 'labels')}"
+    other = nearest("labels", columns) or next((c for c in columns if c.lower() in _OTHER_LABEL_NAMES), None)
+    return f"must have a column 'labels', got {columns}; {_rename_or_add(other, 'labels')}"
 
 
 def _missing_tokens(columns: list[str]) -> str | None:
@@ -64,11 +66,6 @@ def _sequence_problems(column: pa.ChunkedArray) -> list[str]:
     if not empty:
         return []
     return [f"{len(empty)} of {len(column)} sequences are empty, first in row {empty[0]}; drop these rows"]
-
-
-def read_labels(split: datasets.Dataset) -> Any:
-    """Return the labels as a list with one entry per row."""
-    return split.with_format("arrow")[:]["labels"].to_pylist()
 
 
 def width_problems(labels: Mapping[str, NDArray[Any]]) -> list[str]:

@@ -11,6 +11,7 @@ from bertnado_config import GPU_SHARE, InvalidInputError, Problem, TrainingInput
 from bertnado_metrics import get_task
 
 from .batch_size_limit import BatchSizeLimit
+from .class_coverage import coverage_problems
 from .input_checks import input_problems
 from .model_files import model_name_problem
 from .parameter_checks import parameter_problems, swept_targets
@@ -120,6 +121,7 @@ class HuggingFaceTrainer(TrainingInputs):
         problems += more
         if setup is not None:
             problems += input_problems(setup, objective, self.model_name)
+            problems += coverage_problems(setup.task, setup.dataset)
         if setup is None or any(problem.severity == "error" for problem in problems):
             return None, problems
         plan, more = plan_trials(config, objective, setup)

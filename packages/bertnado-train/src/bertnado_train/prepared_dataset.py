@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bertnado_config import ArgumentProblem, InvalidInputError, path_problem
 
-from .dataset_companions import read_class_weights, read_label_names
-from .dataset_rows import column_problems, encode_rows, read_labels, token_problems, width_problems
+from .dataset_companions import read_class_weights
+from .dataset_labels import logits_with_names, positive_class, read_label_names, read_labels
+from .dataset_rows import column_problems, encode_rows, token_problems, width_problems
 from .dataset_splits import TRAIN, dataset_error, read_splits
 from .tokenise import tokenise_split
 
@@ -38,7 +39,9 @@ class PreparedDataset:
     class_weights: tuple[float, ...] | None
     """From `class_weights.json`: one weight per class, or the weight of the positive class of a binary task."""
     label2id: Mapping[str, int] | None
-    """From `label2id.json`."""
+    """The number of each class by its name, from `label2id.json` or a `ClassLabel` column."""
+    positive_class: Mapping[str, Any] | None
+    """The `label` and the `name` of the positive class, if the task has one."""
     fingerprint: str
     """A hash of the rows, independent of the directory."""
 
@@ -51,6 +54,7 @@ class PreparedDataset:
             "rows": {name: len(split) for name, split in self.splits.items()},
             "median_tokens": int(np.median(self.splits[TRAIN].lengths)),
             "class_weights": self.class_weights,
+            "positive_class": self.positive_class,
         }
 
 
@@ -83,13 +87,15 @@ def open_dataset(
     path = Path(path)
     stored = read_splits(path)
     _refuse(problem for name, split in stored.items() for problem in column_problems(name, split))
-    labels = _read_task_labels(stored, task)
+    labels = read_labels(stored, task)
     splits = _encode_splits(stored, labels, load_tokenizer, pad_token_id)
     logits = task.logit_count(np.concatenate([split.labels for split in splits.values()]))
-    label2id, label_problems = read_label_names(path, logits)
+    label2id, label_problems = read_label_names(path, stored, task, logits)
+    logits = logits_with_names(task, logits, label2id)
     class_weights, weight_problems = read_class_weights(path, task, logits)
     _refuse(label_problems + weight_problems)
-    return PreparedDataset(path, splits, logits, class_weights, label2id, _fingerprint(splits))
+    positive = positive_class(task, label2id)
+    return PreparedDataset(path, splits, logits, class_weights, label2id, positive, _fingerprint(splits))
 
 
 def _refuse(problems: Iterable[str]) -> None:
@@ -101,13 +107,6 @@ def _refuse(problems: Iterable[str]) -> None:
     found = list(problems)
     if found:
         raise dataset_error(*found)
-
-
-def _read_task_labels(stored: Mapping[str, datasets.Dataset], task: Task) -> dict[str, NDArray[Any]]:
-    """Read the labels of each split in the type that the task's loss takes."""
-    labels = {name: read_labels(split) for name, split in stored.items()}
-    _refuse(f"{name}: {problem}" for name, read in labels.items() for problem in task.check_labels(read))
-    return {name: np.asarray(read, dtype=task.label_dtype) for name, read in labels.items()}
 
 
 def _encode_splits(

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import Problem
 
 from .length_grouping import LengthGrouping, measure_grouping
+from .parameters.class_weight_names import CLASS_WEIGHTS
 from .possible_trials import distinct_trials
 from .schedule import trial_schedule
 from .training_arguments import differences_from_defaults, effective_arguments
+from .trial_class_weights import named_class_weights
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
     from transformers import TrainingArguments
 
     from .training_setup import TrainingSetup
+
+
+_INCOMPARABLE = (
+    "each trial computes its loss with its own class weights, so the losses of two trials cannot be compared; "
+    "choose another metric, or give all trials the same class weights"
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,9 @@ class SweepPlan:
     """The effective arguments that all trials share and that differ from the defaults of transformers."""
     dataset: Mapping[str, Any]
     """The record of the dataset."""
+    class_weights: Mapping[str, Sequence[float] | None]
+    """The weights of the loss, `None` for equal ones, by their source: a value of `class_weight`, `pos_weight` (with
+    those of some trial), or `class_weights.json` for trials without both."""
     grouping: LengthGrouping
     """The effect of grouping by length, with the largest batch."""
     is_grouped: bool
@@ -52,20 +63,30 @@ def plan_trials(
     """
     refused: dict[str, None] = {}  # a set that keeps its order
     made: list[TrainingArguments] = []
+    weights: dict[str, Sequence[float] | None] = {}
     trials, varied = distinct_trials(config)
     for parameters in trials:
         try:
             made.append(setup.training_arguments(parameters, objective, "unused"))
+            weights.update([named_class_weights(setup, parameters)])
         except ValueError as error:
             refused.setdefault(str(error))
     problems = [Problem("parameters", reason) for reason in refused]
     if not made:
         return None, problems
-    plan = _summarise(made, varied, setup)
-    return plan, problems + _plan_warnings(config, plan)
+    plan = _summarise(made, varied, weights, setup)
+    problems += _plan_warnings(config, plan)
+    if CLASS_WEIGHTS in varied and objective.trainer_name == "loss":
+        problems.append(Problem("parameters", _INCOMPARABLE, "warning"))
+    return plan, problems
 
 
-def _summarise(made: Sequence[TrainingArguments], varied: Collection[str], setup: TrainingSetup) -> SweepPlan:
+def _summarise(
+    made: Sequence[TrainingArguments],
+    varied: Collection[str],
+    weights: Mapping[str, Sequence[float] | None],
+    setup: TrainingSetup,
+) -> SweepPlan:
     schedules = [trial_schedule(arguments, len(setup.train)) for arguments in made]
     steps = [schedule.steps for schedule in schedules]
     evaluations = [schedule.evaluations for schedule in schedules]
@@ -75,6 +96,7 @@ def _summarise(made: Sequence[TrainingArguments], varied: Collection[str], setup
         evaluations=(min(evaluations), max(evaluations)),
         arguments=differences_from_defaults(_shared_arguments(made, varied)),
         dataset=setup.dataset.summary,
+        class_weights=weights,
         grouping=measure_grouping(setup.train, batch, accumulation),
         is_grouped=any(arguments.train_sampling_strategy == "group_by_length" for arguments in made),
     )

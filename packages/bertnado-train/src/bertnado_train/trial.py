@@ -20,6 +20,7 @@ from .stored_model import hide_progress_bars
 from .task_trainer import TaskTrainer
 from .training_arguments import effective_arguments
 from .training_setup import TrainingSetup, open_training_setup
+from .trial_class_weights import trial_class_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -176,7 +177,11 @@ class _TrainingRun:
 
     def _details(self) -> dict[str, Any]:
         """Return what is recorded of the trial; an evaluation that runs out of memory changes the arguments."""
-        return {"arguments": effective_arguments(self.arguments), "dataset": self.setup.dataset.summary}
+        return {
+            "arguments": effective_arguments(self.arguments),
+            "class_weights": trial_class_weights(self.setup, self.parameters),
+            "dataset": self.setup.dataset.summary,
+        }
 
     def _make_model(self) -> PreTrainedModel:
         model = self.setup.model.copy(self.arguments.seed)
@@ -189,7 +194,7 @@ class _TrainingRun:
             model,
             self.arguments,
             self.setup.task,
-            self.setup.dataset.class_weights,
+            trial_class_weights(self.setup, self.parameters),
             self.setup.train,
             self.setup.validation,
             self.batch_size_limit,

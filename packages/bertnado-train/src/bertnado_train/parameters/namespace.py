@@ -32,6 +32,9 @@ class TrialSettings:
     """Keyword arguments of `TrainingArguments`."""
     model_changes: list[ModelChange] = field(default_factory=list)
     """Applied in this order before the model is trained."""
+    class_weighting: Literal["none", "balanced"] | float | None = None
+    """No class weights, those that balance the training labels, the weight of the positive class; by default those of
+    the dataset's `class_weights.json`."""
 
 
 class ParameterNamespace(Protocol):

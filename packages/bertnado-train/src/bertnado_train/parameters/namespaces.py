@@ -7,10 +7,11 @@ from typing import Any, NamedTuple, cast
 
 from bertnado_metrics import nearest
 
+from .class_weight_names import ClassWeightNames
 from .namespace import ParameterNamespace, TrialSettings
 from .training_argument_names import TrainingArgumentNames
 
-NAMESPACES: tuple[ParameterNamespace, ...] = (TrainingArgumentNames(),)
+NAMESPACES: tuple[ParameterNamespace, ...] = (TrainingArgumentNames(), ClassWeightNames())
 """A name belongs to the first namespace that knows it."""
 
 

@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 OBJECT_NAME = "training_args"
 """The parameter that takes an object of training arguments, and the prefix of their long names."""
 
+_PREFIXES = (f"{OBJECT_NAME}.", f"{OBJECT_NAME}__")
+
 _FIELD_OF = {**{name: name for name in FIELDS}, **RENAMED, **TRANSLATED}
 
 
 class TrainingArgumentNames(ParameterNamespace):
-    """Fields of the installed `TrainingArguments`, by their own or older names, with or without `training_args.`."""
+    """Fields of the installed `TrainingArguments`, by their own or older names, alone or with a prefix.
+
+    The prefixes are `training_args.` and `training_args__`.
+    """
 
     names = frozenset(_FIELD_OF) - MANAGED
 
@@ -80,4 +85,5 @@ class TrainingArgumentNames(ParameterNamespace):
 
 
 def _short(name: str) -> str:
-    return name.removeprefix(f"{OBJECT_NAME}.")
+    prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), "")
+    return name.removeprefix(prefix)
