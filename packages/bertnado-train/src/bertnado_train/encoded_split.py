@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -20,6 +20,7 @@ class Row(TypedDict):
 
     input_ids: NDArray[np.int32]
     attention_mask: NDArray[np.uint8]
+    token_type_ids: NotRequired[NDArray[np.uint8]]
     labels: NDArray[np.float32] | NDArray[np.int64]
 
 
@@ -35,6 +36,8 @@ class EncodedSplit(Dataset[Row]):
     """The offset of each row in `tokens`, and the end of the last one: shape (rows + 1,)."""
     labels: NDArray[np.float32] | NDArray[np.int64]
     """Shape (rows,), or (rows, labels) for a multilabel task."""
+    types: NDArray[np.uint8] | None = None
+    """The token type of each token: shape (tokens,); `None` if all are 0, as models take them to be without."""
 
     @classmethod
     def from_padded(
@@ -43,6 +46,7 @@ class EncodedSplit(Dataset[Row]):
         mask: NDArray[np.uint8],
         lengths: NDArray[np.int64],
         labels: NDArray[np.float32] | NDArray[np.int64],
+        types: NDArray[np.uint8] | None = None,
     ) -> EncodedSplit:
         """Drop the padding at the end of each row.
 
@@ -51,6 +55,7 @@ class EncodedSplit(Dataset[Row]):
             mask: The stored attention masks, concatenated: shape (stored tokens,).
             lengths: The stored length of each row: shape (rows,).
             labels: One label, or one row of labels, per row.
+            types: The stored token types, concatenated, if there are any: shape (stored tokens,).
         """
         row = np.repeat(np.arange(len(lengths)), lengths)
         position = np.arange(len(tokens)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -59,18 +64,20 @@ class EncodedSplit(Dataset[Row]):
         np.maximum.at(real_lengths, row[real], position[real] + 1)
         kept = position < real_lengths[row]
         starts = np.concatenate([[0], np.cumsum(real_lengths)])
-        return cls(tokens=tokens[kept], mask=mask[kept], starts=starts, labels=labels)
+        kept_types = types[kept] if types is not None and types[kept].any() else None
+        return cls(tokens=tokens[kept], mask=mask[kept], starts=starts, labels=labels, types=kept_types)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
     def __getitem__(self, index: int) -> Row:
         tokens = slice(self.starts[index], self.starts[index + 1])
-        return {
+        row: Row = {
             "input_ids": self.tokens[tokens],
             "attention_mask": self.mask[tokens],
             "labels": self.labels[index],
         }
+        return row if self.types is None else {**row, "token_type_ids": self.types[tokens]}
 
     def __getitems__(self, indices: Sequence[int]) -> EncodedSplit:
         """Return the rows at `indices`, in that order. A `DataLoader` passes them to its collator as one batch."""
@@ -78,7 +85,27 @@ class EncodedSplit(Dataset[Row]):
         lengths = self.lengths[chosen]
         starts = np.concatenate([[0], np.cumsum(lengths)])
         places = np.arange(starts[-1]) + np.repeat(self.starts[chosen] - starts[:-1], lengths)
-        return EncodedSplit(self.tokens[places], self.mask[places], starts, self.labels[chosen])
+        return self._at(places, starts, self.labels[chosen])
+
+    def shortened(self, most: int, closing: Collection[int] = ()) -> EncodedSplit:
+        """Return the split with the ends of its longer rows cut off.
+
+        Args:
+            most: The most tokens of a row.
+            closing: Token ids that stay at the end of a row that ends with one of them.
+        """
+        lengths = np.minimum(self.lengths, most)
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.arange(starts[-1]) + np.repeat(self.starts[:-1] - starts[:-1], lengths)
+        is_closed = (self.lengths > most) & np.isin(self.tokens[self.starts[1:] - 1], list(closing))
+        places[starts[1:][is_closed] - 1] = self.starts[1:][is_closed] - 1
+        return self._at(places, starts, self.labels)
+
+    def _at(
+        self, places: NDArray[np.int64], starts: NDArray[np.int64], labels: NDArray[np.float32] | NDArray[np.int64]
+    ) -> EncodedSplit:
+        types = None if self.types is None else self.types[places]
+        return EncodedSplit(self.tokens[places], self.mask[places], starts, labels, types)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -102,7 +129,10 @@ class PadToLongest:
     """The largest width that rounding may lead to: the positions of the model, `None` if it has no limit."""
 
     def __call__(self, rows: EncodedSplit) -> dict[str, torch.Tensor]:
-        """Stack `rows` into `input_ids` and `attention_mask` (batch, tokens) and `labels` (batch, ...)."""
+        """Stack `rows` into `input_ids` and `attention_mask` (batch, tokens) and `labels` (batch, ...).
+
+        Rows with token types also have `token_type_ids` (batch, tokens).
+        """
         longest = int(rows.lengths.max())
         width = -(-longest // self.multiple) * self.multiple
         if self.limit is not None:
@@ -112,8 +142,8 @@ class PadToLongest:
         attention_mask = np.zeros(is_real.shape, dtype=np.int64)
         input_ids[is_real] = rows.tokens
         attention_mask[is_real] = rows.mask
-        return {
-            "input_ids": torch.from_numpy(input_ids),
-            "attention_mask": torch.from_numpy(attention_mask),
-            "labels": torch.from_numpy(rows.labels),
-        }
+        batch = {"input_ids": input_ids, "attention_mask": attention_mask, "labels": rows.labels}
+        if rows.types is not None:
+            batch["token_type_ids"] = np.zeros(is_real.shape, dtype=np.int64)
+            batch["token_type_ids"][is_real] = rows.types
+        return {name: torch.from_numpy(array) for name, array in batch.items()}
