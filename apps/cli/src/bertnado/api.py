@@ -147,6 +147,8 @@ def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:
     """Return how W&B's command-line agent starts a trial of this sweep, from the current directory."""
     from bertnado_config import path_exists
 
+    from bertnado.flags import given_words
+
     inputs = sweeper.inputs
     flags = {
         "--sweep-id": "${envvar:WANDB_SWEEP_ID}",
@@ -158,8 +160,7 @@ def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:
         "--precision": inputs.precision,
         "--keep-checkpoints": given.get("keep_checkpoints") or "best",
     }
-    trust = ["--trust-remote-code"] if inputs.trust_remote_code else []
-    return ["bertnado", "run-sweep", *(word for flag in flags.items() for word in flag), *trust]
+    return ["bertnado", "run-sweep", *(word for flag in flags.items() for word in flag), *given_words(inputs, flags)]
 
 
 def _from_here(path: Path | str) -> str:
@@ -234,7 +235,7 @@ def train_model(
         early_stopping_patience: Stop after this many evaluations in a row without an improvement; at least 1.
         trust_remote_code: See `bertnado_config.TrainingInputs`.
         observer: Called with every event, for a display.
-        training_arguments: Further `TrainingArguments`, which override the file.
+        training_arguments: All other fields of `TrainingInputs`, and `TrainingArguments`, which override the file.
 
     Returns:
         `model_path`, `metrics_path`, `metric_name`, `metric_goal`, `metric_value`, and `test_metrics` if there
@@ -254,6 +255,7 @@ def train_model(
         "task_type": task_type,
         "precision": precision,
         "trust_remote_code": trust_remote_code,
+        **{name: value for name, value in training_arguments.items() if name in TrainingInputs.model_fields},
     }
     run = prepare_final(
         TrainingInputs.completed(given, {}),
@@ -264,6 +266,6 @@ def train_model(
         metric_goal=metric_goal,
         seed=seed,
         patience=early_stopping_patience,
-        overrides=training_arguments,
+        overrides={name: value for name, value in training_arguments.items() if name not in given},
     )
     return train_final(run, observer)

@@ -46,10 +46,8 @@ class Sweeper:
         metric_name: The metric to optimize; otherwise the file's, otherwise the task's.
         metric_goal: The direction to optimize in; by default that in which the metric improves.
         trainer: The trainer to use instead of bertnado-train's.
-        seed: Seed of the search and of training.
-        precision: Floating-point precision of training, unless the sweep file sets it.
-        trust_remote_code: Allow Python code that comes with the model to run.
         recorded: The sweep that continues: what is not given is as recorded.
+        inputs: All other fields of `TrainingInputs`. None stands for the default.
 
     Raises:
         ImportError: bertnado-train is not installed, and no trainer is given.
@@ -68,23 +66,14 @@ class Sweeper:
         metric_goal: Goal | None = None,
         *,
         trainer: Trainer | None = None,
-        seed: int | None = None,
-        precision: str | None = None,
-        trust_remote_code: bool | None = None,
         recorded: RecordedSweep | None = None,
+        **inputs: Any,
     ) -> None:
         named_directory(output_dir)
         self.config_path = None if config_path is None else Path(config_path)
         self.output_dir = Path(output_dir)
         self.inputs = TrainingInputs.completed(
-            {
-                "model_name": model_name,
-                "dataset": dataset,
-                "task_type": task_type,
-                "seed": seed,
-                "precision": precision,
-                "trust_remote_code": trust_remote_code,
-            },
+            {"model_name": model_name, "dataset": dataset, "task_type": task_type, **inputs},
             _inputs_in(recorded),
         )
         self._options: Mapping[str, Any] = {
