@@ -37,6 +37,7 @@ def describe_plan(checked: CheckedSweep) -> str:
         f"stopped early {_early_termination(plan.config)}",
         f"dataset       {dataset['path']}: {rows} rows, median {dataset['median_tokens']} tokens"
         + (f", class weights {dataset['class_weights']}" if dataset["class_weights"] else ""),
+        f"first row     {trials.first_row}",
         f"by length     {_grouping(trials)}",
         f"output        {plan.output_dir}",
         "space",

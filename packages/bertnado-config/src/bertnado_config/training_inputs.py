@@ -54,10 +54,10 @@ class TrainingInputs(BaseModel):
     """Allow Python code that comes with the model to run. DNABERT-2 and Nucleotide Transformer v2 need it."""
 
     uppercase: Annotated[bool, _AsGiven] = False
-    """Write each `sequence` in upper case before it is tokenised. Most tokenizers do not know the lower case of
+    """Write each `sequence` in upper case before it is tokenized. Most tokenizers do not know the lower case of
     soft-masked DNA."""
     rna_to_dna: Annotated[bool, _AsGiven] = False
-    """Write T for U in each `sequence` before it is tokenised."""
+    """Write T for U in each `sequence` before it is tokenized."""
     max_length: Annotated[int | None, _AsGiven, OptionDetails(metavar="N")] = None
     """Most tokens of a row, special tokens included. A longer row is an error, or is cut, as `too_long` says. Without
     it only the model sets a limit."""

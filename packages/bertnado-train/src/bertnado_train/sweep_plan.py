@@ -34,6 +34,8 @@ class SweepPlan:
     """The effective arguments that all trials share and that differ from the defaults of transformers."""
     dataset: Mapping[str, Any]
     """The record of the dataset."""
+    first_row: str
+    """The first tokens of the first training row, in words."""
     grouping: LengthGrouping
     """The effect of grouping by length, with the largest batch."""
     is_grouped: bool
@@ -75,6 +77,7 @@ def _summarise(made: Sequence[TrainingArguments], varied: Collection[str], setup
         evaluations=(min(evaluations), max(evaluations)),
         arguments=differences_from_defaults(_shared_arguments(made, varied)),
         dataset=setup.dataset.summary,
+        first_row=setup.dataset.first_row,
         grouping=measure_grouping(setup.train, batch, accumulation),
         is_grouped=any(arguments.train_sampling_strategy == "group_by_length" for arguments in made),
     )

@@ -10,6 +10,7 @@ from bertnado_metrics import Task, get_task
 from .dataset_splits import TRAIN, VALIDATION
 from .prepared_dataset import PreparedDataset, open_dataset
 from .pretrained import load_config, load_tokenizer
+from .sequence_options import SequenceOptions
 from .stored_model import StoredModel, read_model
 from .training_arguments import make_training_arguments
 
@@ -76,6 +77,7 @@ def open_training_setup(inputs: TrainingInputs) -> TrainingSetup:
         task,
         lambda: load_tokenizer(inputs.model_name, trust_remote_code=trust),
         getattr(config, "pad_token_id", None),
+        SequenceOptions(**inputs.sequence_options),
     )
     model = read_model(inputs.model_name, task, dataset.logits, label2id=dataset.label2id, trust_remote_code=trust)
     return TrainingSetup(task, dataset, model, inputs.seed, inputs.precision)
