@@ -78,7 +78,8 @@ def test_the_trainer_of_another_package_is_found_by_its_entry_point(monkeypatch)
     entry = EntryPoint("huggingface", "builtins:dict", trainers.ENTRY_POINTS)
     monkeypatch.setattr(trainers, "entry_points", lambda **wanted: [entry] if wanted["name"] == entry.name else [])
     arguments = {"model_name": "m", "dataset": "d", "task_type": "t", "seed": 1, "precision": "auto"}
-    arguments |= {"trust_remote_code": False}
+    arguments |= {"trust_remote_code": False, "uppercase": True, "rna_to_dna": False}
+    arguments |= {"max_length": 9, "too_long": "truncate"}
     assert trainers.find_trainer(TrainingInputs(**arguments)) == arguments
 
 

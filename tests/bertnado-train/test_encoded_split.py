@@ -76,3 +76,33 @@ def test_rows_go_longest_first_and_equal_ones_in_their_order():
     starts = np.concatenate([[0], np.cumsum(lengths)])
     split = EncodedSplit(np.ones(10, np.int32), np.ones(10, np.uint8), starts, np.zeros(4))
     assert split.longest_first.tolist() == [1, 3, 0, 2]
+
+
+TYPED = EncodedSplit.from_padded(
+    tokens=np.array([2, 5, 3, 6, 3, 0, 2, 7, 3, 0, 0, 0], dtype=np.int32),
+    mask=np.array([1, 1, 1, 1, 1, 0, 1, 1, 1, 0, 0, 0], dtype=np.uint8),
+    lengths=np.array([6, 6]),
+    labels=np.array([0, 1]),
+    types=np.array([0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0], dtype=np.uint8),
+)
+
+
+def test_token_types_go_with_their_rows_and_are_padded_with_0():
+    assert TYPED[0]["token_type_ids"].tolist() == [0, 0, 0, 1, 1]
+    batch = BatchFormat(pad_token_id=9, inputs=("attention_mask", "token_type_ids"))(TYPED.__getitems__([1, 0]))
+    assert batch["token_type_ids"].tolist() == [[0] * 5, [0, 0, 0, 1, 1]]
+    assert batch["token_type_ids"].dtype == torch.int64
+
+
+def test_a_batch_of_rows_without_types_has_none():
+    assert set(BatchFormat(pad_token_id=0)(SPLIT)) == {"input_ids", "attention_mask", "labels"}
+    assert set(SPLIT[0]) == {"input_ids", "attention_mask", "labels"}
+
+
+def test_rows_are_cut_at_their_end_and_keep_a_closing_token():
+    cut = TYPED.shortened(4, closing=[3])
+    assert [cut[row]["input_ids"].tolist() for row in range(2)] == [[2, 5, 3, 3], [2, 7, 3]]
+    assert cut[0]["token_type_ids"].tolist() == [0, 0, 0, 1]
+    assert cut.labels.tolist() == [0, 1]
+    assert TYPED.shortened(4)[0]["input_ids"].tolist() == [2, 5, 3, 6]
+    assert TYPED.shortened(2, closing=[3]).lengths.tolist() == [2, 2]

@@ -248,7 +248,10 @@ def test_sequences_that_the_tokenizer_does_not_know_are_an_error(trainer, write_
     splits = {name: {"sequence": texts, "labels": labels.tolist()} for name, (texts, labels) in sequences.items()}
     splits["test"]["sequence"] = [text.lower() for text in splits["test"]["sequence"]]
     (found,) = errors(trainer(dataset=write_dataset(**splits)), sweep(**GOOD))
-    assert found.startswith("dataset: test: 98% of the sequences' tokens are unknown to the tokenizer; write them as")
+    assert found == (
+        "dataset: test: 100% of the sequences' letters are unknown to the tokenizer; they are in lower case; "
+        "write them in upper case with uppercase"
+    )
 
 
 def test_token_ids_beyond_the_vocabulary_are_an_error(trainer, write_dataset):
@@ -264,7 +267,7 @@ def test_rows_beyond_the_models_positions_are_an_error(trainer, write_dataset):
     assert found == [
         (
             "dataset: train: 1 of 2 rows are longer than the model's 256 positions, the longest has 300 tokens; "
-            "shorten the sequences, or tokenise with truncation=True, max_length=256"
+            "shorten the sequences, or cut them with max_length 256 and too_long truncate"
         )
     ]
 

@@ -3,7 +3,7 @@
 import datasets
 import numpy as np
 import pytest
-from bertnado_config import InvalidInputError
+from bertnado_config import InvalidInputError, Problem
 from bertnado_metrics import get_task
 from bertnado_train.prepared_dataset import open_dataset
 from bertnado_train.pretrained import load_tokenizer
@@ -13,7 +13,7 @@ GOOD = {"input_ids": [[5, 6], [7, 8, 9]], "attention_mask": [[1, 1], [1, 1, 1]],
 
 
 def no_tokenizer():
-    raise AssertionError("there are token ids, so nothing needs a tokenizer")
+    raise InvalidInputError([Problem("model_name", "the model has none, and token ids need none")])
 
 
 def read(path, task=BINARY, pad_token_id=0):

@@ -43,6 +43,24 @@ def test_the_record_is_taken_over(prepare):
     assert warnings == []
 
 
+def test_sequences_are_written_and_cut_as_in_the_sweep(prepare):
+    options = {"uppercase": True, "rna_to_dna": False, "max_length": 200, "too_long": "truncate", "unknown": 1}
+
+    def change(path):
+        record = json.loads(path.read_text())
+        record["details"]["dataset"]["options"] = options
+        path.write_text(json.dumps(record))
+
+    carried, warnings = prepare(change)
+    assert {name: carried[name] for name in ("uppercase", "max_length", "too_long")} == {
+        "uppercase": True,
+        "max_length": 200,
+        "too_long": "truncate",
+    }
+    assert "unknown" not in carried
+    assert warnings == []
+
+
 def written(content):
     return lambda path: path.write_text(content)
 

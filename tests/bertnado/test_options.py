@@ -11,6 +11,8 @@ import bertnado_sweep
 import pytest
 import record_options
 from bertnado import cli
+from bertnado.flags import given_words
+from bertnado_config import TrainingInputs
 from bertnado_sweep import SweepOptions
 from bertnado_sweep.options import check_options
 from click.testing import CliRunner
@@ -113,3 +115,8 @@ def test_what_is_recorded_is_what_was_given(tmp_path):
         "storage": None,
         "study": None,
     }
+
+
+def test_what_was_asked_for_becomes_words_of_a_command():
+    inputs = TrainingInputs(dataset="d", uppercase=True, max_length=512, seed=7)
+    assert given_words(inputs, {"--dataset", "--seed"}) == ["--uppercase", "--max-length", "512"]

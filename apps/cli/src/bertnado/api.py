@@ -147,7 +147,7 @@ def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:
     """Return how W&B's command-line agent starts a trial of this sweep, from the current directory."""
     from bertnado_config import path_exists
 
-    from bertnado.flags import flag_of
+    from bertnado.flags import given_words
 
     inputs = sweeper.inputs
     flags = {
@@ -160,12 +160,7 @@ def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:
         "--precision": inputs.precision,
         "--keep-checkpoints": given.get("keep_checkpoints") or "best",
     }
-    words = [word for flag in flags.items() for word in flag]
-    for name, field in type(inputs).model_fields.items():
-        flag, value = flag_of(name), getattr(inputs, name)
-        if flag not in flags and value != field.default:
-            words += [flag] if value is True else [flag, str(value)]
-    return ["bertnado", "run-sweep", *words]
+    return ["bertnado", "run-sweep", *(word for flag in flags.items() for word in flag), *given_words(inputs, flags)]
 
 
 def _from_here(path: Path | str) -> str:

@@ -75,8 +75,11 @@ def prepare_final(
     reduction, problems = None, []
     if best.is_run_config:
         best, reduction, problems = _reduce(best, best_config_path, inputs.precision)
-    carried, more = _carried_over(best, best_config_path)
+    carried, sequences, more = _carried_over(best, best_config_path)
     problems += more
+    names = inputs.sequence_options.keys() - inputs.model_fields_set
+    sequences = {name: value for name, value in sequences.items() if name in names}
+    inputs = inputs.model_copy(update=sequences)
     if inputs.precision != "auto":
         carried = {name: value for name, value in carried.items() if name not in _PRECISION}
     given = dict(overrides) if seed is None else {**overrides, "seed": seed}
@@ -84,6 +87,7 @@ def prepare_final(
     carried = {name: value for name, value in carried.items() if parameters.get(name) == value}
     if reduction and "max_steps" not in given and parameters.get("max_steps", -1) > 0:
         problems.append(_step_limit(best_config_path, parameters["max_steps"]))
+    carried |= sequences
     trainer = HuggingFaceTrainer(**dict(inputs))
     if not parameters:
         message = "must contain parameters to train with, got none; pass the best_sweep_config.json of a sweep"
@@ -173,25 +177,29 @@ def _objective(best: BestConfig, task: str | Task, metric_name: str | None, metr
     return resolve_objective(task, metric_name, metric_goal, declared_name=best.objective_name)
 
 
-def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, Any], list[Problem]]:
-    """Read the further arguments of the best trial from its record beside the best configuration, if there is one.
+def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, Any], dict[str, Any], list[Problem]]:
+    """Read what else the best trial was trained with from its record beside the best configuration, if there is one.
 
     A damaged record is ignored with a warning: the parameters are in the best configuration as well.
+
+    Returns:
+        The further training arguments, how sequences were written and cut, and problems.
     """
     path = best_config_path.with_name(BEST_DETAILS_FILE)
     if not path.exists():
-        return {}, []
+        return {}, {}, []
     try:
         recorded = read_json(path)
         if _mapping_in(recorded, "parameters") != best.parameters:
-            return {}, []
-        return _select_carried_over(_mapping_in(_mapping_in(recorded, "details"), "arguments")), []
+            return {}, {}, []
+        details = _mapping_in(recorded, "details")
+        return _select_carried_over(_mapping_in(details, "arguments")), _sequence_options(details), []
     except InvalidInputError as error:
         reason = "; ".join(map(str, error.problems))
     except ValueError as error:
         reason = str(error)
     lost = "the seed, precision and evaluation interval of the sweep are not used"
-    return {}, [Problem("", f"{path} is ignored, so {lost}: {reason}", "warning")]
+    return {}, {}, [Problem("", f"{path} is ignored, so {lost}: {reason}", "warning")]
 
 
 def _select_carried_over(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,6 +212,16 @@ def _select_carried_over(arguments: Mapping[str, Any]) -> dict[str, Any]:
     selected = {name: value for name, value in recorded.items() if value or name == "bf16"}  # bf16: false means fp32
     convert_arguments(selected)
     return selected
+
+
+def _sequence_options(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the sweep wrote and cut sequences, as far as it was asked to.
+
+    Raises:
+        ValueError: The record of the dataset is damaged.
+    """
+    dataset = _mapping_in(details, "dataset") if "dataset" in details else dict[str, Any]()
+    return dict(_mapping_in(dataset, "options")) if "options" in dataset else {}
 
 
 def _mapping_in(content: Any, key: str) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -41,6 +41,21 @@ class GeneratedCommand(click.Command):
 def flag_of(name: str) -> str:
     """Return the flag of a field: `--sweep-count` for `sweep_count`."""
     return f"--{name.replace('_', '-')}"
+
+
+def given_words(values: BaseModel, leave_out: Container[str]) -> list[str]:
+    """Return the command-line words of the fields that differ from their defaults.
+
+    Args:
+        values: The fields and their values.
+        leave_out: Flags to omit.
+    """
+    words: list[str] = []
+    for name, field in type(values).model_fields.items():
+        value = getattr(values, name)
+        if flag_of(name) not in leave_out and value != field.default:
+            words += [flag_of(name)] if value is True else [flag_of(name), str(value)]
+    return words
 
 
 def flags_of(model: type[BaseModel], *, leave_out: Iterable[str] = ()) -> list[click.Parameter]:

@@ -36,6 +36,7 @@ def describe_plan(checked: CheckedSweep) -> str:
         f"steps         {_span(trials.steps)} per trial, {_span(trials.evaluations)} evaluations",
         f"stopped early {_early_termination(plan.config)}",
         f"dataset       {dataset['path']}: {rows} rows, median {dataset['median_tokens']} tokens",
+        f"first row     {trials.first_row}",
         *_classes(trials),
         f"by length     {_grouping(trials)}",
         f"output        {plan.output_dir}",

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 """`auto` is bf16 on a GPU that supports it, with TF32 for what stays fp32, and fp32 everywhere else."""
 
+TooLong = Literal["error", "truncate"]
+"""`truncate` cuts the end of a row that has too many tokens; `error` refuses it."""
+
 _AsGiven = GetPydanticSchema(lambda _, schema_of: schema_of(Any))  # a Task's own fields are not for pydantic to resolve
 
 
@@ -53,6 +56,18 @@ class TrainingInputs(BaseModel):
     """Accept a model of which a tenth or more of the parameters below the head is new or left over, to train it from
     scratch."""
 
+    uppercase: Annotated[bool, _AsGiven] = False
+    """Write each `sequence` in upper case before it is tokenized. Most tokenizers do not know the lower case of
+    soft-masked DNA."""
+    rna_to_dna: Annotated[bool, _AsGiven] = False
+    """Write T for U in each `sequence` before it is tokenized."""
+    max_length: Annotated[int | None, _AsGiven, OptionDetails(metavar="N")] = None
+    """Most tokens of a row, special tokens included. A longer row is an error, or is cut, as `too_long` says. Without
+    it only the model sets a limit."""
+    too_long: Annotated[TooLong, _AsGiven] = "error"
+    """Treatment of a row with more than `max_length` tokens: `error` refuses it, `truncate` cuts its end and keeps a
+    closing special token."""
+
     @classmethod
     def completed(cls, given: Mapping[str, Any], recorded: Mapping[str, Any]) -> Self:
         """Make the inputs from what is given and, for the rest, what is recorded.
@@ -83,7 +98,12 @@ class TrainingInputs(BaseModel):
         return self.task_type if isinstance(self.task_type, str) else self.task_type.name
 
     def to_record(self) -> dict[str, Any]:
-        """Return what a sweep records of its inputs, with paths that are found from everywhere; not the seed."""
+        """Return what a sweep records of its inputs, with paths that are found from everywhere; not the seed.
+
+        How sequences are written and cut is recorded if it is not the default: earlier versions recorded nothing of it,
+        and their sweeps continue.
+        """
+        defaults = type(self).model_fields
         return {
             "model_name": _absolute(self.model_name),
             "dataset": _absolute(self.dataset),
@@ -91,7 +111,13 @@ class TrainingInputs(BaseModel):
             "trust_remote_code": self.trust_remote_code,
             "allow_new_weights": self.allow_new_weights,
             "precision": self.precision,
+            **{name: value for name, value in self.sequence_options.items() if value != defaults[name].default},
         }
+
+    @property
+    def sequence_options(self) -> dict[str, Any]:
+        """How sequences are written and cut before a model gets them, by the names of the fields."""
+        return {name: getattr(self, name) for name in ("uppercase", "rna_to_dna", "max_length", "too_long")}
 
 
 def _absolute(place: str | Path) -> str:

@@ -56,6 +56,8 @@ class BatchFormat:
         batch = {"input_ids": self._pad(rows, rows.tokens, width, self.pad_token_id)}
         if "attention_mask" in self.inputs:
             batch["attention_mask"] = self._pad(rows, rows.mask, width, 0)
+        if "token_type_ids" in self.inputs and rows.types is not None:
+            batch["token_type_ids"] = self._pad(rows, rows.types, width, 0)
         if self.widths != "longest":
             batch[_LENGTHS] = torch.from_numpy(own)
         return {**batch, "labels": torch.from_numpy(rows.labels)}

@@ -12,24 +12,24 @@ from bertnado_metrics import nearest
 
 from .dataset_splits import TRAIN, dataset_error
 from .encoded_split import EncodedSplit
+from .token_rows import COLUMNS
+from .tokenise import SEQUENCES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import datasets
     from numpy.typing import NDArray
 
 _OTHER_LABEL_NAMES = ("target", "targets", "class", "category", "y")
 _OTHER_SEQUENCE_NAMES = ("seq", "seqs", "dna", "dna_sequence", "text")
-_MOST_UNKNOWN = 0.5
-"""The largest fraction of unknown tokens in a split: N may be unknown, but all lower-case letters may be as well."""
 
 
 def column_problems(name: str, split: datasets.Dataset) -> list[str]:
     """Report missing columns and values, and sequences that no tokenizer accepts."""
     columns = split.column_names
     problems = [problem for problem in (_missing_labels(columns), _missing_tokens(columns)) if problem]
-    used = [column for column in ("input_ids", "attention_mask", "sequence", "labels") if column in columns]
+    used = [column for column in used_columns(columns) if column in columns]
     table: pa.Table = split.with_format("arrow")[:] if used else pa.table({})
     problems += [
         f"{table[column].null_count} of {len(table)} rows have no value in the column {column!r}; drop them"
@@ -37,8 +37,13 @@ def column_problems(name: str, split: datasets.Dataset) -> list[str]:
         if table[column].null_count
     ]
     if not problems and "input_ids" not in columns:
-        problems += _sequence_problems(table["sequence"])
+        problems += [problem for name in SEQUENCES if name in columns for problem in _sequence_problems(name, table)]
     return [f"{name}: {problem}" for problem in problems]
+
+
+def used_columns(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that a split with these columns may be trained on."""
+    return ("labels", *(COLUMNS if "input_ids" in columns else SEQUENCES))
 
 
 def _missing_labels(columns: list[str]) -> str | None:
@@ -59,13 +64,15 @@ def _rename_or_add(other: str | None, column: str) -> str:
     return f"rename {other!r} with rename_column({other!r}, {column!r})" if other else "add one"
 
 
-def _sequence_problems(column: pa.ChunkedArray) -> list[str]:
+def _sequence_problems(name: str, table: pa.Table) -> list[str]:
+    column = table[name]
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return [f"the column 'sequence' must contain strings, got {column.type}; write each sequence in letters"]
+        return [f"the column {name!r} must contain strings, got {column.type}; write each sequence in letters"]
     empty = [row for row, text in enumerate(column.to_pylist()) if not text.strip()]
     if not empty:
         return []
-    return [f"{len(empty)} of {len(column)} sequences are empty, first in row {empty[0]}; drop these rows"]
+    where = "" if name == "sequence" else f" of the column {name!r}"
+    return [f"{len(empty)} of {len(column)} sequences{where} are empty, first in row {empty[0]}; drop these rows"]
 
 
 def width_problems(labels: Mapping[str, NDArray[Any]]) -> list[str]:
@@ -80,7 +87,7 @@ def width_problems(labels: Mapping[str, NDArray[Any]]) -> list[str]:
 
 
 def encode_rows(name: str, split: datasets.Dataset, labels: Any, pad_token_id: int | None) -> EncodedSplit:
-    """Read `input_ids` and `attention_mask` of a split.
+    """Read `input_ids`, `attention_mask` and `token_type_ids` of a split.
 
     Args:
         name: The name of the split, for messages.
@@ -95,12 +102,19 @@ def encode_rows(name: str, split: datasets.Dataset, labels: Any, pad_token_id: i
     tokens, lengths = _flatten(name, table, "input_ids", pa.int32(), "integers")
     if "attention_mask" in table.column_names:
         mask, mask_lengths = _flatten(name, table, "attention_mask", pa.uint8(), "0 and 1")
-        if not np.array_equal(lengths, mask_lengths):
-            message = f"{name}: the columns 'input_ids' and 'attention_mask' differ in length; prepare them again"
-            raise dataset_error(message)
+        _require_same_lengths(name, "attention_mask", lengths, mask_lengths)
     else:
         mask = (tokens != (-1 if pad_token_id is None else pad_token_id)).astype(np.uint8)
-    return EncodedSplit.from_padded(tokens, mask, lengths, labels)
+    types = None
+    if "token_type_ids" in table.column_names:
+        types, type_lengths = _flatten(name, table, "token_type_ids", pa.uint8(), "small integers")
+        _require_same_lengths(name, "token_type_ids", lengths, type_lengths)
+    return EncodedSplit.from_padded(tokens, mask, lengths, labels, types)
+
+
+def _require_same_lengths(name: str, column: str, lengths: NDArray[Any], others: NDArray[Any]) -> None:
+    if not np.array_equal(lengths, others):
+        raise dataset_error(f"{name}: the columns 'input_ids' and {column!r} differ in length; prepare them again")
 
 
 def _flatten(name: str, table: pa.Table, column: str, kind: pa.DataType, items: str) -> tuple[Any, Any]:
@@ -120,8 +134,8 @@ def _flatten(name: str, table: pa.Table, column: str, kind: pa.DataType, items: 
     return values.to_numpy(zero_copy_only=False), lengths
 
 
-def token_problems(name: str, split: EncodedSplit, unknown_token_id: int | None) -> list[str]:
-    """Report rows without tokens, negative token ids, and sequences that the tokenizer does not know."""
+def token_problems(name: str, split: EncodedSplit) -> list[str]:
+    """Report rows without tokens, and negative token ids."""
     problems: list[str] = []
     empty = np.flatnonzero(split.lengths == 0)
     if len(empty):
@@ -129,8 +143,4 @@ def token_problems(name: str, split: EncodedSplit, unknown_token_id: int | None)
     lowest = int(split.tokens.min(initial=0))
     if lowest < 0:
         problems.append(f"{name}: token ids must be at least 0, got {lowest}; prepare the dataset again")
-    unknown = (split.tokens == unknown_token_id).sum() / max(len(split.tokens), 1)
-    if unknown_token_id is not None and unknown > _MOST_UNKNOWN:
-        cure = "write them as the model's tokenizer expects, usually in upper-case letters"
-        problems.append(f"{name}: {unknown:.0%} of the sequences' tokens are unknown to the tokenizer; {cure}")
     return problems

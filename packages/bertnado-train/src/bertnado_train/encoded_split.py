@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 from torch.utils.data import Dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -19,6 +19,7 @@ class Row(TypedDict):
 
     input_ids: NDArray[np.int32]
     attention_mask: NDArray[np.uint8]
+    token_type_ids: NotRequired[NDArray[np.uint8]]
     labels: NDArray[np.float32] | NDArray[np.int64]
 
 
@@ -36,6 +37,8 @@ class EncodedSplit(Dataset[Row]):
     """Shape (rows,), or (rows, labels) for a multilabel task."""
     widths: NDArray[np.int64] | None = None
     """The stored width of each row, with the padding at its end: shape (rows,); `None` if no row had any."""
+    types: NDArray[np.uint8] | None = None
+    """The token type of each token: shape (tokens,); `None` if all are 0, as models take them to be without."""
 
     @classmethod
     def from_padded(
@@ -44,6 +47,7 @@ class EncodedSplit(Dataset[Row]):
         mask: NDArray[np.uint8],
         lengths: NDArray[np.int64],
         labels: NDArray[np.float32] | NDArray[np.int64],
+        types: NDArray[np.uint8] | None = None,
     ) -> EncodedSplit:
         """Drop the padding at the end of each row.
 
@@ -52,6 +56,7 @@ class EncodedSplit(Dataset[Row]):
             mask: The stored attention masks, concatenated: shape (stored tokens,).
             lengths: The stored length of each row: shape (rows,).
             labels: One label, or one row of labels, per row.
+            types: The stored token types, concatenated, if there are any: shape (stored tokens,).
         """
         row = np.repeat(np.arange(len(lengths)), lengths)
         position = np.arange(len(tokens)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -60,19 +65,26 @@ class EncodedSplit(Dataset[Row]):
         np.maximum.at(real_lengths, row[real], position[real] + 1)
         kept = position < real_lengths[row]
         starts = np.concatenate([[0], np.cumsum(real_lengths)])
-        widths = None if kept.all() else lengths
-        return cls(tokens=tokens[kept], mask=mask[kept], starts=starts, labels=labels, widths=widths)
+        return cls(
+            tokens=tokens[kept],
+            mask=mask[kept],
+            starts=starts,
+            labels=labels,
+            widths=None if kept.all() else lengths,
+            types=types[kept] if types is not None and types[kept].any() else None,
+        )
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
     def __getitem__(self, index: int) -> Row:
         tokens = slice(self.starts[index], self.starts[index + 1])
-        return {
+        row: Row = {
             "input_ids": self.tokens[tokens],
             "attention_mask": self.mask[tokens],
             "labels": self.labels[index],
         }
+        return row if self.types is None else {**row, "token_type_ids": self.types[tokens]}
 
     def __getitems__(self, indices: Sequence[int]) -> EncodedSplit:
         """Return the rows at `indices`, in that order. A `DataLoader` passes them to its collator as one batch."""
@@ -81,7 +93,32 @@ class EncodedSplit(Dataset[Row]):
         starts = np.concatenate([[0], np.cumsum(lengths)])
         places = np.arange(starts[-1]) + np.repeat(self.starts[chosen] - starts[:-1], lengths)
         widths = None if self.widths is None else self.widths[chosen]
-        return EncodedSplit(self.tokens[places], self.mask[places], starts, self.labels[chosen], widths)
+        return self._at(places, starts, self.labels[chosen], widths)
+
+    def shortened(self, most: int, closing: Collection[int] = ()) -> EncodedSplit:
+        """Return the split with the ends of its longer rows cut off.
+
+        Args:
+            most: The most tokens of a row.
+            closing: Token ids that stay at the end of a row that ends with one of them.
+        """
+        lengths = np.minimum(self.lengths, most)
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.arange(starts[-1]) + np.repeat(self.starts[:-1] - starts[:-1], lengths)
+        is_closed = (self.lengths > most) & np.isin(self.tokens[self.starts[1:] - 1], list(closing))
+        places[starts[1:][is_closed] - 1] = self.starts[1:][is_closed] - 1
+        widths = None if self.widths is None else np.minimum(self.widths, most)
+        return self._at(places, starts, self.labels, widths)
+
+    def _at(
+        self,
+        places: NDArray[np.int64],
+        starts: NDArray[np.int64],
+        labels: NDArray[np.float32] | NDArray[np.int64],
+        widths: NDArray[np.int64] | None,
+    ) -> EncodedSplit:
+        types = None if self.types is None else self.types[places]
+        return EncodedSplit(self.tokens[places], self.mask[places], starts, labels, widths, types)
 
     @property
     def lengths(self) -> NDArray[np.int64]:

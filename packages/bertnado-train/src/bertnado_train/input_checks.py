@@ -21,11 +21,15 @@ _PLACE = "dataset"
 
 
 def input_problems(setup: TrainingSetup, objective: Objective, model_name: str) -> list[Problem]:
-    """Report why trials on this dataset would be meaningless, or would fail."""
+    """Report why trials on this dataset would be meaningless, or would fail, and the warnings about its rows."""
     problems = [problem for problem in (_constant_labels(setup), _undefined_objective(setup, objective)) if problem]
     for name, split in setup.dataset.splits.items():
         problems += [f"{name}: {problem}" for problem in _unreadable_rows(setup, split, model_name)]
-    return [*(ArgumentProblem(_PLACE, problem) for problem in problems), *_model_problems(setup, model_name)]
+    return [
+        *setup.dataset.warnings,
+        *(ArgumentProblem(_PLACE, problem) for problem in problems),
+        *_model_problems(setup, model_name),
+    ]
 
 
 def _model_problems(setup: TrainingSetup, model_name: str) -> Iterator[Problem]:
@@ -80,5 +84,6 @@ def _unreadable_rows(setup: TrainingSetup, split: EncodedSplit, model_name: str)
         beyond = int((split.lengths > longest_possible).sum())
         yield (
             f"{beyond} of {len(split)} rows are longer than the model's {longest_possible} positions, the longest has "
-            f"{longest} tokens; shorten the sequences, or tokenise with truncation=True, max_length={longest_possible}"
+            f"{longest} tokens; shorten the sequences, or cut them with {{max_length}} {longest_possible} and "
+            f"{{too_long}} truncate"
         )

@@ -16,6 +16,7 @@ from .loading_errors import first_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from transformers import PreTrainedModel
 
     from .batch_format import PaddingSide
@@ -98,22 +99,26 @@ class _Probe:
         longest = self._longest()
         if longest is not None:
             return ModelProbe(self._format, longest)
-        side = self._format.side
-        notes = list(self._choose_widths(side))
+        notes = self._choose_widths(self._format.side)
+        if any(row.types is not None for row in self._rows) and "token_type_ids" not in self._format.inputs:
+            notes.append("it takes no token_type_ids, so those of the dataset are not used")
         return ModelProbe(self._format, config=_changes(before, _settings(self._model)), notes=tuple(notes))
 
     def _inputs(self) -> tuple[str, ...]:
         """Return the inputs that `forward` takes, as far as the dataset has them."""
         parameters = inspect.signature(self._model.forward).parameters
-        if "attention_mask" in parameters:
-            return ("attention_mask",)
-        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-            try:  # it may hand the mask on
-                self._run(self._rows[0], replace(self._format, inputs=("attention_mask",)))
-            except _RunError:
-                return ()
-            return ("attention_mask",)
-        return ()
+        takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+        offered = ["attention_mask", *(["token_type_ids"] if any(row.types is not None for row in self._rows) else [])]
+        return tuple(name for name in offered if name in parameters or (takes_any and self._hands_on(name)))
+
+    def _hands_on(self, name: str) -> bool:
+        """Return whether `forward` takes an input that it does not name."""
+        typed = next((row for row in self._rows if row.types is not None), self._rows[0])
+        try:
+            self._run(typed, replace(self._format, inputs=(name,)))
+        except _RunError:
+            return False
+        return True
 
     def _multiple(self) -> int:
         """Return the smallest power of 2 to which the width of the shortest row must be rounded."""
@@ -216,12 +221,19 @@ def _join(rows: Sequence[EncodedSplit]) -> EncodedSplit:
         starts=np.concatenate([[0], np.cumsum(lengths)]),
         labels=rows[0].labels[[0] * len(rows)],
         widths=np.concatenate(stored),
+        types=_joined_types(rows),
     )
+
+
+def _joined_types(rows: Sequence[EncodedSplit]) -> NDArray[np.uint8] | None:
+    if all(row.types is None for row in rows):
+        return None
+    return np.concatenate([np.zeros(len(row.tokens), np.uint8) if row.types is None else row.types for row in rows])
 
 
 def _first_tokens(row: EncodedSplit, tokens: int) -> EncodedSplit:
     """Return a single row cut to so many tokens."""
-    return EncodedSplit(row.tokens[:tokens], row.mask[:tokens], np.array([0, tokens]), row.labels)
+    return row.shortened(tokens)
 
 
 def _settings(model: PreTrainedModel) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +12,22 @@ from bertnado_config import ArgumentProblem, InvalidInputError, path_problem
 
 from .dataset_companions import read_class_weights
 from .dataset_labels import logits_with_names, positive_class, read_label_names, read_labels
-from .dataset_rows import column_problems, encode_rows, token_problems, width_problems
+from .dataset_rows import column_problems, width_problems
 from .dataset_splits import TRAIN, dataset_error, read_splits
-from .tokenise import tokenise_split
+from .dataset_tokens import read_tokens
+from .sequence_options import SequenceOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    import datasets
+    from bertnado_config import Problem
     from bertnado_metrics import Task
-    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
     from .encoded_split import EncodedSplit
+
+
+_AS_THEY_ARE = SequenceOptions()
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,12 @@ class PreparedDataset:
     """The `label` and the `name` of the positive class, if the task has one."""
     fingerprint: str
     """A hash of the rows, independent of the directory."""
+    first_row: str = ""
+    """The first tokens of the first training row, in words."""
+    options: SequenceOptions = _AS_THEY_ARE
+    """How its sequences were written and its rows were cut."""
+    warnings: tuple[Problem, ...] = ()
+    """What is worth knowing before training on it."""
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -55,6 +64,7 @@ class PreparedDataset:
             "median_tokens": int(np.median(self.splits[TRAIN].lengths)),
             "class_weights": self.class_weights,
             "positive_class": self.positive_class,
+            **({"options": asdict(self.options)} if self.options != _AS_THEY_ARE else {}),
         }
 
 
@@ -69,33 +79,47 @@ def open_dataset(
     task: Task,
     load_tokenizer: Callable[[], PreTrainedTokenizerBase],
     pad_token_id: int | None,
+    options: SequenceOptions = _AS_THEY_ARE,
 ) -> PreparedDataset:
     """Read a Hugging Face `DatasetDict` from disk; sequences are tokenised once and cached.
 
     Args:
         path: The directory that `DatasetDict.save_to_disk` wrote.
         task: The task that the labels belong to.
-        load_tokenizer: Called if a split has `sequence` and no `input_ids`.
+        load_tokenizer: Loads the model's tokenizer. A dataset of `input_ids` is read without if this fails.
         pad_token_id: The token that rows without an `attention_mask` are padded with, if any.
+        options: How sequences are written, and how many tokens a row may have.
 
     Raises:
         InvalidInputError: The dataset cannot be used; it has everything that is wrong with it.
     """
-    problem = dataset_name_problem(path)
-    if problem:
-        raise InvalidInputError([problem])
+    problems = [problem for problem in (dataset_name_problem(path), *options.problems()) if problem]
+    if problems:
+        raise InvalidInputError(problems)
     path = Path(path)
     stored = read_splits(path)
     _refuse(problem for name, split in stored.items() for problem in column_problems(name, split))
     labels = read_labels(stored, task)
-    splits = _encode_splits(stored, labels, load_tokenizer, pad_token_id)
+    _refuse(width_problems(labels))
+    tokens = read_tokens(stored, labels, load_tokenizer, pad_token_id, options)
+    splits = tokens.splits
     logits = task.logit_count(np.concatenate([split.labels for split in splits.values()]))
     label2id, label_problems = read_label_names(path, stored, task, logits)
     logits = logits_with_names(task, logits, label2id)
     class_weights, weight_problems = read_class_weights(path, task, logits)
     _refuse(label_problems + weight_problems)
-    positive = positive_class(task, label2id)
-    return PreparedDataset(path, splits, logits, class_weights, label2id, positive, _fingerprint(splits))
+    return PreparedDataset(
+        path,
+        splits,
+        logits,
+        class_weights,
+        label2id,
+        positive_class(task, label2id),
+        _fingerprint(splits),
+        tokens.first_row,
+        options,
+        tokens.warnings,
+    )
 
 
 def _refuse(problems: Iterable[str]) -> None:
@@ -109,27 +133,11 @@ def _refuse(problems: Iterable[str]) -> None:
         raise dataset_error(*found)
 
 
-def _encode_splits(
-    stored: Mapping[str, datasets.Dataset],
-    labels: Mapping[str, NDArray[Any]],
-    load_tokenizer: Callable[[], PreTrainedTokenizerBase],
-    pad_token_id: int | None,
-) -> dict[str, EncodedSplit]:
-    splits: dict[str, EncodedSplit] = {}
-    problems = width_problems(labels)
-    for name, split in stored.items():
-        tokenizer = None if "input_ids" in split.column_names else load_tokenizer()
-        tokenised = split if tokenizer is None else tokenise_split(split, tokenizer)
-        splits[name] = encode_rows(name, tokenised, labels[name], pad_token_id)
-        problems += token_problems(name, splits[name], getattr(tokenizer, "unk_token_id", None))
-    _refuse(problems)
-    return splits
-
-
 def _fingerprint(splits: Mapping[str, EncodedSplit]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name, split in splits.items():
         digest.update(name.encode())
-        for array in (split.tokens, split.mask, split.starts, split.labels):
+        types = () if split.types is None else (split.types,)
+        for array in (split.tokens, split.mask, split.starts, split.labels, *types):
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return digest.hexdigest()

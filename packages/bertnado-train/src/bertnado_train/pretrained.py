@@ -9,6 +9,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from .loading_errors import SAVE_AGAIN, loading_error, model_error
 from .model_files import foreign_code_problem, model_name_problem, oversize_problem, require_readable_files
+from .tokenizer_errors import tokenizer_error
 from .transformers4_code import complete_config, provide_names
 
 if TYPE_CHECKING:
@@ -69,8 +70,13 @@ def load_tokenizer(model_name: str, *, trust_remote_code: bool) -> PreTrainedTok
     Raises:
         InvalidInputError: It cannot be loaded; the message says what to do, without internet as well.
     """
-    tokenizer = load_pretrained(AutoTokenizer, model_name, trust_remote_code)
-    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):  # transformers makes an empty one
+    provide_names()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model_name, trust_remote_code=trust_remote_code)
+        words = set(tokenizer.get_vocab())
+    except Exception as error:  # a damaged file raises whatever its reader raises, and so does its own code
+        raise tokenizer_error(model_name, error) or loading_error(model_name, error) from error
+    if not words - set(tokenizer.all_special_tokens):  # transformers makes an empty one
         raise model_error(
             f"the model {model_name!r} has no tokenizer; save one in its directory with save_pretrained, "
             f"or use a dataset with the column 'input_ids'"

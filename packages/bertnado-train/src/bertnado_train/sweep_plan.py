@@ -45,6 +45,8 @@ class SweepPlan:
     class_weights: Mapping[str, Sequence[float] | None]
     """The weights of the loss, `None` for equal ones, by their source: a value of `class_weight`, `pos_weight` (with
     those of some trial), or `class_weights.json` for trials without both."""
+    first_row: str
+    """The first tokens of the first training row, in words."""
     grouping: LengthGrouping
     """The effect of grouping by length, with the largest batch."""
     is_grouped: bool
@@ -97,6 +99,7 @@ def _summarise(
         arguments=differences_from_defaults(_shared_arguments(made, varied)),
         dataset=setup.dataset.summary,
         class_weights=weights,
+        first_row=setup.dataset.first_row,
         grouping=measure_grouping(setup.train, batch, accumulation),
         is_grouped=any(arguments.train_sampling_strategy == "group_by_length" for arguments in made),
     )

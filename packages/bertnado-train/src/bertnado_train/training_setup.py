@@ -13,6 +13,7 @@ from .model_probe import ModelProbe, probe_model
 from .padding import choose_padding
 from .prepared_dataset import PreparedDataset, open_dataset
 from .pretrained import find_tokenizer, load_config, load_tokenizer
+from .sequence_options import SequenceOptions
 from .stored_model import StoredModel, hide_reports, read_model
 from .training_arguments import make_training_arguments
 
@@ -98,6 +99,7 @@ def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None)
         task,
         lambda: tokenizer or load_tokenizer(inputs.model_name, trust_remote_code=trust),
         padding.declared,
+        SequenceOptions(**inputs.sequence_options),
     )
     model = read_model(
         inputs.model_name,
