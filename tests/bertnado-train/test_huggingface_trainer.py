@@ -248,10 +248,8 @@ def test_sequences_that_the_tokenizer_does_not_know_are_an_error(trainer, write_
     splits = {name: {"sequence": texts, "labels": labels.tolist()} for name, (texts, labels) in sequences.items()}
     splits["test"]["sequence"] = [text.lower() for text in splits["test"]["sequence"]]
     (found,) = errors(trainer(dataset=write_dataset(**splits)), sweep(**GOOD))
-    assert found == (
-        "dataset: test: 100% of the sequences' letters are unknown to the tokenizer; they are in lower case; "
-        "write them in upper case with uppercase"
-    )
+    assert found.startswith("dataset: test: 100% of the sequences' letters are unknown to the tokenizer ('")
+    assert found.endswith("; they are in lower case; write them in upper case with uppercase")
 
 
 def test_token_ids_beyond_the_vocabulary_are_an_error(trainer, write_dataset):

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from .sequence_form import SequenceForm
     from .sequence_letters import Kind
 
-MOST_UNREAD = 0.6
-"""The largest fraction of letters or rows that may be lost: half of a genome may be in lower case."""
+MOST_UNREAD = 0.4
+"""The largest fraction of letters or rows that may be lost. Beyond it, ties of rows with the same tokens, broken by
+rounding, shape every metric."""
 NOTICEABLE = 0.02
 """The fraction of letters from which unknown ones are reported: N alone may be unknown."""
 _READ = 1000
@@ -93,10 +94,11 @@ def _errors(sample: SequenceSample) -> Iterator[str]:
     if max(lost, same) <= MOST_UNREAD:
         return
     cure = find_cure(sample.tokenizer, sample.sequences[:_TRIED])
-    if same > MOST_UNREAD:
+    if same >= lost:
         yield f"{same:.0%} of the different sequences share their tokens with others, for example {example}; {cure}"
     else:
-        yield f"{lost:.0%} of the sequences' letters are unknown to the tokenizer; {cure}"
+        listed = sample.counts.listed(sample.reading.causes)
+        yield f"{lost:.0%} of the sequences' letters are unknown to the tokenizer ({listed}); {cure}"
 
 
 def _misreads_kmers(sample: SequenceSample) -> bool:
