@@ -19,6 +19,10 @@ def shown(value):
     return str(getattr(value, "name", value))
 
 
+def no_tokenizer():
+    raise InvalidInputError([])
+
+
 @pytest.fixture
 def opened(tmp_path):
     """Open a dataset with the given labels in `train`, in `validation`, and a type of both."""
@@ -34,7 +38,7 @@ def opened(tmp_path):
         datasets.DatasetDict(splits).save_to_disk(str(tmp_path / "dataset"))
         for name, content in (files or {}).items():
             (tmp_path / "dataset" / name).write_text(content)
-        return open_dataset(tmp_path / "dataset", task, lambda: pytest.fail("there are token ids"), 0)
+        return open_dataset(tmp_path / "dataset", task, no_tokenizer, 0)
 
     return open_
 
