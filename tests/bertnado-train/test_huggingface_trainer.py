@@ -426,3 +426,8 @@ def test_what_a_check_has_read_is_not_read_again_and_not_sent_to_workers(trainer
     assert len(pickle.dumps(checked)) < 1000
     shutil.rmtree(tmp_path / "copy")
     checked.open()
+
+
+def test_an_unknown_head_is_an_error_with_the_choices(trainer):
+    (found,) = errors(trainer(head="mean"), sweep(**GOOD))
+    assert found == "unknown head 'mean'; choose from auto, pooled"

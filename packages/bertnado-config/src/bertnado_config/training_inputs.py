@@ -22,6 +22,10 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 TooLong = Literal["error", "truncate"]
 """`truncate` cuts the end of a row that has too many tokens; `error` refuses it."""
 
+Head = Literal["auto", "pooled"]
+"""`auto` is the classifier that the model's code or transformers has; `pooled` puts dropout and a linear layer on the
+mean of the model's last hidden states."""
+
 _AsGiven = GetPydanticSchema(lambda _, schema_of: schema_of(Any))  # a Task's own fields are not for pydantic to resolve
 
 
@@ -52,6 +56,9 @@ class TrainingInputs(BaseModel):
     GPU that supports it, and fp32 everywhere else."""
     trust_remote_code: Annotated[bool, _AsGiven] = False
     """Allow Python code that comes with the model to run. DNABERT-2 and Nucleotide Transformer v2 need it."""
+    head: Annotated[Head, _AsGiven] = "auto"
+    """Classifier on top of the model: `auto` is its own; `pooled` is dropout and a linear layer on the mean of its last
+    hidden states, for models without one."""
     allow_new_weights: Annotated[bool, _AsGiven] = False
     """Accept a model of which a tenth or more of the parameters below the head is new or left over, to train it from
     scratch."""
@@ -100,19 +107,19 @@ class TrainingInputs(BaseModel):
     def to_record(self) -> dict[str, Any]:
         """Return what a sweep records of its inputs, with paths that are found from everywhere; not the seed.
 
-        How sequences are written and cut is recorded if it is not the default: earlier versions recorded nothing of it,
-        and their sweeps continue.
+        What version 0.1.0 did not record is recorded if it is not the default, so that sweeps of that version continue.
         """
-        defaults = type(self).model_fields
-        return {
+        recorded: dict[str, Any] = {
             "model_name": _absolute(self.model_name),
             "dataset": _absolute(self.dataset),
             "task_type": self.task_name,
             "trust_remote_code": self.trust_remote_code,
-            "allow_new_weights": self.allow_new_weights,
             "precision": self.precision,
-            **{name: value for name, value in self.sequence_options.items() if value != defaults[name].default},
         }
+        for name, field in type(self).model_fields.items():
+            if name not in recorded and name != "seed" and getattr(self, name) != field.default:
+                recorded[name] = getattr(self, name)
+        return recorded
 
     @property
     def sequence_options(self) -> dict[str, Any]:

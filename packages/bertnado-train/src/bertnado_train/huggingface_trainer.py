@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, get_args
 
 import torch
-from bertnado_config import GPU_SHARE, InvalidInputError, Problem, TrainingInputs
+from bertnado_config import GPU_SHARE, ArgumentProblem, Head, InvalidInputError, Problem, TrainingInputs
 from bertnado_metrics import get_task
 
 from .batch_size_limit import BatchSizeLimit
@@ -128,9 +128,14 @@ class HuggingFaceTrainer(TrainingInputs):
         return plan, problems + more
 
     def _name_problems(self) -> list[Problem]:
-        """Report an empty name, and names that no directory can have."""
-        found = (model_name_problem(self.model_name), dataset_name_problem(self.dataset))
+        """Report an empty name, names that no directory can have, and a head that does not exist."""
+        found = (model_name_problem(self.model_name), dataset_name_problem(self.dataset), self._head_problem())
         return [problem for problem in found if problem]
+
+    def _head_problem(self) -> Problem | None:
+        if self.head in get_args(Head):
+            return None
+        return ArgumentProblem("head", f"unknown {{head}} {self.head!r}; choose from {', '.join(get_args(Head))}")
 
     def _open_setup(self) -> tuple[TrainingSetup | None, list[Problem]]:
         try:

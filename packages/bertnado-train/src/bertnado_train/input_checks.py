@@ -37,9 +37,8 @@ def _model_problems(setup: TrainingSetup, model_name: str) -> Iterator[Problem]:
     about = f"the model {model_name!r}"
     for problem in setup.probe.problems:
         yield ArgumentProblem("model_name", f"{about} cannot be trained on this dataset: {problem}")
-    for note in (setup.model.report.message, *setup.probe.notes):
-        if note:
-            yield ArgumentProblem("model_name", f"{about}: {note}", "warning")
+    for note in (*setup.model.notes, *setup.probe.notes):
+        yield ArgumentProblem("model_name", f"{about}: {note}", "warning")
     for name, value in setup.probe.config.items():
         note = f"a batch of these rows sets {name} to {value!r} for good; every trial and the saved model have it"
         yield ArgumentProblem("model_name", f"{about}: {note}", "warning")

@@ -52,7 +52,10 @@ def _reason_and_cure(model_name: str, error: Exception) -> str:
         return _pickle_and_cure(str(error))
     reason = first_line(error)
     if reason.startswith("Unrecognized configuration class"):
-        return "transformers has no sequence classifier for its architecture; choose a model of DNA sequences"
+        return (
+            "there is no sequence classifier for its architecture; put a linear layer on the mean of its hidden states "
+            "with {head} pooled, or choose another model of DNA sequences"
+        )
     path = Path(model_name)
     if path.is_file():
         return "it is a file; pass the directory that contains it"

@@ -12,14 +12,17 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from transformers import AutoModelForSequenceClassification, PreTrainedConfig, set_seed
 from transformers.utils import logging
 
-from .custom_code import load_classifier_class
+from .backbone import backbone_class_of, pooled_config
+from .custom_code import load_classifier_class, switch_off_kernels
 from .loading_errors import SAVE_AGAIN, loading_error, model_error
+from .pooled_head import PooledForSequenceClassification
 from .pretrained import load_pretrained
 from .stored_weights import WeightReport, report_weights, stored_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+    from bertnado_config import Head
     from bertnado_metrics import Task
     from transformers import PreTrainedModel
 
@@ -32,8 +35,8 @@ class StoredModel:
     config: PreTrainedConfig
     weights: Mapping[str, torch.Tensor]
     """The stored weights; those of a new head are not among them."""
-    report: WeightReport
-    """What is new, left over or different below the head."""
+    notes: tuple[str, ...]
+    """What is new, left over, different or changed below the head, for the user."""
     vocabulary: int | None
     """The number of tokens that it has embeddings for, if known."""
     normalises_batches: bool
@@ -62,6 +65,7 @@ def read_model(
     label2id: Mapping[str, int] | None,
     trust_remote_code: bool,
     allow_new_weights: bool = False,
+    head: Head = "auto",
 ) -> StoredModel:
     """Load a model with a classification head, in fp32 whatever the precision it is stored in.
 
@@ -73,27 +77,41 @@ def read_model(
         label2id: Names of the classes for the model's configuration.
         trust_remote_code: Allow Python code that comes with the model to run.
         allow_new_weights: Accept a model of which a tenth or more is not what is stored.
+        head: The model's own, or a linear layer on the mean of its last hidden states.
 
     Raises:
         InvalidInputError: It cannot be loaded; the message says what to do, without internet as well.
     """
+    changed = _with_head(config, task, logits, label2id or {})
+    if isinstance(described := getattr(changed, "backbone", None), dict):
+        described.setdefault("_name_or_path", model_name)  # the code of a model with a pooled head that was saved
+    if head == "auto":
+        kind, backbone_class = class_of(model_name, changed, trust_remote_code), None
+    else:
+        kind, backbone_class = backbone_class_of(model_name, changed, trust_remote_code)
+    kernels = switch_off_kernels(changed, kind)
     with hide_progress_bars(), hide_reports():
         model, loading = load_pretrained(
-            class_of(model_name, config, trust_remote_code),
+            kind,
             model_name,
             trust_remote_code,
-            config=_with_head(config, task, logits, label2id or {}),
+            config=changed,
             ignore_mismatched_sizes=True,  # a head for other classes is replaced by a new one
             dtype=torch.float32,
             output_loading_info=True,
         )
-    report = report_weights(model, loading, stored_tensors(model_name))
+    report = report_weights(model, loading, stored_tensors(model_name), has_head=head == "auto")
     if not allow_new_weights:
         _require_stored_weights(model_name, model, loading, report)
     new = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
     weights = {name: weight for name, weight in model.state_dict().items() if name not in new}
+    kind, made = type(model), model.config
+    if backbone_class is not None:
+        kind, made = PooledForSequenceClassification, pooled_config(model, model_name, backbone_class, changed)
+        weights = {f"{kind.base_model_prefix}.{name}": weight for name, weight in weights.items()}
     normalises = any(isinstance(part, _BatchNorm) for part in model.modules())
-    return StoredModel(type(model), model.config, weights, report, _vocabulary_of(model), normalises)
+    notes = tuple(note for note in (report.message, kernels) if note)
+    return StoredModel(kind, made, weights, notes, _vocabulary_of(model), normalises)
 
 
 def _vocabulary_of(model: PreTrainedModel) -> int | None:

@@ -72,7 +72,11 @@ class WeightReport:
 
 
 def report_weights(
-    model: nn.Module, loading: Mapping[str, Any], stored: Iterable[tuple[str, torch.Tensor]]
+    model: nn.Module,
+    loading: Mapping[str, Any],
+    stored: Iterable[tuple[str, torch.Tensor]],
+    *,
+    has_head: bool = True,
 ) -> WeightReport:
     """Compare a model with what was stored of it.
 
@@ -80,6 +84,7 @@ def report_weights(
         model: The model that was loaded.
         loading: The `missing_keys`, `unexpected_keys` and `mismatched_keys` of `from_pretrained`.
         stored: The tensors of the checkpoint by their stored names, see `stored_tensors`.
+        has_head: Whether a part of the model is the head, which may be new.
     """
     state = model.state_dict()
     prefix = f"{getattr(model, 'base_model_prefix', '')}."
@@ -90,7 +95,8 @@ def report_weights(
         loaded = state.get(name, state.get(prefix + name, state.get(name.removeprefix(prefix))))
         if loaded is not None and loaded.shape == tensor.shape and not _equal(loaded, tensor):
             different.append(name)
-    below = [name for name in state if _is_below_head(name, model)]
+    parts = _backbone_parts(model)
+    below = [name for name in state if not has_head or name.split(".")[0] in parts]
     missing = set(loading["missing_keys"]) - _shared_with_loaded(model, loading)
     new = {*missing, *(name for name, *_ in loading["mismatched_keys"])}
     lost = [name for name in below if name in new and not _OTHER_HEAD.search(name)]
@@ -131,10 +137,6 @@ def _checkpoint_files(model_name: str) -> list[Path]:
 def _is_zip(file: Path) -> bool:
     with file.open("rb") as opened:
         return opened.read(2) == b"PK"
-
-
-def _is_below_head(name: str, model: nn.Module) -> bool:
-    return name.split(".")[0] in _backbone_parts(model)
 
 
 def _backbone_parts(model: nn.Module) -> Collection[str]:

@@ -109,6 +109,7 @@ def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None)
         label2id=dataset.label2id,
         trust_remote_code=trust,
         allow_new_weights=inputs.allow_new_weights,
+        head=inputs.head,
     )
     probe = probe or _try_model(model, dataset, padding)
     for name, value in probe.config.items():
