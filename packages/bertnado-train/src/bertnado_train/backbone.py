@@ -23,7 +23,7 @@ _TRIED_LENGTHS = (16, 128, 1024)
 
 
 def backbone_class_of(model_name: str, config: PreTrainedConfig, trust_remote_code: bool) -> tuple[Any, str]:
-    """Return the class of the model below the head, of its own code if it may run, and the `Auto` class it stands for.
+    """Return the class of the model below the head, from its code if that may run, and the `Auto` class it stands for.
 
     Raises:
         InvalidInputError: Its code cannot be loaded.
