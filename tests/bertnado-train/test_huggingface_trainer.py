@@ -185,10 +185,10 @@ class TestCostOfAPlan:
         config = load_sweep_config(Path(__file__).parents[2] / "configs" / "quickstart.json")
         planner = trainer()
         assert planner.check(config, AUC) == []
-        assert len(built) == 7  # 2 batch sizes x 3 numbers of epochs, and the defaults to compare with
+        assert len(built) == 8  # 2 batch sizes x 3 numbers of epochs, the defaults to compare with, and a first step
         plan, problems = planner.plan(config, AUC)
         assert (plan.steps, problems) == ((6, 24), [])
-        assert len(built) == 7
+        assert len(built) == 8
 
     def test_another_sweep_is_planned_anew(self, trainer, built):
         planner = trainer()

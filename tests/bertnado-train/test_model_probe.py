@@ -230,7 +230,7 @@ def test_what_was_found_out_is_handed_to_workers(tmp_path, dataset_dir, monkeypa
     trainer.open()
     worker = pickle.loads(pickle.dumps(trainer))
     monkeypatch.setattr("bertnado_train.training_setup.probe_model", None)
-    assert worker.open()._setup.batch_format.widths == "own"
+    assert worker.open().setup.batch_format.widths == "own"
 
 
 def test_every_row_is_evaluated_whatever_training_drops(tmp_path, model_dir, dataset_dir):

@@ -12,6 +12,7 @@ from bertnado_metrics import get_task
 
 from .batch_size_limit import BatchSizeLimit
 from .class_coverage import coverage_problems
+from .first_steps import step_problems
 from .input_checks import input_problems
 from .model_files import model_name_problem
 from .parameter_checks import parameter_problems, swept_targets
@@ -74,7 +75,7 @@ class HuggingFaceTrainer(TrainingInputs):
         share = float(os.environ.get(GPU_SHARE, 1))
         if share < 1 and torch.cuda.is_available():
             torch.cuda.set_per_process_memory_fraction(share)
-        return HuggingFaceSession(self._setup)
+        return HuggingFaceSession(self.setup)
 
     @property
     def task(self) -> Task:
@@ -92,17 +93,26 @@ class HuggingFaceTrainer(TrainingInputs):
         Raises:
             InvalidInputError: The model or the dataset cannot be read.
         """
-        return sum(weight.numel() * _BYTES_PER_WEIGHT for weight in self._setup.model.weights.values())
+        return sum(weight.numel() * _BYTES_PER_WEIGHT for weight in self.setup.model.weights.values())
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the inputs, and what trying the model showed: another process reads dataset and model itself."""
-        probes = [self._setup.probe] if "_setup" in vars(self) else self._known_probe
+        probes = [self.setup.probe] if "_setup" in vars(self) else self._known_probe
         return partial(_make_trainer, type(self), dict(self)), (probes,)
 
     @cached_property
     def _last_plan(self) -> list[_KeptPlan]:
         """At most one plan, in a list because a frozen model cannot be assigned to."""
         return []
+
+    @property
+    def setup(self) -> TrainingSetup:
+        """The dataset and the model, read when they are first needed.
+
+        Raises:
+            InvalidInputError: The model or the dataset cannot be read.
+        """
+        return self._setup
 
     @cached_property
     def _setup(self) -> TrainingSetup:
@@ -125,7 +135,10 @@ class HuggingFaceTrainer(TrainingInputs):
         if setup is None or any(problem.severity == "error" for problem in problems):
             return None, problems
         plan, more = plan_trials(config, objective, setup)
-        return plan, problems + more
+        problems += more
+        if plan is not None and not any(problem.severity == "error" for problem in problems):
+            problems += step_problems(self, config, objective)
+        return plan, problems
 
     def _name_problems(self) -> list[Problem]:
         """Report an empty name, names that no directory can have, and a head that does not exist."""
@@ -139,7 +152,7 @@ class HuggingFaceTrainer(TrainingInputs):
 
     def _open_setup(self) -> tuple[TrainingSetup | None, list[Problem]]:
         try:
-            return self._setup, []
+            return self.setup, []
         except InvalidInputError as error:
             is_model = any(problem.path == "model_name" for problem in error.problems)
             return None, [*error.problems, *(self._dataset_problems_without_model() if is_model else ())]
@@ -171,7 +184,7 @@ class HuggingFaceSession:
     """A dataset and a model in memory, for one trial after the other."""
 
     def __init__(self, setup: TrainingSetup) -> None:
-        self._setup = setup
+        self.setup = setup
         self._batch_size_limit = BatchSizeLimit()
 
     def run(self, parameters: Mapping[str, Any], report: Report) -> TrialResult:
@@ -183,5 +196,5 @@ class HuggingFaceSession:
             OutOfMemoryError: Not even a batch of one row fits into memory.
         """
         checkpoint = report.directory / CHECKPOINT
-        result, _ = run_trial(self._setup, parameters, report, checkpoint, batch_size_limit=self._batch_size_limit)
+        result, _ = run_trial(self.setup, parameters, report, checkpoint, batch_size_limit=self._batch_size_limit)
         return result

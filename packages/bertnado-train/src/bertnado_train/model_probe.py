@@ -172,7 +172,7 @@ class _Probe:
                 there = f"padding on the {side}, where its tokenizer pads, changes its results"
                 return [f"{there}, and on the {other} it does not; batches are padded on the {other}"]
         reason = "padding changes its results" if self._format.inputs else "it takes no attention mask"
-        if any(row.widths is not None for row in self._rows):
+        if self._as_stored() is not None:
             self._format = replace(self._format, side="right", widths="stored")
             return [f"{reason}, so rows are used as they are stored, with their padding"]
         return [f"{reason}, so rows of different lengths are not padded: the rows of a batch are computed by length"]
@@ -180,15 +180,24 @@ class _Probe:
     def _agrees(self, tried: BatchFormat) -> bool:
         """Return whether rows give the same together as alone, and as stored."""
         alone = torch.cat([self._run(row, self._format) for row in self._rows])
-        as_stored = replace(self._format, side="right", widths="stored")
         try:
-            found = [self._run(_join(self._rows), tried)]
-            if any(row.widths is not None for row in self._rows):
-                found.append(torch.cat([self._run(row, as_stored) for row in self._rows]))
+            together = self._run(_join(self._rows), tried)
         except _RunError:
             return False
+        stored = self._as_stored()
         scale = float(alone.abs().max()) or 1.0
+        found = (together,) if stored is None else (together, stored)
         return all(float((logits - alone).abs().max()) <= _ROUNDING * scale for logits in found)
+
+    def _as_stored(self) -> torch.Tensor | None:
+        """Return the logits of rows with their stored padding; `None` without any, or if it exceeds the positions."""
+        if all(row.widths is None for row in self._rows):
+            return None
+        chosen = replace(self._format, side="right", widths="stored")
+        try:
+            return torch.cat([self._run(row, chosen) for row in self._rows])
+        except _RunError:
+            return None
 
     def _with_preferred_width(self, chosen: BatchFormat) -> BatchFormat:
         """Round widths up where a GPU is faster then, as far as the model's positions allow."""

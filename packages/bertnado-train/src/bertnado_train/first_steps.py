@@ -1,0 +1,157 @@
+"""A real training step and an evaluation before a sweep, for each optimiser and each scheduler of its trials."""
+
+from __future__ import annotations
+
+import copy
+import multiprocessing
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING, Any
+
+import torch
+from bertnado_config import Problem
+from transformers.trainer_utils import IntervalStrategy
+
+from .batch_size_limit import is_out_of_memory, release_memory
+from .loading_errors import first_line
+from .parameters.namespaces import trial_settings
+from .possible_trials import distinct_trials
+from .stored_model import hide_reports
+from .task_trainer import TaskTrainer
+from .trial_class_weights import trial_class_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from bertnado_config import SweepConfig
+    from bertnado_metrics import Objective
+    from transformers import TrainingArguments
+
+    from .encoded_split import EncodedSplit
+    from .huggingface_trainer import HuggingFaceTrainer
+    from .training_setup import TrainingSetup
+
+_FIELDS = (
+    "optim",
+    "optim_args",
+    "lr_scheduler_type",
+    "lr_scheduler_kwargs",
+    "gradient_checkpointing",
+    "gradient_checkpointing_kwargs",
+    "bf16",
+    "fp16",
+    "use_liger_kernel",
+    "neftune_noise_alpha",
+    "label_smoothing_factor",
+)
+"""Training arguments of which every value is tried once."""
+
+_MOST_STEPS = 12
+
+
+def step_problems(
+    trainer: HuggingFaceTrainer, config: SweepConfig, objective: Objective, *, in_process: bool | None = None
+) -> list[Problem]:
+    """Train one step with two rows, and evaluate two, for each value of the arguments that a step may fail with.
+
+    Args:
+        trainer: The trainer of the sweep, whose model takes the dataset's rows.
+        config: A sweep whose training arguments are valid.
+        objective: The metric that trials are judged by.
+        in_process: Train here; by default without a GPU. Otherwise another process does, because this one
+            would hold memory of the GPU as long as it lives.
+
+    Returns:
+        One error per reason, with the values that it fails with.
+    """
+    chosen = _covering_trials(distinct_trials(config)[0])
+    if in_process or (in_process is None and not torch.cuda.is_available()):
+        return _run_steps(trainer, chosen, objective)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(_run_steps, trainer, chosen, objective).result()
+        except BrokenProcessPool:
+            reason = "a first training step ended its process; look for a lack of memory, or for a kernel of the model"
+            return [Problem("parameters", reason)]
+
+
+def _covering_trials(trials: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return few trials among which every value of the fields to try occurs."""
+    seen: set[tuple[str, str]] = set()
+    chosen: list[Mapping[str, Any]] = []
+    for parameters in trials:
+        values = {(name, repr(value)) for name, value in _tried_values(parameters).items()}
+        if (values - seen or not chosen) and len(chosen) < _MOST_STEPS:
+            chosen.append(parameters)
+            seen |= values
+    return chosen
+
+
+def _tried_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    arguments = trial_settings(parameters).arguments
+    return {name: arguments[name] for name in _FIELDS if name in arguments}
+
+
+def _run_steps(trainer: HuggingFaceTrainer, trials: Sequence[Mapping[str, Any]], objective: Objective) -> list[Problem]:
+    setup = trainer.setup
+    failed: dict[str, list[str]] = {}
+    for parameters in trials:
+        reason = _run_step(setup, parameters, objective)
+        if reason is not None:
+            failed.setdefault(reason, []).append(_described(parameters))
+    return [Problem("parameters", _message(reason, values)) for reason, values in failed.items()]
+
+
+def _run_step(setup: TrainingSetup, parameters: Mapping[str, Any], objective: Objective) -> str | None:
+    """Train one step and evaluate; return why it fails, or `None`."""
+    with tempfile.TemporaryDirectory() as directory, hide_reports():
+        arguments = _shortened(setup.training_arguments(parameters, objective, directory))
+        try:
+            model = setup.model.copy(arguments.seed)
+            settings = trial_settings(parameters)
+            for change in settings.model_changes:
+                model = change(model)
+            weights = trial_class_weights(setup, parameters)
+            train, validation = (_two_rows(split) for split in (setup.train, setup.validation))
+            tried = TaskTrainer(
+                model, arguments, setup.task, weights, train, validation, batch_format=setup.batch_format
+            )
+            tried.train()
+            tried.evaluate()
+        except Exception as error:  # noqa: BLE001 (an optimiser raises whatever it raises)
+            return None if is_out_of_memory(error) else first_line(error)
+        finally:
+            release_memory()
+    return None
+
+
+def _shortened(arguments: TrainingArguments) -> TrainingArguments:
+    """Return the arguments of a trial of a single step."""
+    shortened = copy.copy(arguments)
+    shortened.max_steps = 1
+    shortened.per_device_train_batch_size = min(arguments.per_device_train_batch_size, 2)
+    shortened.per_device_eval_batch_size = 2
+    shortened.gradient_accumulation_steps = 1
+    shortened.eval_strategy = IntervalStrategy.NO
+    shortened.dataloader_num_workers = 0
+    shortened.dataloader_prefetch_factor = None
+    shortened.dataloader_persistent_workers = False
+    shortened.dataloader_drop_last = False
+    shortened.torch_compile = False  # takes a minute
+    return shortened
+
+
+def _two_rows(split: EncodedSplit) -> EncodedSplit:
+    """Return the longest row and the shortest one."""
+    return split.__getitems__(split.longest_first[[0, -1]].tolist())
+
+
+def _described(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in _tried_values(parameters).items())
+
+
+def _message(reason: str, values: Sequence[str]) -> str:
+    named = "; ".join(dict.fromkeys(value for value in values if value))
+    cure = f"choose other values than {named}" if named else "see docs/models.md for what a model needs"
+    return f"a first training step fails{f' with {named}' if named else ''}: {reason}; {cure}"

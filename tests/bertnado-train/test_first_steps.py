@@ -1,0 +1,69 @@
+"""One real step before a sweep finds what only training shows."""
+
+import pytest
+from bertnado_config import parse_sweep_config
+from bertnado_metrics import Objective
+from bertnado_train import HuggingFaceTrainer
+from bertnado_train.first_steps import step_problems
+from support.custom_models import CLASSIFIER, write_model
+
+AUC = Objective("eval/roc_auc", "maximize")
+TRAINING_FAILS = CLASSIFIER.replace(
+    "        hidden =",
+    "        if self.training:\n            raise RuntimeError('no kernel for training')\n        hidden =",
+)
+
+
+def sweep(**parameters):
+    given = {"max_steps": 4, "eval_steps": 2, **parameters}
+    declared = {name: value if isinstance(value, dict) else {"value": value} for name, value in given.items()}
+    return parse_sweep_config({"method": "random", "parameters": declared})
+
+
+@pytest.fixture
+def errors(model_dir, dataset_dir):
+    """The errors of a check of a sweep."""
+
+    def check(**parameters):
+        trainer = HuggingFaceTrainer(model_name=str(model_dir), dataset=dataset_dir)
+        return [p.message for p in trainer.check(sweep(**parameters), AUC) if p.severity == "error"]
+
+    return check
+
+
+def test_a_sweep_that_trains_has_no_errors(errors):
+    assert errors(optim={"values": ["adamw_torch", "sgd"]}, lr_scheduler_type={"values": ["linear", "cosine"]}) == []
+
+
+@pytest.mark.parametrize("optim", ["adamw_bnb_8bit", "galore_adamw", "schedule_free_adamw"])
+def test_an_optimiser_whose_package_is_missing_is_named(errors, optim):
+    (found,) = errors(optim={"values": ["adamw_torch", optim]})
+    assert found.startswith(f"a first training step fails with optim {optim}: ")
+    assert found.endswith(f"choose other values than optim {optim}")
+
+
+def test_a_scheduler_with_arguments_that_do_not_fit_is_named(errors):
+    arguments = {"training_args.lr_scheduler_kwargs": {"value": {"lr_end": 1}}}
+    (found,) = errors(lr_scheduler_type="polynomial", learning_rate=1e-5, **arguments)
+    assert "a first training step fails with lr_scheduler_type polynomial" in found
+
+
+def trainer_of(tmp_path, dataset_dir, code):
+    write_model(tmp_path / "model", code)
+    return HuggingFaceTrainer(model_name=str(tmp_path / "model"), dataset=dataset_dir, trust_remote_code=True)
+
+
+def test_a_model_that_cannot_checkpoint_gradients_is_found_out(tmp_path, dataset_dir):
+    trainer = trainer_of(tmp_path, dataset_dir, CLASSIFIER)
+    (found,) = step_problems(trainer, sweep(gradient_checkpointing=True), AUC)
+    assert "gradient_checkpointing True" in found.message
+    assert "does not support activation checkpointing" in found.message
+
+
+@pytest.mark.parametrize("in_process", [True, False])
+def test_a_model_that_fails_in_training_alone_is_found_out(tmp_path, dataset_dir, in_process):
+    trainer = trainer_of(tmp_path, dataset_dir, TRAINING_FAILS)
+    (found,) = step_problems(trainer, sweep(), AUC, in_process=in_process)
+    assert found.message == (
+        "a first training step fails: no kernel for training; see docs/models.md for what a model needs"
+    )
