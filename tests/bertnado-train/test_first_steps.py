@@ -67,3 +67,11 @@ def test_a_model_that_fails_in_training_alone_is_found_out(tmp_path, dataset_dir
     assert found.message == (
         "a first training step fails: no kernel for training; see docs/models.md for what a model needs"
     )
+
+
+def test_a_step_that_ends_its_process_is_an_error(tmp_path, dataset_dir):
+    raised = "raise RuntimeError('no kernel for training')"
+    code = TRAINING_FAILS.replace(raised, "import os; os.kill(os.getpid(), 9)")
+    trainer = trainer_of(tmp_path, dataset_dir, code)
+    (found,) = step_problems(trainer, sweep(), AUC, in_process=False)
+    assert "signal 9 ended its process" in found.message

@@ -10,6 +10,7 @@ from bertnado_metrics import Objective
 from bertnado_train import HuggingFaceTrainer, TrainingInputs, train_model
 from bertnado_train.encoded_split import EncodedSplit
 from bertnado_train.model_probe import probe_model
+from bertnado_train.padding import choose_padding
 from bertnado_train.training_setup import open_training_setup
 from support.custom_models import CLASSIFIER, SPECIAL, write_model, write_tokenizer
 from transformers import (
@@ -94,7 +95,9 @@ class TestWidths:
         assert "batches are padded on the right" in found.notes[0]
 
     def test_widths_that_must_be_multiples_are_found(self, probe):
-        assert probe(MULTIPLES_OF_4).format.multiple == 4
+        found = probe(MULTIPLES_OF_4)
+        assert found.format.multiple == 4
+        assert found.notes == ("it takes lengths that are multiples of 4; rows are padded to them",)
 
     def test_logits_of_rows_together_are_those_of_rows_alone(self, probe, tmp_path):
         form = probe(MASK_IGNORED).format
@@ -244,3 +247,10 @@ def test_a_last_batch_of_one_row_is_dropped_under_batch_normalisation(tmp_path, 
     inputs = TrainingInputs(model_name=str(tmp_path / "model"), dataset=dataset_dir, trust_remote_code=True)
     final = train_model(inputs, {"epochs": 1, "per_device_train_batch_size": 19}, AUC, tmp_path / "final")
     assert final.result.details["arguments"]["dataloader_drop_last"]
+
+
+@pytest.mark.parametrize("configured", [-1, 99, None])
+def test_a_token_for_padding_that_is_not_in_the_vocabulary_is_replaced(configured):
+    config = GPT2Config(vocab_size=12, pad_token_id=configured, eos_token_id=3)
+    padding = choose_padding(config, None)
+    assert (padding.declared, padding.token_id, config.pad_token_id) == (None, 3, 3)

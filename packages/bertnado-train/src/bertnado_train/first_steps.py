@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-import multiprocessing
+import pickle
+import subprocess
+import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -49,6 +50,8 @@ _FIELDS = (
 
 _MOST_STEPS = 12
 
+_CHILD = "import sys; from bertnado_train.first_steps import run_steps_of_file; run_steps_of_file(*sys.argv[1:])"
+
 
 def step_problems(
     trainer: HuggingFaceTrainer, config: SweepConfig, objective: Objective, *, in_process: bool | None = None
@@ -68,12 +71,32 @@ def step_problems(
     chosen = _covering_trials(distinct_trials(config)[0])
     if in_process or (in_process is None and not torch.cuda.is_available()):
         return _run_steps(trainer, chosen, objective)
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    return _run_in_another_process(trainer, chosen, objective)
+
+
+def _run_in_another_process(
+    trainer: HuggingFaceTrainer, trials: Sequence[Mapping[str, Any]], objective: Objective
+) -> list[Problem]:
+    """Run the steps in a process; in this one if a process cannot be told what to do, as with a task of a script."""
+    with tempfile.TemporaryDirectory() as directory:
+        asked, answered = Path(directory) / "asked", Path(directory) / "answered"
         try:
-            return pool.submit(_run_steps, trainer, chosen, objective).result()
-        except BrokenProcessPool:
-            reason = "a first training step ended its process; look for a lack of memory, or for a kernel of the model"
-            return [Problem("parameters", reason)]
+            asked.write_bytes(pickle.dumps((trainer, trials, objective)))
+        except Exception:  # noqa: BLE001 (pickle raises whatever an object raises)
+            return _run_steps(trainer, trials, objective)
+        command = [sys.executable, "-c", _CHILD, str(asked), str(answered)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own code)
+        if answered.is_file():
+            return pickle.loads(answered.read_bytes())  # noqa: S301 (our own file)
+    if done.returncode > 0:
+        return _run_steps(trainer, trials, objective)
+    return [Problem("parameters", _message(f"signal {-done.returncode} ended its process", ()))]
+
+
+def run_steps_of_file(asked: str, answered: str) -> None:
+    """Run the steps that another process has written to a file, and write the problems to another."""
+    trainer, trials, objective = pickle.loads(Path(asked).read_bytes())  # noqa: S301 (our own file)
+    Path(answered).write_bytes(pickle.dumps(_run_steps(trainer, trials, objective)))
 
 
 def _covering_trials(trials: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -129,6 +152,7 @@ def _run_step(setup: TrainingSetup, parameters: Mapping[str, Any], objective: Ob
 def _shortened(arguments: TrainingArguments) -> TrainingArguments:
     """Return the arguments of a trial of a single step."""
     shortened = copy.copy(arguments)
+    shortened.seed = 0  # a seed that is out of range is reported elsewhere
     shortened.max_steps = 1
     shortened.per_device_train_batch_size = min(arguments.per_device_train_batch_size, 2)
     shortened.per_device_eval_batch_size = 2

@@ -100,6 +100,8 @@ class _Probe:
         if longest is not None:
             return ModelProbe(self._format, longest)
         notes = self._choose_widths(self._format.side)
+        if self._format.multiple > 1:
+            notes.append(f"it takes lengths that are multiples of {self._format.multiple}; rows are padded to them")
         if any(row.types is not None for row in self._rows) and "token_type_ids" not in self._format.inputs:
             notes.append("it takes no token_type_ids, so those of the dataset are not used")
         return ModelProbe(self._format, config=_changes(before, _settings(self._model)), notes=tuple(notes))

@@ -25,7 +25,7 @@ from .trial_class_weights import trial_class_weights
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bertnado_config import Precision, Report
+    from bertnado_config import Report
     from bertnado_metrics import Objective, Task
     from transformers import PreTrainedModel, TrainingArguments
 
@@ -60,10 +60,8 @@ def train_trial(
     objective: Objective,
     output_dir: Path | str,
     *,
-    seed: int = 42,
-    precision: Precision = "auto",
     report: Report | None = None,
-    trust_remote_code: bool = False,
+    **further: Any,
 ) -> TrialResult:
     """Train one trial and keep its best checkpoint.
 
@@ -74,10 +72,8 @@ def train_trial(
         parameters: Training arguments, by any name that the installed or an older transformers has for them.
         objective: The metric that selects the best checkpoint.
         output_dir: The directory of the trial; the best checkpoint becomes `checkpoint` in it.
-        seed: Seed from 0 to 2**32 - 1, unless `parameters` include one.
-        precision: Floating-point precision, unless `parameters` include it.
         report: Receives every step and evaluation; its answers may stop the trial.
-        trust_remote_code: Allow Python code that comes with the model to run.
+        further: All other fields of `TrainingInputs`, such as `seed`.
 
     Raises:
         InvalidInputError: The model or the dataset cannot be used.
@@ -87,14 +83,7 @@ def train_trial(
     """
     directory = Path(output_dir)
     directory.mkdir(parents=True, exist_ok=True)
-    inputs = TrainingInputs(
-        model_name=model_name,
-        dataset=dataset,
-        task_type=task_type,
-        seed=seed,
-        precision=precision,
-        trust_remote_code=trust_remote_code,
-    )
+    inputs = TrainingInputs(model_name=model_name, dataset=dataset, task_type=task_type, **further)
     setup = open_training_setup(inputs)
     report = report or SilentReport(directory, objective)
     result, _ = run_trial(setup, parameters, report, directory / CHECKPOINT)
