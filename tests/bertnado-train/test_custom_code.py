@@ -1,6 +1,7 @@
 """Models that come with Python code are built as that code builds them, with what is stored in them."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -184,6 +185,20 @@ class TestWhatIsNotStored:
     def test_it_can_be_allowed(self, tmp_path):
         write_model(tmp_path / "model", drop=["mix"])
         assert read(tmp_path / "model", allow_new_weights=True).notes[0].endswith("small.mix.weight, small.mix.bias")
+
+    @pytest.mark.parametrize("kind", ["native", "custom"])
+    def test_a_model_without_stored_weights_can_be_trained_from_scratch(self, kind, tmp_path, model_dir):
+        directory = tmp_path / "model"
+        if kind == "native":
+            shutil.copytree(model_dir, directory)
+        else:
+            write_model(directory)
+        (directory / "model.safetensors").unlink()
+        assert "model.safetensors" in refusal(directory)
+        model = read(directory, allow_new_weights=True)
+        assert "of its parameters are new, with random values" in model.notes[0]
+        one, other = model.copy(0).state_dict(), model.copy(1).state_dict()
+        assert any(not torch.equal(one[name], other[name]) for name in one if "embedding" in name)
 
     def test_a_small_share_is_reported(self, tmp_path):
         write_model(tmp_path / "model", drop=["mix.bias"])

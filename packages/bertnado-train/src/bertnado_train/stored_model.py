@@ -17,7 +17,7 @@ from .custom_code import load_classifier_class, switch_off_kernels
 from .loading_errors import SAVE_AGAIN, loading_error, model_error
 from .pooled_head import PooledForSequenceClassification
 from .pretrained import load_pretrained
-from .stored_weights import WeightReport, report_weights, stored_tensors
+from .stored_weights import WeightReport, has_checkpoint, report_weights, stored_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -90,28 +90,46 @@ def read_model(
     else:
         kind, backbone_class = backbone_class_of(model_name, changed, trust_remote_code)
     kernels = switch_off_kernels(changed, kind)
+    if allow_new_weights and not has_checkpoint(model_name):
+        model, loading = _build_without_weights(kind, changed)
+    else:
+        model, loading = _load(kind, model_name, changed, trust_remote_code)
+    report = report_weights(model, loading, stored_tensors(model_name), has_head=head == "auto")
+    if not allow_new_weights:
+        _require_stored_weights(model_name, model, loading, report)
+    notes = tuple(note for note in (report.message, kernels) if note)
+    normalises = any(isinstance(part, _BatchNorm) for part in model.modules())
+    new = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
+    weights = {name: weight for name, weight in model.state_dict().items() if name not in new}
+    if backbone_class is None:
+        return StoredModel(type(model), model.config, weights, notes, _vocabulary_of(model), normalises)
+    pooled = PooledForSequenceClassification
+    weights = {f"{pooled.base_model_prefix}.{name}": weight for name, weight in weights.items()}
+    made = pooled_config(model, model_name, backbone_class, changed)
+    return StoredModel(pooled, made, weights, notes, _vocabulary_of(model), normalises)
+
+
+def _load(
+    kind: Any, model_name: str, config: PreTrainedConfig, trust_remote_code: bool
+) -> tuple[PreTrainedModel, Mapping[str, Any]]:
+    """Load a model; return it with what transformers says of its weights."""
     with hide_progress_bars(), hide_reports():
-        model, loading = load_pretrained(
+        return load_pretrained(
             kind,
             model_name,
             trust_remote_code,
-            config=changed,
+            config=config,
             ignore_mismatched_sizes=True,  # a head for other classes is replaced by a new one
             dtype=torch.float32,
             output_loading_info=True,
         )
-    report = report_weights(model, loading, stored_tensors(model_name), has_head=head == "auto")
-    if not allow_new_weights:
-        _require_stored_weights(model_name, model, loading, report)
-    new = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
-    weights = {name: weight for name, weight in model.state_dict().items() if name not in new}
-    kind, made = type(model), model.config
-    if backbone_class is not None:
-        kind, made = PooledForSequenceClassification, pooled_config(model, model_name, backbone_class, changed)
-        weights = {f"{kind.base_model_prefix}.{name}": weight for name, weight in weights.items()}
-    normalises = any(isinstance(part, _BatchNorm) for part in model.modules())
-    notes = tuple(note for note in (report.message, kernels) if note)
-    return StoredModel(kind, made, weights, notes, _vocabulary_of(model), normalises)
+
+
+def _build_without_weights(kind: Any, config: PreTrainedConfig) -> tuple[PreTrainedModel, Mapping[str, Any]]:
+    """Build a model that is to be trained from scratch; return it as one of which nothing is stored."""
+    build = getattr(kind, "from_config", None) or kind._from_config
+    model = build(config, dtype=torch.float32)
+    return model, {"missing_keys": set(model.state_dict()), "unexpected_keys": set(), "mismatched_keys": set()}
 
 
 def _vocabulary_of(model: PreTrainedModel) -> int | None:

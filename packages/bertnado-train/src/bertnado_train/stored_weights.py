@@ -126,6 +126,11 @@ def stored_tensors(model_name: str) -> Iterator[tuple[str, torch.Tensor]]:
             yield from torch.load(file, map_location="cpu", weights_only=True, mmap=_is_zip(file)).items()
 
 
+def has_checkpoint(model_name: str) -> bool:
+    """Return whether weights are stored for a model."""
+    return bool(_checkpoint_files(model_name))
+
+
 def _checkpoint_files(model_name: str) -> list[Path]:
     found = (cached_file(model_name, name, _raise_exceptions_for_missing_entries=False) for name in _CHECKPOINTS)
     first = next((Path(file) for file in found if file), None)
