@@ -61,6 +61,7 @@ def test_the_model_trains_and_is_read_back(kind, request, tmp_path, dataset_dir,
             logits = torch.cat([model(**tokenizer(text, return_tensors="pt")).logits for text in texts])
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], torch.tensor(labels).float())
         assert final.metrics["validation"]["loss"] == pytest.approx(float(loss), abs=1e-5)
+    assert final.result.details["head"] == "pooled"
     saved = TrainingInputs(model_name=str(final.model_path), dataset=dataset_dir, trust_remote_code=True)
     built = open_training_setup(saved).model.copy(0).config.backbone_class
     assert built == ("AutoModel" if kind == "native" else "AutoModelForMaskedLM")

@@ -192,3 +192,12 @@ def test_a_weight_of_the_positive_class_overrides_the_file(material, tmp_path):
         pos_weight=3.0,
     )
     assert json.loads(Path(trained["metrics_path"]).read_text())["details"]["class_weights"] == [3.0]
+
+
+def test_the_head_of_the_sweep_is_taken_over(prepare):
+    def change(path):
+        record = json.loads(path.read_text())
+        record["details"]["head"] = "pooled"
+        path.write_text(json.dumps(record))
+
+    assert prepare(change)[0]["head"] == "pooled"

@@ -75,11 +75,11 @@ def prepare_final(
     reduction, problems = None, []
     if best.is_run_config:
         best, reduction, problems = _reduce(best, best_config_path, inputs.precision)
-    carried, sequences, more = _carried_over(best, best_config_path)
+    carried, options, more = _carried_over(best, best_config_path)
     problems += more
-    names = inputs.sequence_options.keys() - inputs.model_fields_set
-    sequences = {name: value for name, value in sequences.items() if name in names}
-    inputs = inputs.model_copy(update=sequences)
+    names = {"head", *inputs.sequence_options} - inputs.model_fields_set
+    options = {name: value for name, value in options.items() if name in names}
+    inputs = inputs.model_copy(update=options)
     if inputs.precision != "auto":
         carried = {name: value for name, value in carried.items() if name not in _PRECISION}
     given = dict(overrides) if seed is None else {**overrides, "seed": seed}
@@ -87,7 +87,7 @@ def prepare_final(
     carried = {name: value for name, value in carried.items() if parameters.get(name) == value}
     if reduction and "max_steps" not in given and parameters.get("max_steps", -1) > 0:
         problems.append(_step_limit(best_config_path, parameters["max_steps"]))
-    carried |= sequences
+    carried |= options
     trainer = HuggingFaceTrainer(**dict(inputs))
     if not parameters:
         message = "must contain parameters to train with, got none; pass the best_sweep_config.json of a sweep"
@@ -183,7 +183,7 @@ def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, A
     A damaged record is ignored with a warning: the parameters are in the best configuration as well.
 
     Returns:
-        The further training arguments, how sequences were written and cut, and problems.
+        The further training arguments, the fields of `TrainingInputs` that were set, and problems.
     """
     path = best_config_path.with_name(BEST_DETAILS_FILE)
     if not path.exists():
@@ -193,7 +193,7 @@ def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, A
         if _mapping_in(recorded, "parameters") != best.parameters:
             return {}, {}, []
         details = _mapping_in(recorded, "details")
-        return _select_carried_over(_mapping_in(details, "arguments")), _sequence_options(details), []
+        return _select_carried_over(_mapping_in(details, "arguments")), _input_options(details), []
     except InvalidInputError as error:
         reason = "; ".join(map(str, error.problems))
     except ValueError as error:
@@ -214,14 +214,15 @@ def _select_carried_over(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return selected
 
 
-def _sequence_options(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how the sweep wrote and cut sequences, as far as it was asked to.
+def _input_options(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the head that the sweep put on the model, and how it wrote and cut sequences, if it was asked to.
 
     Raises:
         ValueError: The record of the dataset is damaged.
     """
     dataset = _mapping_in(details, "dataset") if "dataset" in details else dict[str, Any]()
-    return dict(_mapping_in(dataset, "options")) if "options" in dataset else {}
+    options = dict(_mapping_in(dataset, "options")) if "options" in dataset else {}
+    return {**options, "head": details["head"]} if "head" in details else options
 
 
 def _mapping_in(content: Any, key: str) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from bertnado_config import Precision, TrainingInputs
+    from bertnado_config import Head, Precision, TrainingInputs
     from bertnado_metrics import Objective
     from transformers import PreTrainedTokenizerBase, TrainingArguments
 
@@ -44,6 +44,8 @@ class TrainingSetup:
     """Seed of a trial whose parameters do not include one."""
     precision: Precision = "auto"
     """Precision of a trial whose parameters do not include it."""
+    head: Head = "auto"
+    """Classifier on top of the model."""
 
     @property
     def batch_format(self) -> BatchFormat:
@@ -114,7 +116,7 @@ def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None)
     probe = probe or _try_model(model, dataset, padding)
     for name, value in probe.config.items():
         setattr(model.config, name, value)
-    return TrainingSetup(task, dataset, model, tokenizer, probe, inputs.seed, inputs.precision)
+    return TrainingSetup(task, dataset, model, tokenizer, probe, inputs.seed, inputs.precision, inputs.head)
 
 
 def _try_model(model: StoredModel, dataset: PreparedDataset, padding: Padding) -> ModelProbe:

@@ -170,6 +170,7 @@ class _TrainingRun:
             "arguments": effective_arguments(self.arguments),
             "class_weights": trial_class_weights(self.setup, self.parameters),
             "dataset": self.setup.dataset.summary,
+            **({"head": self.setup.head} if self.setup.head != "auto" else {}),
         }
 
     def _make_model(self) -> PreTrainedModel:
