@@ -34,6 +34,7 @@ MASK_SWALLOWED = MASK_IGNORED.replace("attention_mask=None, labels=None, **rest"
 FIRST_TOKEN = NO_MASK.replace("hidden.mean(1)", "hidden[:, 0]")
 """Padding on the left changes its results, and on the right it does not."""
 MULTIPLES_OF_4 = CLASSIFIER.replace("        hidden =", "        assert input_ids.shape[1] % 4 == 0\n        hidden =")
+ONE_LENGTH = CLASSIFIER.replace("        hidden =", "        assert input_ids.shape[1] == 12\n        hidden =")
 NONSENSE = CLASSIFIER.replace("        hidden =", "        input_ids.nonsense()\n        hidden =")
 BATCH_NORM = CLASSIFIER.replace(
     "        self.score =", "        self.norm = nn.BatchNorm1d(config.width)\n        self.score ="
@@ -94,8 +95,9 @@ class TestWidths:
         assert (found.format.widths, found.format.side) == ("longest", "right")
         assert "batches are padded on the right" in found.notes[0]
 
-    def test_widths_that_must_be_multiples_are_found(self, probe):
-        found = probe(MULTIPLES_OF_4)
+    @pytest.mark.parametrize("lengths", [(7, 12, 23), (8, 12, 23), (16, 17, 18)])
+    def test_widths_that_must_be_multiples_are_found(self, probe, lengths):
+        found = probe(MULTIPLES_OF_4, [[5] * length for length in lengths])
         assert found.format.multiple == 4
         assert found.notes == ("it takes lengths that are multiples of 4; rows are padded to them",)
 
@@ -105,6 +107,9 @@ class TestWidths:
         together = form.logits(model, {k: v for k, v in form(split_of(ROWS)).items() if k != "labels"})
         alone = [model(input_ids=torch.tensor([row])).logits for row in ROWS]
         torch.testing.assert_close(together, torch.cat(alone))
+
+    def test_rows_of_the_one_length_that_a_model_takes_are_taken(self, probe):
+        assert probe(ONE_LENGTH, [[5] * 12] * 3).format.multiple == 1
 
 
 class TestWhatCannotBeTrained:

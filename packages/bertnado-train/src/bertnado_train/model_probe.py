@@ -82,17 +82,13 @@ class _Probe:
         """Try everything; the first that fails ends it."""
         before = _settings(self._model)
         try:
-            self._format = replace(self._format, inputs=self._inputs(), widths="own")
-            try:
-                multiple = self._multiple()
-            except _RunError:
-                if not torch.cuda.is_available():
-                    raise
-                torch.nn.Module.to(self._model, "cuda")  # its code may have kernels for a GPU alone
-                multiple = self._multiple()
-            self._format = replace(self._format, multiple=multiple)
+            return self._try(before)
         except _RunError as error:
             return ModelProbe(self._format, problems=(str(error),))
+
+    def _try(self, before: dict[str, Any]) -> ModelProbe:
+        self._format = replace(self._format, inputs=self._inputs(), widths="own")
+        self._format = replace(self._format, multiple=self._multiple_on_some_device())
         shape = self._shape_problem()
         if shape:
             return ModelProbe(self._format, problems=(shape,))
@@ -105,6 +101,15 @@ class _Probe:
         if any(row.types is not None for row in self._rows) and "token_type_ids" not in self._format.inputs:
             notes.append("it takes no token_type_ids, so those of the dataset are not used")
         return ModelProbe(self._format, config=_changes(before, _settings(self._model)), notes=tuple(notes))
+
+    def _multiple_on_some_device(self) -> int:
+        try:
+            return self._multiple()
+        except _RunError:
+            if not torch.cuda.is_available():
+                raise
+            torch.nn.Module.to(self._model, "cuda")  # its code may have kernels for a GPU alone
+            return self._multiple()
 
     def _inputs(self) -> tuple[str, ...]:
         """Return the inputs that `forward` takes, as far as the dataset has them."""
@@ -123,11 +128,18 @@ class _Probe:
         return True
 
     def _multiple(self) -> int:
-        """Return the smallest power of 2 to which the width of the shortest row must be rounded."""
+        """Return the smallest power of 2 to which widths must be rounded.
+
+        If the model takes a width and the next smaller multiple, it takes all of them.
+        """
+        shortest, longest = self._rows[0], self._rows[-1]
         first: _RunError | None = None
         for multiple in _MULTIPLES:
+            fewer = len(shortest.tokens) - multiple
+            others = [shortest.shortened(fewer)] if fewer > 0 and len(longest.tokens) > len(shortest.tokens) else []
             try:
-                self._run(self._rows[0], replace(self._format, multiple=multiple))
+                for row in (shortest, *others):
+                    self._run(row, replace(self._format, multiple=multiple))
             except _RunError as error:
                 first = first or error
             else:
