@@ -218,6 +218,19 @@ class TestWhatIsNotStored:
             "0.3% of the stored parameters are left over, unused: small.second.weight",
         )
 
+    def test_a_weight_that_the_code_replaces_after_loading_is_reported(self, tmp_path):
+        code = CLASSIFIER.replace(
+            "    def forward",
+            "    def tie_weights(self, *args, **rest):\n"
+            "        if not self.small['mix'].weight.is_meta:\n"
+            "            self.small['mix'].weight.data.zero_()\n"
+            "    def forward",
+        )
+        write_model(tmp_path / "model")
+        (tmp_path / "model" / "modeling_small.py").write_text(code)
+        message = refusal(tmp_path / "model")
+        assert "of the stored parameters have other values in it: small.mix.weight" in message
+
 
 class TestCodeThatDoesNotRun:
     def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it(self, tmp_path):

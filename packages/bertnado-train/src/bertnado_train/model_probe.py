@@ -136,7 +136,7 @@ class _Probe:
         first: _RunError | None = None
         for multiple in _MULTIPLES:
             fewer = len(shortest.tokens) - multiple
-            others = [shortest.shortened(fewer)] if fewer > 0 and len(longest.tokens) > len(shortest.tokens) else []
+            others = [_cut(shortest, fewer)] if fewer > 0 and len(longest.tokens) > len(shortest.tokens) else []
             try:
                 for row in (shortest, *others):
                     self._run(row, replace(self._format, multiple=multiple))
@@ -169,7 +169,7 @@ class _Probe:
 
     def _fits(self, row: EncodedSplit, tokens: int) -> bool:
         try:
-            self._run(_first_tokens(row, tokens), self._format)
+            self._run(_cut(row, tokens), self._format)
         except _RunError:
             return False
         return True
@@ -254,9 +254,9 @@ def _joined_types(rows: Sequence[EncodedSplit]) -> NDArray[np.uint8] | None:
     return np.concatenate([np.zeros(len(row.tokens), np.uint8) if row.types is None else row.types for row in rows])
 
 
-def _first_tokens(row: EncodedSplit, tokens: int) -> EncodedSplit:
-    """Return a single row cut to so many tokens."""
-    return row.shortened(tokens)
+def _cut(row: EncodedSplit, tokens: int) -> EncodedSplit:
+    """Return a single row cut to so many tokens; its last one, which may close it, stays at its end."""
+    return row.shortened(tokens, closing=[int(row.tokens[-1])])
 
 
 def _settings(model: PreTrainedModel) -> dict[str, Any]:

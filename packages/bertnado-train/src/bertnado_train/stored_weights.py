@@ -48,11 +48,13 @@ class WeightReport:
     """Their share of the stored parameters."""
     different: tuple[str, ...] = ()
     """Stored tensors, of the head as well, whose values are not those of the model."""
+    different_share: float = 0.0
+    """Their share of the stored parameters."""
 
     @property
     def is_alarming(self) -> bool:
-        """Whether so much is new or left over that training would start from another model."""
-        return max(self.new_share, self.left_over_share) >= _MOST_NEW or bool(self.different)
+        """Whether so much is new, left over or different that training would start from another model."""
+        return max(self.new_share, self.left_over_share, self.different_share) >= _MOST_NEW
 
     @property
     def message(self) -> str | None:
@@ -65,9 +67,8 @@ class WeightReport:
                 f"{self.left_over_share:.1%} of the stored parameters are left over, unused: {_shown(self.left_over)}"
             )
         if self.different:
-            parts.append(
-                f"{len(self.different)} of its parameters differ from what is stored: {_shown(self.different)}"
-            )
+            named = _shown(self.different)
+            parts.append(f"{self.different_share:.1%} of the stored parameters have other values in it: {named}")
         return "; ".join(parts) or None
 
 
@@ -113,6 +114,7 @@ def report_weights(
         left_over=tuple(left),
         left_over_share=sum(sizes.get(name, 0) for name in left) / stored_total,
         different=tuple(different),
+        different_share=sum(sizes[name] for name in different) / stored_total,
     )
 
 
