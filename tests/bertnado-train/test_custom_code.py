@@ -71,6 +71,14 @@ ONE_WEIGHT_UNDER_TWO_NAMES = CLASSIFIER.replace(
     "        self.score =",
 ).replace('self.small["mix"](', 'self.small["reverse"](')
 
+CONFIG_WITH_ITS_OWN_NUMBER_OF_LABELS = CLASSIFIER.replace(
+    "vocab_size=10, **rest", "vocab_size=10, num_labels=2, **rest"
+).replace(
+    "        super().__init__(**rest)\n", "        super().__init__(**rest)\n        self.num_labels = num_labels\n"
+)
+
+PLAIN_DICT = CLASSIFIER.replace("SequenceClassifierOutput(logits=", "dict(logits=")
+
 KINDS = {
     "tensor made in __init__": TENSOR_MADE_IN_INIT,
     "buffer that is not stored": BUFFER_THAT_IS_NOT_STORED,
@@ -79,6 +87,8 @@ KINDS = {
     "tie_weights without arguments": TIES_WITHOUT_ARGUMENTS,
     "names of transformers 4": NAMES_OF_TRANSFORMERS_4,
     "one weight under two names": ONE_WEIGHT_UNDER_TWO_NAMES,
+    "config with its own number of labels": CONFIG_WITH_ITS_OWN_NUMBER_OF_LABELS,
+    "plain dict": PLAIN_DICT,
 }
 
 
@@ -150,7 +160,7 @@ row = torch.tensor(json.loads(sys.argv[1]))
 for directory in sys.argv[2:]:
     model = AutoModelForSequenceClassification.from_pretrained(directory, trust_remote_code=True).eval()
     with torch.no_grad():
-        print(json.dumps(model(input_ids=row, attention_mask=torch.ones_like(row)).logits.tolist()))
+        print(json.dumps(model(input_ids=row, attention_mask=torch.ones_like(row))["logits"].tolist()))
 """
 
 
@@ -166,7 +176,7 @@ def test_plain_transformers_reads_what_is_saved(tmp_path, dataset_dir):
         _, trainer = run_trial(setup, parameters, report, directory / CHECKPOINT)
         model = trainer.model.cpu().eval()
         with torch.no_grad():
-            logits.append(model(input_ids=ROW, attention_mask=torch.ones_like(ROW)).logits)
+            logits.append(model(input_ids=ROW, attention_mask=torch.ones_like(ROW))["logits"])
         saved.append(str(directory / CHECKPOINT))
     command = [sys.executable, "-c", PLAIN, json.dumps(ROW.tolist()), *saved]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)

@@ -57,5 +57,9 @@ class TaskLoss:
 
 
 def logits_of(outputs: Any) -> torch.Tensor:
-    """Return the logits among a model's outputs; a model with custom code may return a plain tuple."""
-    return outputs["logits"] if isinstance(outputs, dict) else outputs[0]
+    """Return the logits among a model's outputs; a model with custom code may return them in any form."""
+    if isinstance(outputs, torch.Tensor):
+        return outputs
+    if isinstance(outputs, dict):
+        return outputs["logits"]
+    return outputs.logits if hasattr(outputs, "logits") else outputs[0]

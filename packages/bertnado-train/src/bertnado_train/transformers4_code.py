@@ -68,12 +68,15 @@ def build_normally(candidates: Iterable[Any]) -> None:
     buffers that are not stored uninitialised, and code that computes with tensors while it builds the model fails.
 
     Args:
-        candidates: Objects of a module. Those that are model classes, defined outside of transformers, are changed.
+        candidates: Objects of a module. Classes of models and configurations from outside of transformers are changed.
     """
     for candidate in candidates:
-        is_model = isinstance(candidate, type) and issubclass(candidate, PreTrainedModel)
-        if is_model and not candidate.__module__.startswith("transformers.") and "_shared" not in vars(candidate):
+        if not isinstance(candidate, type) or candidate.__module__.startswith("transformers."):
+            continue
+        if issubclass(candidate, PreTrainedModel) and "_shared" not in vars(candidate):
             _change_class(candidate)
+        if issubclass(candidate, PreTrainedConfig) and "_keeps_head" not in vars(candidate):
+            _keep_head(candidate)
 
 
 def _change_class(model_class: Any) -> None:
@@ -101,6 +104,23 @@ def _change_class(model_class: Any) -> None:
     tie = model_class.tie_weights
     if not inspect.signature(tie).parameters.keys() - {"self"}:  # transformers 5 passes arguments; Caduceus takes none
         model_class.tie_weights = lambda self, *args, **kwargs: tie(self)
+
+
+def _keep_head(config_class: Any) -> None:
+    """Let a configuration keep the names of the classes where its code does not hand them on to transformers."""
+    build = config_class.__init__
+
+    @functools.wraps(build)
+    def build_with_head(self: Any, *args: Any, **kwargs: Any) -> None:
+        build(self, *args, **kwargs)
+        if "id2label" in kwargs:
+            self.id2label = {int(index): name for index, name in (kwargs["id2label"] or {}).items()}
+        for name in ("label2id", "problem_type"):
+            if name in kwargs:
+                setattr(self, name, kwargs[name])
+
+    config_class._keeps_head = True
+    config_class.__init__ = build_with_head
 
 
 def _contexts_without_meta_device(model_class: Any, *args: Any, **kwargs: Any) -> list[Any]:
