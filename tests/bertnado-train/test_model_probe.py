@@ -46,6 +46,29 @@ TUPLE = CLASSIFIER.replace("SequenceClassifierOutput(logits=self.score", "(self.
 NAN = CLASSIFIER.replace("self.score(masked", "float('nan') * self.score(masked")
 
 
+LETTERS = """
+from transformers import PreTrainedTokenizer
+
+class LetterTokenizer(PreTrainedTokenizer):
+    def __init__(self, **rest):
+        self.ids = {token: index for index, token in enumerate(["[PAD]", "[UNK]", *"ACGTN"])}
+        super().__init__(pad_token="[PAD]", unk_token="[UNK]")
+    @property
+    def vocab_size(self):
+        return len(self.ids)
+    def get_vocab(self):
+        return dict(self.ids)
+    def _tokenize(self, text):
+        return list(text)
+    def _convert_token_to_id(self, token):
+        return self.ids.get(token, 1)
+    def _convert_id_to_token(self, index):
+        return list(self.ids)[index]
+    def save_vocabulary(self, save_directory, filename_prefix=None):
+        raise NotImplementedError("the vocabulary is in the code")
+"""
+
+
 def split_of(rows, widths=None):
     """A split of rows of token ids; `widths` are those with which they are stored."""
     lengths = [len(row) for row in rows]
@@ -205,6 +228,18 @@ class TestFinalModels:
 def inputs_for(code, tokens):
     names = ["input_ids", "attention_mask"] if "attention_mask=None" in code else ["input_ids"]
     return {name: tokens[name] for name in names}
+
+
+def test_a_tokenizer_whose_code_cannot_save_it_loses_nothing(tmp_path, dataset_dir):
+    write_model(tmp_path / "model")
+    (tmp_path / "model" / "letters.py").write_text(LETTERS)
+    config = {"tokenizer_class": "LetterTokenizer", "auto_map": {"AutoTokenizer": ["letters.LetterTokenizer", None]}}
+    (tmp_path / "model" / "tokenizer_config.json").write_text(json.dumps(config))
+    (tmp_path / "model" / "tokenizer.json").unlink()
+    inputs = TrainingInputs(model_name=str(tmp_path / "model"), dataset=dataset_dir, trust_remote_code=True)
+    final = train_model(inputs, QUICK, AUC, tmp_path / "final")
+    assert final.notes[0].startswith("the tokenizer cannot be saved: the vocabulary is in the code; ")
+    assert final.metrics_path.is_file()
 
 
 def test_rows_that_were_tokenised_beforehand_need_no_tokenizer(tmp_path, write_dataset):

@@ -154,9 +154,15 @@ def test_an_answer_of_the_report_stops_the_trial_and_its_best_is_kept(train, tmp
     assert result.checkpoint.joinpath("model.safetensors").is_file()
 
 
-def test_a_checkpoint_is_the_weights_and_the_configuration_alone(train, tmp_path):
+def test_a_checkpoint_is_the_model_and_its_tokenizer_alone(train, tmp_path, sequences):
     result = train()
-    assert sorted(file.name for file in result.checkpoint.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(file.name for file in result.checkpoint.iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]
+    assert len(AutoTokenizer.from_pretrained(result.checkpoint)(sequences["train"][0][0])["input_ids"]) > 20
     assert [entry.name for entry in (tmp_path / "trial").iterdir()] == ["checkpoint"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import TrialError, TrialResult, write_json
 from bertnado_metrics import metric_name_for_trainer
 
-from .custom_code import complete_saved_tokenizer
 from .dataset_splits import TEST
 from .read_back import check_saved_model, check_saved_tokenizer
+from .saved_tokenizer import save_tokenizer
 from .training_setup import open_training_setup
 from .trial import SilentReport, run_trial
 
@@ -85,29 +84,10 @@ def train_model(
         metrics["test"] = _test_metrics(trainer, setup.dataset.splits[TEST], metrics["validation"])
     metrics |= {"seed": result.seed, "details": result.details, "timings": result.timings}
     write_json(directory / METRICS, metrics)
-    notes = [*_save_tokenizer(setup, directory / MODEL), *_read_back(setup, trainer, directory / MODEL, inputs)]
+    notes = [*save_tokenizer(setup, directory / MODEL), *_read_back(setup, trainer, directory / MODEL, inputs)]
     if notes:
         write_json(directory / METRICS, metrics | {"notes": notes})
     return FinalModel(result, directory / MODEL, directory / METRICS, metrics, notes)
-
-
-def _save_tokenizer(setup: TrainingSetup, model_path: Path) -> list[str]:
-    """Save the tokenizer so that it pads as the model was trained; return what differs from the one it comes from."""
-    tokenizer, form = setup.tokenizer, setup.batch_format
-    if tokenizer is None:
-        return ["the model has no tokenizer, so none was saved with it; its rows were tokenised beforehand"]
-    saved, notes = copy.deepcopy(tokenizer), []
-    if form.widths == "own":
-        saved.pad_token = None
-        notes.append("padding changes the results of this model, so the saved tokenizer has no padding token")
-    elif saved.pad_token is not None and saved.pad_token_id != form.pad_token_id:
-        saved.pad_token = saved.convert_ids_to_tokens(form.pad_token_id)
-    if form.widths == "longest" and saved.padding_side != form.side:
-        saved.padding_side = form.side
-        notes.append(f"the saved tokenizer pads on the {form.side}, as the model was trained")
-    saved.save_pretrained(model_path)
-    complete_saved_tokenizer(model_path)
-    return notes
 
 
 def _read_back(setup: TrainingSetup, trainer: TaskTrainer, model_path: Path, inputs: TrainingInputs) -> list[str]:

@@ -15,6 +15,7 @@ from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
 from .best_checkpoint import BestCheckpointCallback
 from .custom_code import complete_saved_code
 from .parameters.namespaces import trial_settings
+from .saved_tokenizer import save_tokenizer
 from .schedule import training_steps
 from .stored_model import hide_progress_bars
 from .task_trainer import TaskTrainer
@@ -151,6 +152,7 @@ class _TrainingRun:
             begin = time.perf_counter()
             model.load_state_dict(self.best.weights)
             _save(model, checkpoint)
+            save_tokenizer(self.setup, checkpoint)
             timings["save"] = time.perf_counter() - begin
         result = TrialResult(
             value=self.best.value,
