@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from bertnado_metrics import Objective
 from bertnado_train import TrainingInputs, train_model
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
@@ -66,3 +67,14 @@ def test_the_test_metrics_are_those_of_the_saved_model(final, dataset_dir, seque
 def test_patience_ends_training_after_so_many_evaluations_without_an_improvement(final):
     never_better = {"max_steps": 10, "eval_steps": 1, "learning_rate": 0.0}
     assert [row["step"] for row in final(never_better, patience=3).result.history] == [1, 2, 3, 4]
+
+
+def test_a_pipeline_gives_the_probability_of_the_positive_class(final, sequences):
+    trained = final()
+    text = sequences["validation"][0][0]
+    model = AutoModelForSequenceClassification.from_pretrained(trained.model_path).eval()
+    tokens = AutoTokenizer.from_pretrained(trained.model_path)(text, return_tensors="pt")
+    with torch.no_grad():
+        probability = float(model(**tokens).logits.sigmoid())
+    (said,) = pipeline("text-classification", str(trained.model_path), device="cpu")(text)
+    assert said == {"label": "positive", "score": pytest.approx(probability, abs=1e-5)}

@@ -153,7 +153,7 @@ def class_of(model_name: str, config: PreTrainedConfig, trust_remote_code: bool)
 def _with_head(config: PreTrainedConfig, task: Task, logits: int, label2id: Mapping[str, int]) -> PreTrainedConfig:
     """Return the configuration of a model with a head for a task."""
     changed = copy.deepcopy(config)
-    for name, value in _class_names(logits, label2id).items():
+    for name, value in _class_names(task, logits, label2id).items():
         setattr(changed, name, value)
     changed.problem_type = task.problem_type
     return changed
@@ -190,11 +190,11 @@ def _weight_mismatch(model: PreTrainedModel, loading: Mapping[str, Any]) -> str 
     return None
 
 
-def _class_names(logits: int, label2id: Mapping[str, int]) -> dict[str, Any]:
+def _class_names(task: Task, logits: int, label2id: Mapping[str, int]) -> dict[str, Any]:
     """Return the names of the head's outputs for a model's configuration."""
     names = {index: name for name, index in label2id.items()}
-    if logits == 1 and set(names) == {0, 1}:
-        names = {0: names[1]}  # the one logit is that of the positive class
+    if logits == 1 and task.has_positive_class:
+        names = {0: names.get(1, "positive")}  # the one logit is that of the positive class
     elif set(names) != set(range(logits)):
         names = {index: f"LABEL_{index}" for index in range(logits)}
     return {"id2label": names, "label2id": {name: index for index, name in names.items()}}
