@@ -9,6 +9,13 @@ Private names of transformers that this package uses for want of public ones:
 - `Trainer._get_train_sampler` and `Trainer._get_eval_sampler` (`task_trainer`), overridden: they are the only place to
   set the order of the rows.
 - `transformers.trainer_pt_utils.LengthGroupedSampler` (`task_trainer`): the sampler of `group_by_length`.
+- `PreTrainedModel.get_init_context`, `_move_missing_keys_from_meta_to_device`, `_initialize_missing_keys` and
+  `_tied_weights_keys` (`transformers4_code`), overridden in classes of a model's own code: no option of
+  `from_pretrained` builds a model outside of the meta device.
+- `PreTrainedModel._from_config` (`stored_model`): builds a class of a model's own code from scratch.
+- `transformers.dynamic_module_utils` (`custom_code`, `pooled_head`) and `transformers.utils.hub.cached_file`
+  (`stored_weights`): they find a model's code and files in a directory, the cache or the hub.
+- `torch.nn.modules.batchnorm._BatchNorm` (`stored_model`): the base of all batch normalisations.
 
 Lower and upper bounds of transformers in `pyproject.toml` cover versions with these names.
 """
