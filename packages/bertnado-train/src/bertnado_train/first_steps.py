@@ -16,6 +16,7 @@ from transformers.trainer_utils import IntervalStrategy
 
 from .batch_size_limit import is_out_of_memory, release_memory
 from .loading_errors import first_line
+from .new_thread import run_in_new_thread
 from .parameters.namespaces import trial_settings
 from .possible_trials import distinct_trials
 from .stored_model import hide_reports
@@ -70,7 +71,7 @@ def step_problems(
     """
     chosen = _covering_trials(distinct_trials(config)[0])
     if in_process or (in_process is None and not torch.cuda.is_available()):
-        return _run_steps(trainer, chosen, objective)
+        return run_in_new_thread(_run_steps, trainer, chosen, objective)
     return _run_in_another_process(trainer, chosen, objective)
 
 
@@ -83,13 +84,13 @@ def _run_in_another_process(
         try:
             asked.write_bytes(pickle.dumps((trainer, trials, objective)))
         except Exception:  # noqa: BLE001 (pickle raises whatever an object raises)
-            return _run_steps(trainer, trials, objective)
+            return run_in_new_thread(_run_steps, trainer, trials, objective)
         command = [sys.executable, "-c", _CHILD, str(asked), str(answered)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own code)
         if answered.is_file():
             return pickle.loads(answered.read_bytes())  # noqa: S301 (our own file)
     if done.returncode > 0:
-        return _run_steps(trainer, trials, objective)
+        return run_in_new_thread(_run_steps, trainer, trials, objective)
     return [Problem("parameters", _message(f"signal {-done.returncode} ended its process", ()))]
 
 

@@ -10,6 +10,7 @@ from bertnado_metrics import Task, get_task
 from .batch_format import BatchFormat
 from .dataset_splits import TRAIN, VALIDATION
 from .model_probe import ModelProbe, probe_model
+from .new_thread import run_in_new_thread
 from .padding import choose_padding
 from .prepared_dataset import PreparedDataset, open_dataset
 from .pretrained import find_tokenizer, load_config, load_tokenizer
@@ -113,7 +114,7 @@ def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None)
         allow_new_weights=inputs.allow_new_weights,
         head=inputs.head,
     )
-    probe = probe or _try_model(model, dataset, padding)
+    probe = probe or run_in_new_thread(_try_model, model, dataset, padding)
     for name, value in probe.config.items():
         setattr(model.config, name, value)
     return TrainingSetup(task, dataset, model, tokenizer, probe, inputs.seed, inputs.precision, inputs.head)
