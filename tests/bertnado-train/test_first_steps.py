@@ -5,6 +5,7 @@ from bertnado_config import parse_sweep_config
 from bertnado_metrics import Objective
 from bertnado_train import HuggingFaceTrainer
 from bertnado_train.first_steps import step_problems
+from bertnado_train.possible_trials import distinct_trials
 from support.custom_models import CLASSIFIER, write_model
 
 AUC = Objective("eval/roc_auc", "maximize")
@@ -55,7 +56,7 @@ def trainer_of(tmp_path, dataset_dir, code):
 
 def test_a_model_that_cannot_checkpoint_gradients_is_found_out(tmp_path, dataset_dir):
     trainer = trainer_of(tmp_path, dataset_dir, CLASSIFIER)
-    (found,) = step_problems(trainer, sweep(gradient_checkpointing=True), AUC)
+    (found,) = step_problems(trainer, distinct_trials(sweep(gradient_checkpointing=True))[0], AUC)
     assert "gradient_checkpointing True" in found.message
     assert "does not support activation checkpointing" in found.message
 
@@ -63,7 +64,7 @@ def test_a_model_that_cannot_checkpoint_gradients_is_found_out(tmp_path, dataset
 @pytest.mark.parametrize("in_process", [True, False])
 def test_a_model_that_fails_in_training_alone_is_found_out(tmp_path, dataset_dir, in_process):
     trainer = trainer_of(tmp_path, dataset_dir, TRAINING_FAILS)
-    (found,) = step_problems(trainer, sweep(), AUC, in_process=in_process)
+    (found,) = step_problems(trainer, distinct_trials(sweep())[0], AUC, in_process=in_process)
     assert found.message == (
         "a first training step fails: no kernel for training; see docs/models.md for what a model needs"
     )
@@ -73,5 +74,5 @@ def test_a_step_that_ends_its_process_is_an_error(tmp_path, dataset_dir):
     raised = "raise RuntimeError('no kernel for training')"
     code = TRAINING_FAILS.replace(raised, "import os; os.kill(os.getpid(), 9)")
     trainer = trainer_of(tmp_path, dataset_dir, code)
-    (found,) = step_problems(trainer, sweep(), AUC, in_process=False)
+    (found,) = step_problems(trainer, distinct_trials(sweep())[0], AUC, in_process=False)
     assert "signal 9 ended its process" in found.message

@@ -12,7 +12,8 @@ from bertnado_train.encoded_split import EncodedSplit
 from bertnado_train.model_probe import probe_model
 from bertnado_train.padding import choose_padding
 from bertnado_train.training_setup import open_training_setup
-from support.custom_models import CLASSIFIER, SPECIAL, write_model, write_tokenizer
+from support import tokenizers
+from support.custom_models import CLASSIFIER, write_model, write_tokenizer
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -46,27 +47,13 @@ TUPLE = CLASSIFIER.replace("SequenceClassifierOutput(logits=self.score", "(self.
 NAN = CLASSIFIER.replace("self.score(masked", "float('nan') * self.score(masked")
 
 
-LETTERS = """
-from transformers import PreTrainedTokenizer
-
-class LetterTokenizer(PreTrainedTokenizer):
-    def __init__(self, **rest):
-        self.ids = {token: index for index, token in enumerate(["[PAD]", "[UNK]", *"ACGTN"])}
-        super().__init__(pad_token="[PAD]", unk_token="[UNK]")
-    @property
-    def vocab_size(self):
-        return len(self.ids)
-    def get_vocab(self):
-        return dict(self.ids)
-    def _tokenize(self, text):
-        return list(text)
-    def _convert_token_to_id(self, token):
-        return self.ids.get(token, 1)
-    def _convert_id_to_token(self, index):
-        return list(self.ids)[index]
+LETTERS = (
+    tokenizers.LETTERS_CODE
+    + """
     def save_vocabulary(self, save_directory, filename_prefix=None):
         raise NotImplementedError("the vocabulary is in the code")
 """
+)
 
 
 def split_of(rows, widths=None):
@@ -233,7 +220,7 @@ def inputs_for(code, tokens):
 def test_a_tokenizer_whose_code_cannot_save_it_loses_nothing(tmp_path, dataset_dir):
     write_model(tmp_path / "model")
     (tmp_path / "model" / "letters.py").write_text(LETTERS)
-    config = {"tokenizer_class": "LetterTokenizer", "auto_map": {"AutoTokenizer": ["letters.LetterTokenizer", None]}}
+    config = {"tokenizer_class": "Letters", "auto_map": {"AutoTokenizer": ["letters.Letters", None]}}
     (tmp_path / "model" / "tokenizer_config.json").write_text(json.dumps(config))
     (tmp_path / "model" / "tokenizer.json").unlink()
     inputs = TrainingInputs(model_name=str(tmp_path / "model"), dataset=dataset_dir, trust_remote_code=True)
@@ -257,7 +244,7 @@ def test_rows_that_were_tokenised_beforehand_need_no_tokenizer(tmp_path, write_d
 
 def test_the_token_for_padding_is_the_tokenizers_and_goes_into_a_configuration_without_one(tmp_path, dataset_dir):
     order = ("[UNK]", "[CLS]", "[SEP]", "[MASK]", "[PAD]")
-    assert set(order) == set(SPECIAL)
+    assert set(order) == set(tokenizers.SPECIAL)
     write_model(tmp_path / "model", tokenizer=False)
     write_tokenizer(tmp_path / "model", order=order)
     setup = open_training_setup(

@@ -9,30 +9,7 @@ from bertnado_train.tokenise import tokenise_split
 from support import tokenizers
 from tokenizers import Regex, pre_tokenizers
 
-CODE = """
-from transformers import PreTrainedTokenizer
-
-class Letters(PreTrainedTokenizer):
-    def __init__(self, **options):
-        self.ids = {token: number for number, token in enumerate(["[PAD]", "[UNK]", *"ACGTN"])}
-        super().__init__(**{"pad_token": "[PAD]", "unk_token": "[UNK]"} | options)
-
-    @property
-    def vocab_size(self):
-        return len(self.ids)
-
-    def get_vocab(self):
-        return dict(self.ids)
-
-    def _tokenize(self, text):
-        return list(text)
-
-    def _convert_token_to_id(self, token):
-        return self.ids.get(token, 1)
-
-    def _convert_id_to_token(self, number):
-        return list(self.ids)[number]
-"""
+CODE = tokenizers.LETTERS_CODE
 AS_IT_IS = SequenceForm()
 CONFIG = '{"tokenizer_class": "Letters", "auto_map": {"AutoTokenizer": ["letters.Letters", null]}}'
 
@@ -58,7 +35,10 @@ def tokens(tokenizer, form=AS_IT_IS, sequences=("acgt", "GGTT")):
 
 def test_corrected_code_with_the_same_vocabulary_gives_the_corrected_tokens(with_code):
     assert tokens(with_code(CODE)) == [[1, 1, 1, 1], [4, 4, 5, 5]]
-    assert tokens(with_code(CODE.replace("list(text)", "list(text.upper())"))) == [[2, 3, 4, 5], [4, 4, 5, 5]]
+    assert tokens(with_code(CODE.replace("list(text)", "list(text.upper())"))) == [
+        [2, 3, 4, 5],
+        [4, 4, 5, 5],
+    ]
 
 
 def test_code_that_differs_in_rare_sequences_alone_is_told_apart(with_code):

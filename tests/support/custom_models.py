@@ -7,10 +7,9 @@ import sys
 import torch
 from bertnado_train.transformers4_code import build_normally, provide_names
 from safetensors.torch import save_file
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
 
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+from support import tokenizers
+
 HEAD = """
 import torch, torch.nn as nn
 from transformers import PretrainedConfig, PreTrainedModel
@@ -45,21 +44,11 @@ class SmallForSequenceClassification(PreTrainedModel):
 )
 
 
-def write_tokenizer(directory, *, side="right", order=SPECIAL, pad="[PAD]"):
+def write_tokenizer(directory, *, side="right", order=tokenizers.SPECIAL):
     """Write a tokenizer of single letters; ids follow `order`, then A, C, G, T, N."""
-    ids = {token: index for index, token in enumerate([*order, *"ACGTN"])}
-    tokenizer = Tokenizer(models.WordLevel(ids, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
-    special = [("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])]
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=special
-    )
-    names = {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
-    if pad:
-        names["pad_token"] = pad
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, padding_side=side, model_max_length=512, **names)
-    fast.save_pretrained(str(directory))
-    return fast
+    made = tokenizers.letters(special=order, padding_side=side, model_max_length=512)
+    made.save_pretrained(str(directory))
+    return made
 
 
 def write_model(directory, code=CLASSIFIER, config=None, *, rename=None, drop=(), tokenizer=True):

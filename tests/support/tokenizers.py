@@ -6,11 +6,36 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from transformers import PreTrainedTokenizerFast
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+LETTERS_CODE = """
+from transformers import PreTrainedTokenizer
+
+class Letters(PreTrainedTokenizer):
+    def __init__(self, **options):
+        self.ids = {token: number for number, token in enumerate(["[PAD]", "[UNK]", *"ACGTN"])}
+        super().__init__(**{"pad_token": "[PAD]", "unk_token": "[UNK]"} | options)
+
+    @property
+    def vocab_size(self):
+        return len(self.ids)
+
+    def get_vocab(self):
+        return dict(self.ids)
+
+    def _tokenize(self, text):
+        return list(text)
+
+    def _convert_token_to_id(self, token):
+        return self.ids.get(token, 1)
+
+    def _convert_id_to_token(self, number):
+        return list(self.ids)[number]
+"""
+"""Code of a slow tokenizer with a token for each letter."""
 
 
-def wrapped(backend, unknown=True, **options):
+def wrapped(backend, unknown=True, special=SPECIAL, **options):
     """Frame each row with [CLS] and [SEP], and pairs with types."""
-    ends = [(name, SPECIAL.index(name)) for name in ("[CLS]", "[SEP]")]
+    ends = [(name, special.index(name)) for name in ("[CLS]", "[SEP]")]
     backend.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends
     )
@@ -19,11 +44,11 @@ def wrapped(backend, unknown=True, **options):
     return PreTrainedTokenizerFast(tokenizer_object=backend, **names, **options)
 
 
-def letters(known="ACGTN", **options):
+def letters(known="ACGTN", special=SPECIAL, **options):
     """A token for each letter, as HyenaDNA and Caduceus have."""
-    backend = Tokenizer(models.WordLevel(vocabulary(known), unk_token="[UNK]"))
+    backend = Tokenizer(models.WordLevel(vocabulary(known, special), unk_token="[UNK]"))
     backend.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
-    return wrapped(backend, **options)
+    return wrapped(backend, special=special, **options)
 
 
 def kmers(length=3, lower=False):
@@ -52,8 +77,8 @@ def pairs_of_bytes():
     return wrapped(Tokenizer(models.BPE(known, [("A", "C"), ("G", "T"), ("AC", "GT")])), unknown=False)
 
 
-def vocabulary(known):
-    return {word: place for place, word in enumerate([*SPECIAL, *known])}
+def vocabulary(known, special=SPECIAL):
+    return {word: place for place, word in enumerate([*special, *known])}
 
 
 def words(length):

@@ -76,6 +76,12 @@ class BatchFormat:
             order.append(chosen)
         return torch.cat(parts)[torch.cat(order).argsort()]
 
+    def predict(self, model: Any, rows: EncodedSplit) -> torch.Tensor:
+        """Return the logits of rows in fp32 on the CPU, without gradients: shape (rows, logits)."""
+        batch = {name: tensor.to(model.device) for name, tensor in self(rows).items() if name != "labels"}
+        with torch.no_grad():
+            return self.logits(model, batch).float().cpu()
+
     def _own_widths(self, rows: EncodedSplit) -> NDArray[np.int64]:
         lengths = rows.stored_lengths if self.widths == "stored" else rows.lengths
         return _round_up(lengths, self.multiple)

@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from transformers.dynamic_module_utils import custom_object_save, get_class_from_dynamic_module
+from transformers.utils.hub import TRANSFORMERS_DYNAMIC_MODULE_NAME
 
 from . import transformers4_code
-from .transformers4_code import build_normally, complete_config, provide_names
+from .transformers4_code import build_normally, provide_names
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
 _CLASSIFIER = "AutoModelForSequenceClassification"
-_DYNAMIC = "transformers_modules"
-"""The package that transformers imports a model's code into."""
-
 _NO_DROPOUT = 1e-6
 """A dropout that changes nothing and is not 0."""
 
@@ -36,7 +34,7 @@ def load_classifier_class(config: PreTrainedConfig, model_name: str) -> type[Pre
     A class that the code has and `auto_map` does not name, as in GENA-LM, is found by its name.
 
     Args:
-        config: The configuration of the model; attributes that transformers 4 added are completed.
+        config: The configuration of the model.
         model_name: A directory, or a name on the Hugging Face hub.
     """
     auto_map = getattr(config, "auto_map", None) or {}
@@ -53,17 +51,16 @@ def load_custom_class(config: PreTrainedConfig, model_name: str, auto_class: str
     """Load the class that a model's code has for an `Auto` class; its instances are built normally.
 
     Args:
-        config: The configuration of the model; attributes that transformers 4 added are completed.
+        config: The configuration of the model.
         model_name: A directory, or a name on the Hugging Face hub.
         auto_class: The name of the `Auto` class, one of `auto_map`.
     """
     provide_names()
-    complete_config(config)
     repository, _, reference = config.auto_map[auto_class].rpartition("--")
     found: Any = get_class_from_dynamic_module(reference, repository or model_name)
     found.register_for_auto_class(auto_class)
     for base in found.__mro__:
-        if base.__module__.startswith(_DYNAMIC):
+        if base.__module__.startswith(TRANSFORMERS_DYNAMIC_MODULE_NAME):
             build_normally(list(vars(sys.modules[base.__module__]).values()))
     return found
 
@@ -115,7 +112,7 @@ def complete_saved_code(directory: Path, model: PreTrainedModel) -> None:
 def _save_backbone_code(directory: Path, backbone: PreTrainedModel) -> None:
     """Save the code of the model below a pooled head, and let the configuration refer to it."""
     for part in (backbone, backbone.config):
-        if type(part).__module__.startswith(_DYNAMIC):
+        if type(part).__module__.startswith(TRANSFORMERS_DYNAMIC_MODULE_NAME):
             custom_object_save(part, directory)
     file = directory / "config.json"
     config = json.loads(file.read_text(encoding="utf-8"))

@@ -18,15 +18,12 @@ from .batch_size_limit import is_out_of_memory, release_memory
 from .loading_errors import first_line
 from .new_thread import run_in_new_thread
 from .parameters.namespaces import trial_settings
-from .possible_trials import distinct_trials
 from .stored_model import hide_reports
-from .task_trainer import TaskTrainer
-from .trial_class_weights import trial_class_weights
+from .trial import make_model, make_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from bertnado_config import SweepConfig
     from bertnado_metrics import Objective
     from transformers import TrainingArguments
 
@@ -55,13 +52,17 @@ _CHILD = "import sys; from bertnado_train.first_steps import run_steps_of_file; 
 
 
 def step_problems(
-    trainer: HuggingFaceTrainer, config: SweepConfig, objective: Objective, *, in_process: bool | None = None
+    trainer: HuggingFaceTrainer,
+    trials: Iterable[Mapping[str, Any]],
+    objective: Objective,
+    *,
+    in_process: bool | None = None,
 ) -> list[Problem]:
     """Train one step with two rows, and evaluate two, for each value of the arguments that a step may fail with.
 
     Args:
         trainer: The trainer of the sweep, whose model takes the dataset's rows.
-        config: A sweep whose training arguments are valid.
+        trials: The parameters of possible trials, whose training arguments are valid.
         objective: The metric that trials are judged by.
         in_process: Train here; by default without a GPU. Otherwise another process does, because this one
             would hold memory of the GPU as long as it lives.
@@ -69,7 +70,7 @@ def step_problems(
     Returns:
         One error per reason, with the values that it fails with.
     """
-    chosen = _covering_trials(distinct_trials(config)[0])
+    chosen = _covering_trials(trials)
     if in_process or (in_process is None and not torch.cuda.is_available()):
         return run_in_new_thread(_run_steps, trainer, chosen, objective)
     return _run_in_another_process(trainer, chosen, objective)
@@ -132,15 +133,9 @@ def _run_step(setup: TrainingSetup, parameters: Mapping[str, Any], objective: Ob
     with tempfile.TemporaryDirectory() as directory, hide_reports():
         arguments = _shortened(setup.training_arguments(parameters, objective, directory))
         try:
-            model = setup.model.copy(arguments.seed)
-            settings = trial_settings(parameters)
-            for change in settings.model_changes:
-                model = change(model)
-            weights = trial_class_weights(setup, parameters)
-            train, validation = (_two_rows(split) for split in (setup.train, setup.validation))
-            tried = TaskTrainer(
-                model, arguments, setup.task, weights, train, validation, batch_format=setup.batch_format
-            )
+            model = make_model(setup, parameters, arguments.seed)
+            train, validation = _two_rows(setup.train), _two_rows(setup.validation)
+            tried = make_trainer(setup, parameters, arguments, model, train=train, validation=validation)
             tried.train()
             tried.evaluate()
         except Exception as error:  # noqa: BLE001 (an optimiser raises whatever it raises)

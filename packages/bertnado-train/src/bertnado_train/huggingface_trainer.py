@@ -16,8 +16,10 @@ from .first_steps import step_problems
 from .input_checks import input_problems
 from .model_files import model_name_problem
 from .parameter_checks import parameter_problems, swept_targets
+from .possible_trials import distinct_trials
 from .precision import precision_problems
 from .prepared_dataset import dataset_name_problem, open_dataset
+from .saved_tokenizer import save_tokenizer
 from .sweep_plan import SweepPlan, plan_trials
 from .training_setup import TrainingSetup, open_training_setup
 from .trial import CHECKPOINT, run_trial
@@ -134,10 +136,11 @@ class HuggingFaceTrainer(TrainingInputs):
             problems += coverage_problems(setup.task, setup.dataset)
         if setup is None or any(problem.severity == "error" for problem in problems):
             return None, problems
-        plan, more = plan_trials(config, objective, setup)
+        trials, varied = distinct_trials(config)
+        plan, more = plan_trials(config, objective, setup, trials, varied)
         problems += more
         if plan is not None and not any(problem.severity == "error" for problem in problems):
-            problems += step_problems(self, config, objective)
+            problems += step_problems(self, trials, objective)
         return plan, problems
 
     def _name_problems(self) -> list[Problem]:
@@ -197,4 +200,6 @@ class HuggingFaceSession:
         """
         checkpoint = report.directory / CHECKPOINT
         result, _ = run_trial(self.setup, parameters, report, checkpoint, batch_size_limit=self._batch_size_limit)
+        if result.checkpoint is not None:
+            save_tokenizer(self.setup, result.checkpoint)
         return result

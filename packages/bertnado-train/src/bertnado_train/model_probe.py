@@ -12,6 +12,7 @@ import torch
 from .batch_format import BatchFormat, select_rows
 from .encoded_split import EncodedSplit
 from .loading_errors import first_line
+from .task_loss import agree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -199,9 +200,8 @@ class _Probe:
         except _RunError:
             return False
         stored = self._as_stored()
-        scale = float(alone.abs().max()) or 1.0
         found = (together,) if stored is None else (together, stored)
-        return all(float((logits - alone).abs().max()) <= _ROUNDING * scale for logits in found)
+        return all(agree(logits, alone, _ROUNDING) for logits in found)
 
     def _as_stored(self) -> torch.Tensor | None:
         """Return the logits of rows with their stored padding; `None` without any, or if it exceeds the positions."""
@@ -226,10 +226,8 @@ class _Probe:
         return rounded
 
     def _run(self, rows: EncodedSplit, chosen: BatchFormat) -> torch.Tensor:
-        batch = {name: tensor.to(self._model.device) for name, tensor in chosen(rows).items() if name != "labels"}
         try:
-            with torch.no_grad():
-                return chosen.logits(self._model, batch).float().cpu()
+            return chosen.predict(self._model, rows)
         except Exception as error:  # its code raises whatever it raises
             raise _RunError(f"it cannot be run on a batch: {first_line(error)}") from error
 

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 from .loading_errors import SAVE_AGAIN, loading_error, model_error
 from .model_files import foreign_code_problem, model_name_problem, oversize_problem, require_readable_files
 from .tokenizer_errors import tokenizer_error
-from .transformers4_code import complete_config, provide_names
+from .transformers4_code import provide_names
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -27,10 +27,7 @@ def load_config(model_name: str, *, trust_remote_code: bool) -> PreTrainedConfig
     if problem:
         raise InvalidInputError([problem])
     _require_harmless_files(model_name, trust_remote_code)
-    config = load_pretrained(AutoConfig, model_name, trust_remote_code)
-    if trust_remote_code and getattr(config, "auto_map", None):
-        complete_config(config)
-    return config
+    return load_pretrained(AutoConfig, model_name, trust_remote_code)
 
 
 def _require_harmless_files(model_name: str, trust_remote_code: bool) -> None:

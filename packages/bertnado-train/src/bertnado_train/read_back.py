@@ -13,6 +13,7 @@ from .dataset_splits import VALIDATION, read_splits
 from .loading_errors import first_line
 from .pretrained import load_config, load_pretrained
 from .stored_model import class_of, hide_progress_bars, hide_reports
+from .task_loss import agree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,10 +78,10 @@ def check_saved_model(
         found, reason = _logits(plain.eval(), chosen, batch_format), ""
     except Exception as error:  # noqa: BLE001 (its code raises whatever it raises)
         found, reason = None, first_line(error)
-    if found is not None and _agree(found, expected):
+    if found is not None and agree(found, expected, _ROUNDING):
         return None
     ours = _logits(load_model(directory, trust_remote_code=trust_remote_code), chosen, batch_format)
-    if not _agree(ours, expected):
+    if not agree(ours, expected, _ROUNDING):
         raise TrialError(
             f"{directory} does not give the model that was trained: the logits of a validation row are "
             f"{_shown(ours)} instead of {_shown(expected)}; report this with the model's name"
@@ -122,16 +123,7 @@ def _spread(rows: EncodedSplit) -> Sequence[EncodedSplit]:
 
 
 def _logits(model: Any, rows: Sequence[EncodedSplit], batch_format: BatchFormat) -> torch.Tensor:
-    batches = [batch_format(row) for row in rows]
-    for batch in batches:
-        del batch["labels"]
-    with torch.no_grad():
-        return torch.cat([batch_format.logits(model, batch).float() for batch in batches])
-
-
-def _agree(found: torch.Tensor, expected: torch.Tensor) -> bool:
-    scale = float(expected.abs().max()) or 1.0
-    return found.shape == expected.shape and bool(((found - expected).abs() <= _ROUNDING * scale).all())
+    return torch.cat([batch_format.predict(model, row) for row in rows])
 
 
 def _shown(logits: torch.Tensor) -> str:

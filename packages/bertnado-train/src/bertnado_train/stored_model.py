@@ -66,6 +66,7 @@ def read_model(
     trust_remote_code: bool,
     allow_new_weights: bool = False,
     head: Head = "auto",
+    is_checked: bool = False,
 ) -> StoredModel:
     """Load a model with a classification head, in fp32 whatever the precision it is stored in.
 
@@ -78,6 +79,7 @@ def read_model(
         trust_remote_code: Allow Python code that comes with the model to run.
         allow_new_weights: Accept a model of which a tenth or more is not what is stored.
         head: The model's own, or a linear layer on the mean of its last hidden states.
+        is_checked: Another process has compared the model with what is stored and accepted it.
 
     Raises:
         InvalidInputError: It cannot be loaded; the message says what to do, without internet as well.
@@ -94,19 +96,21 @@ def read_model(
         model, loading = _build_without_weights(kind, changed)
     else:
         model, loading = _load(kind, model_name, changed, trust_remote_code)
-    report = report_weights(model, loading, stored_tensors(model_name), has_head=head == "auto")
-    if not allow_new_weights:
-        _require_stored_weights(model_name, model, loading, report)
-    notes = tuple(note for note in (report.message, kernels) if note)
+    notes = [kernels] if kernels else []
+    if not is_checked:
+        report = report_weights(model, loading, stored_tensors(model_name), has_head=head == "auto")
+        if not allow_new_weights:
+            _require_stored_weights(model_name, model, loading, report)
+        notes += [report.message] if report.message else []
     normalises = any(isinstance(part, _BatchNorm) for part in model.modules())
     new = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
     weights = {name: weight for name, weight in model.state_dict().items() if name not in new}
     if backbone_class is None:
-        return StoredModel(type(model), model.config, weights, notes, _vocabulary_of(model), normalises)
+        return StoredModel(type(model), model.config, weights, tuple(notes), _vocabulary_of(model), normalises)
     pooled = PooledForSequenceClassification
     weights = {f"{pooled.base_model_prefix}.{name}": weight for name, weight in weights.items()}
     made = pooled_config(model, model_name, backbone_class, changed)
-    return StoredModel(pooled, made, weights, notes, _vocabulary_of(model), normalises)
+    return StoredModel(pooled, made, weights, tuple(notes), _vocabulary_of(model), normalises)
 
 
 def _load(

@@ -12,6 +12,8 @@ from bertnado_config import read_json
 from safetensors import safe_open
 from transformers.utils.hub import cached_file
 
+from .transformers4_code import names_of_shared_parameters
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -38,17 +40,17 @@ _CHECKPOINTS = (
 class WeightReport:
     """The parameters below the head that are not what is stored, by name, and their shares of all that are."""
 
-    new: tuple[str, ...] = ()
+    new: tuple[str, ...]
     """Parameters that are not stored, or with another shape; a pooler is not among them."""
-    new_share: float = 0.0
+    new_share: float
     """Their share of the parameters below the head, from 0 to 1."""
-    left_over: tuple[str, ...] = ()
+    left_over: tuple[str, ...]
     """Stored parameters of the same part that the model has no place for."""
-    left_over_share: float = 0.0
+    left_over_share: float
     """Their share of the stored parameters."""
-    different: tuple[str, ...] = ()
+    different: tuple[str, ...]
     """Stored tensors, of the head as well, whose values are not those of the model."""
-    different_share: float = 0.0
+    different_share: float
     """Their share of the stored parameters."""
 
     @property
@@ -160,11 +162,9 @@ def _backbone_parts(model: nn.Module) -> Collection[str]:
 
 def _shared_with_loaded(model: nn.Module, loading: Mapping[str, Any]) -> set[str]:
     """Return the missing names of parameters that are stored under another name."""
-    by_id: dict[int, list[str]] = {}
-    for name, parameter in model.named_parameters(remove_duplicate=False):
-        by_id.setdefault(id(parameter), []).append(name)
     missing = set(loading["missing_keys"])
-    return {name for names in by_id.values() if set(names) - missing for name in names if name in missing}
+    groups = names_of_shared_parameters(model)
+    return {name for names in groups if set(names) - missing for name in names if name in missing}
 
 
 def _equal(loaded: torch.Tensor, stored: torch.Tensor) -> bool:

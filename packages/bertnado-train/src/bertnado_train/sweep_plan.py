@@ -9,13 +9,12 @@ from bertnado_config import Problem
 
 from .length_grouping import LengthGrouping, measure_grouping
 from .parameters.class_weight_names import CLASS_WEIGHTS
-from .possible_trials import distinct_trials
 from .schedule import trial_schedule
 from .training_arguments import differences_from_defaults, effective_arguments
 from .trial_class_weights import named_class_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from bertnado_config import SweepConfig
     from bertnado_metrics import Objective
@@ -54,7 +53,11 @@ class SweepPlan:
 
 
 def plan_trials(
-    config: SweepConfig, objective: Objective, setup: TrainingSetup
+    config: SweepConfig,
+    objective: Objective,
+    setup: TrainingSetup,
+    trials: Iterable[Mapping[str, Any]],
+    varied: Collection[str],
 ) -> tuple[SweepPlan | None, list[Problem]]:
     """Make the training arguments of possible trials, and return their plan with what transformers refuses.
 
@@ -62,11 +65,12 @@ def plan_trials(
         config: A sweep without problems in `parameter_problems`.
         objective: The metric that trials are judged by.
         setup: The task, dataset and model.
+        trials: The parameters of possible trials, see `distinct_trials`.
+        varied: Every target whose value varies among the trials.
     """
     refused: dict[str, None] = {}  # a set that keeps its order
     made: list[TrainingArguments] = []
     weights: dict[str, Sequence[float] | None] = {}
-    trials, varied = distinct_trials(config)
     for parameters in trials:
         try:
             made.append(setup.training_arguments(parameters, objective, "unused"))

@@ -56,6 +56,12 @@ class TaskLoss:
         return total / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
 
 
+def agree(found: torch.Tensor, expected: torch.Tensor, rounding: float) -> bool:
+    """Return whether logits differ by at most `rounding` of the largest one, in size, that is expected."""
+    scale = float(expected.abs().max()) or 1.0
+    return found.shape == expected.shape and bool(((found - expected).abs() <= rounding * scale).all())
+
+
 def logits_of(outputs: Any) -> torch.Tensor:
     """Return the logits among a model's outputs; a model with custom code may return them in any form."""
     if isinstance(outputs, torch.Tensor):

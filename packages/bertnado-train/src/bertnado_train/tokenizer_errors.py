@@ -5,19 +5,18 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
+from transformers.utils.hub import TRANSFORMERS_DYNAMIC_MODULE_NAME
+
 from .loading_errors import model_error
 
 if TYPE_CHECKING:
     from bertnado_config import InvalidInputError
 
-_OWN_CODE = "transformers_modules"
-"""The package, and the directory, in which transformers runs code that comes with a model."""
-
 
 def tokenizer_error(model_name: str, error: Exception) -> InvalidInputError | None:
     """Return the error for a tokenizer whose own code fails, `None` if the reason is another one."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if _OWN_CODE in frame.filename]
+    own = [frame for frame in frames if TRANSFORMERS_DYNAMIC_MODULE_NAME in frame.filename]
     if not own:
         return None
     where = f"{own[-1].filename.rsplit('/', 1)[-1]}, line {own[-1].lineno}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import tokenizers
 import transformers
+from transformers.utils.hub import TRANSFORMERS_DYNAMIC_MODULE_NAME
 
 from .token_rows import tokenise
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from transformers import PreTrainedTokenizerBase
-
-_OWN_CODE = "transformers_modules"
-"""The package in which transformers runs code that comes with a model."""
 
 
 def tokenizer_identity(tokenizer: PreTrainedTokenizerBase, samples: Sequence[Sequence[str]]) -> bytes:
@@ -46,7 +44,7 @@ def _parts(tokenizer: PreTrainedTokenizerBase, samples: Sequence[Sequence[str]])
 
 def _own_code(tokenizer: PreTrainedTokenizerBase) -> list[Path]:
     """Return the modules that came with the tokenizer, those that its class imports included."""
-    if not type(tokenizer).__module__.startswith(_OWN_CODE):
+    if not type(tokenizer).__module__.startswith(TRANSFORMERS_DYNAMIC_MODULE_NAME):
         return []
     return sorted(Path(inspect.getfile(type(tokenizer))).parent.glob("*.py"))
 

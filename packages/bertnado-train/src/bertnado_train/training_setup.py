@@ -86,7 +86,7 @@ def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None)
 
     Args:
         inputs: The model, the dataset and the task.
-        probe: What trying the model on this dataset showed before; by default it is tried.
+        probe: What another process found out about the model on this dataset; by default it is checked and tried.
 
     Raises:
         InvalidInputError: The dataset or the model cannot be used.
@@ -113,6 +113,7 @@ def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None)
         trust_remote_code=trust,
         allow_new_weights=inputs.allow_new_weights,
         head=inputs.head,
+        is_checked=probe is not None,
     )
     probe = probe or run_in_new_thread(_try_model, model, dataset, padding)
     for name, value in probe.config.items():

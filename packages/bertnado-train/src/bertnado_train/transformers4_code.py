@@ -54,7 +54,7 @@ def provide_names() -> None:
             setattr(PreTrainedModel, name, method)
 
 
-def complete_config(config: PreTrainedConfig) -> None:
+def _complete_config(config: PreTrainedConfig) -> None:
     """Add the attributes that a configuration of transformers 4 had and that this one lacks."""
     for name, default in _CONFIG_DEFAULTS.items():
         if not hasattr(config, name):
@@ -85,12 +85,12 @@ def _change_class(model_class: Any) -> None:
     @functools.wraps(build)
     def build_completely(self: Any, *args: Any, **kwargs: Any) -> None:
         if args and isinstance(args[0], PreTrainedConfig):
-            complete_config(args[0])
+            _complete_config(args[0])
         build(self, *args, **kwargs)
         if type(self) is model_class:
             if not hasattr(self, "all_tied_weights_keys"):  # the code does not call post_init
                 self.post_init()
-            self._shared = _names_of_shared_parameters(self)
+            self._shared = names_of_shared_parameters(self)
 
     model_class._shared = []
     model_class.__init__ = build_completely
@@ -142,7 +142,8 @@ def _share_parameters_again(self: Any, *args: Any, **kwargs: Any) -> None:
             setattr(self.get_submodule(module), attribute, loaded)
 
 
-def _names_of_shared_parameters(model: nn.Module) -> list[list[str]]:
+def names_of_shared_parameters(model: nn.Module) -> list[list[str]]:
+    """Return the names of each parameter that a model registers under several."""
     names: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)

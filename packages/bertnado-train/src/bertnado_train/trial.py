@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from bertnado_metrics import Objective, Task
     from transformers import PreTrainedModel, TrainingArguments
 
+    from .encoded_split import EncodedSplit
+
 CHECKPOINT = "checkpoint"
 """The directory of the best checkpoint in the directory of a trial."""
 
@@ -88,6 +90,8 @@ def train_trial(
     setup = open_training_setup(inputs)
     report = report or SilentReport(directory, objective)
     result, _ = run_trial(setup, parameters, report, directory / CHECKPOINT)
+    if result.checkpoint is not None:
+        save_tokenizer(setup, result.checkpoint)
     return result
 
 
@@ -143,16 +147,18 @@ class _TrainingRun:
     def run(self, checkpoint: Path) -> tuple[TrialResult, TaskTrainer]:
         """Train, and write the best checkpoint."""
         begin = time.perf_counter()
-        model = self._make_model()
+        model = make_model(self.setup, self.parameters, self.arguments.seed)
         self.report.started(training_steps(self.arguments, len(self.setup.train)), self._details())
-        trainer = self._make_trainer(model)
+        trainer = make_trainer(
+            self.setup, self.parameters, self.arguments, model, batch_size_limit=self.batch_size_limit
+        )
+        trainer.add_callback(self.best)
         trainer.train()
         timings = self._timings(begin, time.perf_counter())
         if self.best.weights is not None:
             begin = time.perf_counter()
             model.load_state_dict(self.best.weights)
             _save(model, checkpoint)
-            save_tokenizer(self.setup, checkpoint)
             timings["save"] = time.perf_counter() - begin
         result = TrialResult(
             value=self.best.value,
@@ -175,26 +181,6 @@ class _TrainingRun:
             **({"head": self.setup.head} if self.setup.head != "auto" else {}),
         }
 
-    def _make_model(self) -> PreTrainedModel:
-        model = self.setup.model.copy(self.arguments.seed)
-        for change in trial_settings(self.parameters).model_changes:
-            model = change(model)
-        return model
-
-    def _make_trainer(self, model: PreTrainedModel) -> TaskTrainer:
-        trainer = TaskTrainer(
-            model,
-            self.arguments,
-            self.setup.task,
-            trial_class_weights(self.setup, self.parameters),
-            self.setup.train,
-            self.setup.validation,
-            self.batch_size_limit,
-            self.setup.batch_format,
-        )
-        trainer.add_callback(self.best)
-        return trainer
-
     def _timings(self, begin: float, end: float) -> dict[str, float]:
         first_step = self.best.first_step_at or end
         return {
@@ -202,6 +188,47 @@ class _TrainingRun:
             "train": end - first_step - self.best.evaluation_seconds,
             "evaluate": self.best.evaluation_seconds,
         }
+
+
+def make_model(setup: TrainingSetup, parameters: Mapping[str, Any], seed: int) -> PreTrainedModel:
+    """Return the model that a trial trains: a copy, changed as its parameters say."""
+    model = setup.model.copy(seed)
+    for change in trial_settings(parameters).model_changes:
+        model = change(model)
+    return model
+
+
+def make_trainer(
+    setup: TrainingSetup,
+    parameters: Mapping[str, Any],
+    arguments: TrainingArguments,
+    model: PreTrainedModel,
+    *,
+    train: EncodedSplit | None = None,
+    validation: EncodedSplit | None = None,
+    batch_size_limit: BatchSizeLimit | None = None,
+) -> TaskTrainer:
+    """Return the trainer of a trial.
+
+    Args:
+        setup: The task, dataset and model.
+        parameters: The parameters of the trial.
+        arguments: The training arguments that follow from them.
+        model: The model to train.
+        train: The rows to train on; by default the training split.
+        validation: The rows to evaluate; by default the validation split.
+        batch_size_limit: The batch sizes that are known to fit into memory; updated.
+    """
+    return TaskTrainer(
+        model,
+        arguments,
+        setup.task,
+        trial_class_weights(setup, parameters),
+        setup.train if train is None else train,
+        setup.validation if validation is None else validation,
+        batch_size_limit,
+        setup.batch_format,
+    )
 
 
 def _save(model: PreTrainedModel, checkpoint: Path) -> None:
