@@ -10,6 +10,7 @@ from bertnado_config import TrialError, TrialResult, write_json
 from bertnado_metrics import metric_name_for_trainer
 
 from .dataset_splits import TEST
+from .huggingface_trainer import HuggingFaceTrainer
 from .read_back import check_saved_model, check_saved_tokenizer
 from .saved_tokenizer import save_tokenizer
 from .training_setup import open_training_setup
@@ -55,7 +56,7 @@ def train_model(
     """Train with `parameters`, save the best checkpoint in `OUTPUT/model`, and evaluate `test` once.
 
     Args:
-        inputs: The model, the dataset and the task; may be a `HuggingFaceTrainer`.
+        inputs: The model, the dataset and the task. A `HuggingFaceTrainer` does not read them again.
         parameters: Training arguments, by any name that the installed or an older transformers has for them.
         objective: The metric that selects the best checkpoint.
         output_dir: The directory for `model` and `metrics.json`; made if it is missing.
@@ -70,7 +71,7 @@ def train_model(
     """
     directory = Path(output_dir)
     directory.mkdir(parents=True, exist_ok=True)
-    setup = open_training_setup(inputs)
+    setup = inputs.setup if isinstance(inputs, HuggingFaceTrainer) else open_training_setup(inputs)
     report = report or SilentReport(directory, objective)
     result, trainer = run_trial(setup, parameters, report, directory / MODEL, patience=patience)
     if result.value is None:
