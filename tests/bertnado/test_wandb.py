@@ -105,7 +105,7 @@ def test_what_wandb_found_best_is_what_the_final_model_trains_with(server):
 
 
 def wandb_agent(sweep_id, count):
-    """Start W&B's own command-line agent, as anybody would in this directory."""
+    """Start W&B's own command-line agent, as anybody would in the current directory."""
     command = [SCRIPTS / "wandb", "agent", f"{ENTITY}/dna/{sweep_id}", "--count", str(count)]
     environment = os.environ | {"PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -124,6 +124,18 @@ def test_a_plain_wandb_agent_joins_the_sweep(place, server):
     assert second.summary["eval/roc_auc"] == records[1]["value"]
     best = json.loads((place / "output" / "best_sweep_details.json").read_text())
     assert best["value"] == max(record["value"] for record in records)
+
+
+def test_a_plain_wandb_agent_works_in_any_directory(place, server, tmp_path, monkeypatch):
+    found = run_sweep()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    with wandb_agent(found["sweep_id"], count=1) as agent:
+        said, _ = agent.communicate(timeout=120)
+    assert agent.returncode == 0, said
+    assert [run.state for run in server.runs_of(found["sweep_id"])] == ["finished", "finished"], said
+    assert len(list(place.glob("output/sweep_*/trial.json"))) == 2
 
 
 def test_the_sigterm_of_wandbs_agent_ends_a_trial_with_its_best_value(place, server, monkeypatch):

@@ -5,7 +5,6 @@ Importing this module loads neither torch nor transformers; calling into it does
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -35,7 +34,8 @@ def run_sweep(
 ) -> dict[str, Any]:
     """Search for the best training settings; write `best_sweep_config.json`.
 
-    Inside an agent of W&B (`WANDB_SWEEP_ID` is set) it trains the one trial that the agent was given.
+    Inside an agent of W&B it trains the one trial that the agent was given, unless an option asks for another sweep:
+    `backend="local"`, `resume` or a different `sweep_id`.
 
     Args:
         config_path: The sweep file, JSON or YAML; None for a sweep that is recorded or at W&B.
@@ -63,7 +63,7 @@ def run_sweep(
         ServiceError: W&B did not create the sweep, or no longer answers; what was finished is on disk.
     """
     from bertnado_sweep import run_plan
-    from bertnado_sweep.backends.wandb.environment import is_inside_agent
+    from bertnado_sweep.backends.wandb.environment import is_assigned_trial
     from bertnado_sweep.records.best import best_so_far
 
     given: dict[str, Any] = {
@@ -77,7 +77,7 @@ def run_sweep(
         **options,
     }
     sweeper, sweep_options = _prepare(config_path, output_dir, given)
-    if is_inside_agent():
+    if is_assigned_trial(given):
         sweeper.run_assigned(observer, keep_checkpoints=given.get("keep_checkpoints") or "best")
         return best_so_far(sweeper.output_dir)
     plan = sweeper.plan(command=_agent_command(sweeper, given), **sweep_options)
@@ -144,7 +144,7 @@ def join_sweep(
 
 
 def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:
-    """Return how W&B's command-line agent starts a trial of this sweep, from the current directory."""
+    """Return how W&B's command-line agent starts a trial of this sweep, from any directory of this machine."""
     from bertnado_config import path_exists
 
     from bertnado.flags import given_words
@@ -152,9 +152,9 @@ def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:
     inputs = sweeper.inputs
     flags = {
         "--sweep-id": "${envvar:WANDB_SWEEP_ID}",
-        "--output-dir": _from_here(sweeper.output_dir),
-        "--dataset": _from_here(inputs.dataset),
-        "--model-name": _from_here(inputs.model_name) if path_exists(inputs.model_name) else inputs.model_name,
+        "--output-dir": _absolute(sweeper.output_dir),
+        "--dataset": _absolute(inputs.dataset),
+        "--model-name": _absolute(inputs.model_name) if path_exists(inputs.model_name) else inputs.model_name,
         "--task-type": inputs.task_name,
         "--seed": str(inputs.seed),
         "--precision": inputs.precision,
@@ -163,8 +163,8 @@ def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:
     return ["bertnado", "run-sweep", *(word for flag in flags.items() for word in flag), *given_words(inputs, flags)]
 
 
-def _from_here(path: Path | str) -> str:
-    return os.path.relpath(path) if str(path).strip() else str(path)
+def _absolute(path: Path | str) -> str:
+    return str(Path(path).absolute()) if str(path).strip() else str(path)
 
 
 @dataclass(frozen=True)

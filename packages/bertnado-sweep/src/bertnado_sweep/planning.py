@@ -9,7 +9,7 @@ from bertnado_config import ArgumentProblem, InvalidInputError, Problem, SweepCo
 from bertnado_metrics import Objective
 
 from .backends import AUTO, choose_backend, get_backend_type
-from .backends.wandb.environment import project_of, project_problems, quiet_wandb
+from .backends.wandb.environment import assignment_problems, project_of, project_problems, quiet_wandb
 from .backends.wandb.service import ServiceError, check_service_config, find_sweep
 from .options import SweepOptions, check_options
 from .plan import Application, BackendChoice, Plan
@@ -102,7 +102,7 @@ class _Planner:
         if options.study is not None and options.storage is None:
             self._problems.append(STUDY_WITHOUT_STORAGE)
         choice, problems = choose_backend(options)
-        self._problems += [*problems, *project_problems(options.project_name)]
+        self._problems += [*problems, *project_problems(options.project_name), *assignment_problems(options)]
         start, parsed, source = self._find_start(config, options, recorded, choice, join=join)
         self._problems = [*self._output_problems(options, start), *self._problems]
         workers = self._count_workers(options)

@@ -12,6 +12,7 @@ from .records.trial import Trial
 from .running.events import Event, Observer, RunStarted
 from .running.tracker import Tracker
 from .running.trial_run import TrialReport
+from .running.wandb_client import what_disables_tracking
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -59,8 +60,7 @@ def single_run(
         config=parameters,
     )
     report = TrialReport(trial, objective, tracker, listen)
-    where = f"at W&B: {tracker.url}" if tracker.url else f"offline, because {why_offline}"
-    listen(RunStarted(run_id, objective, parameters, directory, (*notes, f"tracked {where}")))
+    listen(RunStarted(run_id, objective, parameters, directory, (*notes, _where(tracker, why_offline))))
     try:
         yield report
     except BaseException:
@@ -76,6 +76,14 @@ def _why_offline() -> str | None:
     except WandbUnavailableError as error:
         return f"{error.reason} (to use W&B, {error.cure})"
     return None
+
+
+def _where(tracker: Tracker, why_offline: str | None) -> str:
+    """Return where a run is tracked."""
+    disabled = what_disables_tracking()
+    if disabled is not None:
+        return f"not tracked, because {disabled}"
+    return f"tracked at W&B: {tracker.url}" if tracker.url else f"tracked offline, because {why_offline}"
 
 
 def _best_value(report: TrialReport) -> dict[str, float]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import TrainingInputs, load_sweep_config
 
 from .backends.wandb.agent import run_agent_trial
-from .backends.wandb.environment import is_inside_agent, quiet_wandb
+from .backends.wandb.environment import quiet_wandb
 from .backends.wandb.service import check_service_config, find_sweep
 from .planning import plan_sweep
 from .records.files import named_directory
 from .running.installed_trainers import find_trainer
+from .running.wandb_client import is_inside_agent
 from .sweep import SweepResult, run_plan
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Sweeper:
         self.trainer = trainer or find_trainer(self.inputs)
 
     def run(self, sweep_count: int | None = None) -> SweepResult | Trial:
-        """Run a local sweep; inside an agent of W&B (`WANDB_SWEEP_ID` is set), the one trial that it was given.
+        """Run a local sweep; inside an agent of W&B, the one trial that it was given.
 
         Args:
             sweep_count: The number of trials; inside an agent it is always one.

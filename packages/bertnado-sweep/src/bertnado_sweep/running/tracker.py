@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bertnado_sweep.records.secrets import masked_command_line
 
-from .wandb_client import wandb_client
+from .wandb_client import no_assigned_run, wandb_client, what_disables_tracking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -93,8 +93,8 @@ class Tracker:
     ) -> Tracker:
         """Start a run, online or offline.
 
-        `WANDB_MODE=disabled` disables tracking; `WANDB_DIR` replaces `directory`. The environment and other runs of the
-        caller stay unchanged.
+        `WANDB_MODE=disabled` or `WANDB_DISABLED=true` disables tracking; `WANDB_DIR` replaces `directory`. The run is
+        none that an agent assigned. The environment and other runs of the caller stay unchanged.
 
         Args:
             online: Send it to W&B as it goes; if the server does not answer, the run is offline.
@@ -108,7 +108,7 @@ class Tracker:
             group: The group of the run: the task.
             entity: The W&B team.
         """
-        if os.environ.get("WANDB_MODE") == "disabled":
+        if what_disables_tracking() is not None:
             return cls(None)
         try:
             wandb = wandb_client()
@@ -126,7 +126,8 @@ class Tracker:
                 "reinit": "create_new",
                 "settings": wandb.Settings(silent=True, **run_settings()),
             }
-            run = init_or_offline(arguments, _log.warning) if online else _init_offline(arguments)
+            with no_assigned_run():
+                run = init_or_offline(arguments, _log.warning) if online else _init_offline(arguments)
         except Exception as error:  # noqa: BLE001 (tracking never costs a trial)
             _log.warning("this trial is not tracked: W&B could not start: %s", error)
             return cls(None)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bertnado_config import ArgumentProblem, Problem
 
 from bertnado_sweep.records.trial_files import by_number, read_trial_files
+from bertnado_sweep.running.environment_variables import environment_variables
+from bertnado_sweep.running.wandb_client import ONE_RUN
 from bertnado_sweep.search.space import space_size
 
 from .environment import base_url, quiet_wandb, require_wandb
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from bertnado_config import SweepConfig
@@ -67,9 +69,11 @@ class WandbBackendType:
         """Return the size of a space that is run whole; otherwise W&B may draw the same point again."""
         return space_size(config) if is_exhaustive else None
 
-    def prepared(self, output_dir: Path) -> AbstractContextManager[None]:
-        """Make W&B's client write below the output directory and print nothing."""
-        return quiet_wandb(output_dir)
+    @contextmanager
+    def prepared(self, output_dir: Path) -> Generator[None]:
+        """Make W&B's client write below the output directory, print nothing, and start the runs of this sweep only."""
+        with environment_variables(dict.fromkeys(ONE_RUN)), quiet_wandb(output_dir):
+            yield
 
     def create(self, plan: Plan) -> Backend:
         """Create the sweep at W&B, or join it."""

@@ -13,10 +13,19 @@ from urllib.parse import urlsplit
 
 from bertnado_config import ArgumentProblem, Problem, project_problem
 
-from bertnado_sweep.running.wandb_client import wandb_client
+from bertnado_sweep.running.wandb_client import (
+    SWEEP_ID,
+    is_inside_agent,
+    is_outside_sweep,
+    wandb_client,
+    what_disables_tracking,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
+    from typing import Any
+
+    from bertnado_sweep.options import SweepOptions
 
 DEFAULT_PROJECT = "bertnado"
 
@@ -44,8 +53,11 @@ def require_wandb() -> None:
     Raises:
         WandbUnavailableError: It cannot.
     """
+    disabled = what_disables_tracking()
+    if disabled is not None:
+        raise WandbUnavailableError(disabled, f"unset {disabled.split()[0]}")
     mode = os.environ.get("WANDB_MODE", "online")
-    if mode in ("offline", "disabled", "dryrun"):
+    if mode in ("offline", "dryrun"):
         raise WandbUnavailableError(f"WANDB_MODE is {mode}", "unset WANDB_MODE")
     url = base_url()
     if not has_credentials(url):
@@ -101,9 +113,34 @@ def answers(url: str, seconds: float = PROBE_SECONDS) -> bool:
         return False
 
 
-def is_inside_agent() -> bool:
-    """Return True if an agent of W&B started this process or thread to run one trial."""
-    return bool(os.environ.get("WANDB_SWEEP_ID"))
+def is_assigned_trial(options: Mapping[str, Any]) -> bool:
+    """Return True if the trial that an agent of W&B assigned to this process is to be trained.
+
+    Args:
+        options: Those that were given, by the names of `SweepOptions`. They come before the agent's variables.
+    """
+    if not is_inside_agent() or options.get("backend") == "local" or options.get("resume"):
+        return False
+    sweep_id = options.get("sweep_id")
+    return sweep_id is None or sweep_id.split("/")[-1] == os.environ[SWEEP_ID]
+
+
+def assignment_problems(options: SweepOptions) -> list[Problem]:
+    """Return a warning if a sweep is planned although variables of the environment name another one of W&B."""
+    sweep_id = os.environ.get(SWEEP_ID)
+    if is_inside_agent():
+        message = (
+            f"run {os.environ['WANDB_RUN_ID']} of sweep {sweep_id}, which an agent of W&B assigned to this process, is "
+            "not trained, because {backend} local, {resume} or another {sweep_id} was given"
+        )
+        return [ArgumentProblem("sweep_id", message, "warning")]
+    if not is_outside_sweep() or options.sweep_id is not None:
+        return []
+    message = (
+        f"{SWEEP_ID} is {sweep_id} in the environment and is ignored, because no agent of W&B started this process; "
+        f"to join that sweep, add {{sweep_id}} {sweep_id}"
+    )
+    return [ArgumentProblem("sweep_id", message, "warning")]
 
 
 def reload_settings() -> None:
