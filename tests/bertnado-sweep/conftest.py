@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from bertnado_sweep.running.offline_runs import read_records
 from bertnado_sweep.testing.fixtures import wandb_server as server
 from support import postgresql
 from support.machines import machine
@@ -36,24 +37,6 @@ def tracked(monkeypatch):
     wandb.teardown()
 
 
-def _records(path):
-    """The records of a W&B run file: LevelDB's log format behind a header of seven bytes.
-
-    https://github.com/google/leveldb/blob/main/doc/log_format.md
-    """
-    content, position, record = path.read_bytes(), 7, b""
-    while position + 7 <= len(content):
-        room = 32768 - position % 32768
-        if room < 7:
-            position += room
-            continue
-        length, kind = int.from_bytes(content[position + 4 : position + 6], "little"), content[position + 6]
-        record = (record if kind in (3, 4) else b"") + content[position + 7 : position + 7 + length]
-        position += 7 + length
-        if kind in (1, 4):
-            yield record
-
-
 def _items(items):
     """Keys (nested ones joined by a dot) and values of what a record updates, without W&B's own."""
     named = {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items}
@@ -64,7 +47,7 @@ def _read_run(path):
     from wandb.proto.wandb_internal_pb2 import Record
 
     read = SimpleNamespace(run=None, config={}, history=[], summary={}, exit_code=None)
-    for content in _records(path):
+    for content in read_records(path):
         record = Record.FromString(content)
         kind = record.WhichOneof("record_type")
         if kind == "run":

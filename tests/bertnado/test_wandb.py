@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import wandb
 from bertnado import api
 from bertnado.cli import main
 from bertnado_config import read_best_config
@@ -177,6 +178,25 @@ def test_sweep_status_lists_trials_and_exports_the_best(place, server):
     shown = CliRunner().invoke(main, ["sweep-status", "--output-dir", "output"])
     assert shown.exit_code == 0, shown.output
     assert shown.output.splitlines()[1:3] == lines[1:3]
+
+
+def test_offline_runs_are_uploaded_and_each_is_reported(place, server):
+    run_sweep(backend="local", sweep_count=2)
+    wandb.teardown()
+    first, second = sorted(place.glob("output/wandb/offline-run-*/run-*.wandb"))
+    first.write_bytes(first.read_bytes()[:7])
+    done = CliRunner().invoke(main, ["sync", "--output-dir", "output"])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines() == [
+        f"{first.stem[4:]} (trial 1) has nothing to upload: its process was killed before the run began",
+        f"{second.stem[4:]} (trial 2) uploaded",
+    ]
+    server.fail("UpsertBucket", errors="the project is full")
+    second.with_name(f"{second.name}.synced").unlink()
+    done = CliRunner().invoke(main, ["sync", "--output-dir", "output"])
+    assert done.exit_code == 1
+    assert "(trial 2) could not be uploaded: " in done.stdout
+    assert done.stderr == "Error: some runs could not be uploaded; run the command again to try them again\n"
 
 
 @pytest.mark.usefixtures("place")

@@ -196,6 +196,27 @@ def sweep_status(
             click.echo(f"{what}: {status.export(str(output_dir))}")
 
 
+@main.command()
+@click.option("--output-dir", required=True, type=click.Path(), help="Output directory of a sweep or of full-train.")
+@click.option("--storage", metavar="URL", envvar="BERTNADO_STORAGE", help="Database of the sweep, with its password.")
+def sync(output_dir: str, storage: str | None) -> None:
+    """Upload the runs that were tracked offline to W&B, one after the other.
+
+    Runs that are uploaded already are skipped. The exit code is 1 if a run could not be uploaded.
+    """
+    with exit_on_error():
+        from bertnado_sweep import sync_runs
+
+        from bertnado.sync_text import describe_synced
+
+        is_complete = True
+        for run in sync_runs(output_dir, storage=storage):
+            click.echo(describe_synced(run))
+            is_complete &= run.outcome != "failed"
+    if not is_complete:
+        _end("some runs could not be uploaded; run the command again to try them again", 1)
+
+
 @main.command("full-train", cls=GeneratedCommand, generate=_full_train_flags)
 @click.option(
     "--best-config-path",

@@ -12,6 +12,8 @@ Private names of Optuna and wandb that this package uses for want of public ones
 - The interface of a lock of `JournalFileBackend` (`backends.local.journal`), whose base class is private.
 - `wandb.Api._HTTP_TIMEOUT` (`backends.wandb.service`), raised while a sweep is created: after it, the client repeats
   the request and creates a second sweep.
+- `wandb.proto.wandb_internal_pb2.Record` (`running.offline_runs`), to find out if the file of an offline run names
+  the run: otherwise `wandb sync` fails for all runs that it is given.
 - The bare `Exception` by which W&B's agent stops a trial (`running.stop_request`), and the pause between its requests,
   `wandb.agents.pyagent.Agent.HEARTBEAT_SLEEP_SECONDS` (`testing.fixtures`, to make tests faster).
 
@@ -31,6 +33,7 @@ from .search import SearchMethod, register_method
 from .status import SweepStatus, recorded_status, service_status
 from .sweep import SweepResult, run_plan, run_sweep
 from .sweeper import Sweeper
+from .sync import SyncedRun, sync_runs
 
 __all__ = [
     "run_sweep",
@@ -44,6 +47,8 @@ __all__ = [
     "recorded_status",
     "service_status",
     "SweepStatus",
+    "sync_runs",
+    "SyncedRun",
     "SearchMethod",
     "register_method",
     "register_backend",

@@ -34,6 +34,7 @@ from bertnado_sweep.records.files import (
 )
 from bertnado_sweep.records.trial import Trial
 from bertnado_sweep.records.trial_files import TrialFiles, merge, read_trial_files
+from bertnado_sweep.running.offline_runs import offline_runs
 
 from .distributions import StudySpace
 from .journal import open_journal, open_journal_file
@@ -235,7 +236,7 @@ def _write_missing(attempts: Iterable[Trial], files: TrialFiles) -> None:
 
 
 def tidy(output_dir: Path, sweep_id: str) -> None:
-    """Remove the temporary files that killed processes have left behind.
+    """Remove the temporary files that killed processes have left behind, and tracked runs that had not yet begun.
 
     Args:
         output_dir: The sweep's; no other process works there, or can start to. Newer files than this call stay anyway.
@@ -251,6 +252,9 @@ def tidy(output_dir: Path, sweep_id: str) -> None:
     for path in scratch:
         if path.is_file() and not _is_younger(path, looked):
             path.unlink(missing_ok=True)
+    for run in offline_runs(output_dir, sweep_id):
+        if run.id.startswith(f"{sweep_id}-") and not _is_younger(run.directory, looked) and not run.has_begun:
+            shutil.rmtree(run.directory, ignore_errors=True)
 
 
 def _is_trial_of(directory: Path, output_dir: Path, sweep_id: str) -> bool:

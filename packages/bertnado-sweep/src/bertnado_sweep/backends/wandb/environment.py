@@ -59,6 +59,15 @@ def require_wandb() -> None:
     mode = os.environ.get("WANDB_MODE", "online")
     if mode in ("offline", "dryrun"):
         raise WandbUnavailableError(f"WANDB_MODE is {mode}", "unset WANDB_MODE")
+    require_server()
+
+
+def require_server() -> None:
+    """Check that W&B's server answers and a key for it is configured.
+
+    Raises:
+        WandbUnavailableError: It does not, or none is.
+    """
     url = base_url()
     if not has_credentials(url):
         raise WandbUnavailableError(f"no W&B API key is configured for {url}", HOW_TO_LOG_IN)
