@@ -84,6 +84,7 @@ class TestTimeLimit:
         result = sweep(CurveTrainer(shares=(1.0,), pause=1.0), time_limit=3.5)
         assert {trial.state for trial in result.trials} == {"completed"}
         assert 1 <= len(result.trials) <= 3
+        assert (result.ended_by, result.finished, result.budget) == ("the time limit", len(result.trials), 12)
         assert time.monotonic() - begin < 30
 
     def test_what_runs_at_its_end_is_interrupted_and_can_be_resumed(self, sweep):

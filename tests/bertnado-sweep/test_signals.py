@@ -13,18 +13,21 @@ from bertnado_config import read_best_config, read_json
 PROGRAM = """
 import sys
 from bertnado_sweep import Interrupted, run_sweep
-from bertnado_sweep.running.events import TrialEnded, TrialEvaluated
+from bertnado_sweep.running.events import Note, TrialEnded, TrialEvaluated
 from support.trainers import CurveTrainer, DeafTrainer
 
 def tell(event):
     if isinstance(event, TrialEvaluated | TrialEnded):
         print(type(event).__name__, flush=True)
+    if isinstance(event, Note):
+        print(event.text)
 
 if __name__ == "__main__":
     config = {{"method": "grid", "metric": {{"name": "score", "goal": "maximize"}},
               "parameters": {{"x": {{"values": list(range(20))}}}}}}
     try:
-        run_sweep({trainer}, config, output_dir={output!r}, backend="local", workers={workers}, observer=tell)
+        result = run_sweep({trainer}, config, output_dir={output!r}, backend="local", workers={workers}, observer=tell)
+        print(result.ended_by, result.finished, result.budget)
     except Interrupted as interrupted:
         sys.exit(128 + interrupted.signum)
 """
@@ -68,7 +71,9 @@ def states(tmp_path):
 def test_the_first_one_stops_running_trials_records_them_and_exits_with_its_number(start, tmp_path, workers, signum):
     process = start("CurveTrainer(pause=1.0)", "TrialEvaluated", 3 * workers)
     process.send_signal(signum)
-    assert process.wait(timeout=30) == 128 + signum
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + signum
+    assert f"{states(tmp_path).count('completed')} of 20 trials are finished" in said
     assert set(states(tmp_path)) == {"completed", "interrupted"}
     best = max(read_json(path)["value"] or 0 for path in tmp_path.glob("sweep/sweep_*/trial.json"))
     assert read_best_config(tmp_path / "sweep" / "best_sweep_config.json").parameters["x"] == best
@@ -95,5 +100,8 @@ def test_the_second_one_ends_everything_at_once(start, workers):
 def test_the_early_warning_lets_running_trials_end_and_starts_no_others(start, tmp_path, workers):
     process = start("CurveTrainer(pause=1.0)", "TrialEvaluated", workers)
     process.send_signal(signal.SIGUSR1)
-    assert process.wait(timeout=60) == 0
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
     assert states(tmp_path) == ["completed"] * workers
+    assert f"SIGUSR1 ended the sweep after {workers} of 20 trials; --resume goes on" in said
+    assert said.splitlines()[-1] == f"SIGUSR1 {workers} 20"

@@ -171,7 +171,8 @@ class TestSeveralMachines:
         assert is_old == sorted(is_old, reverse=True)
         assert 2 <= sum(is_old) < 24
         sweep_id = read_json(output / "sweep.json")["sweep_id"]
-        assert f"another process has changed the search space, and the sweep goes on in study '{sweep_id}-2'" in told
+        assert "another process, which changed the search space, ended the sweep after" in told
+        assert f"of 24 trials; it goes on in study '{sweep_id}-2', and --join works on it" in told
 
     def test_another_machine_joins_by_any_of_the_names(self, database, tmp_path):
         options = {"storage": database, "study": "promoters"}

@@ -95,20 +95,20 @@ def test_a_sweep_that_is_cancelled_ends_with_what_was_finished(sweep, server, tm
     result = sweep(lambda: server.cancel("sweep001"))
     assert [(trial.state, trial.value) for trial in result.trials] == [("completed", 1), ("interrupted", None)]
     assert recorded_states(tmp_path) == ["completed", "interrupted"]
-    assert sweep.notes[0] == "W&B ended the sweep after 2 of 3 trials: it is CANCELED"
+    assert sweep.notes[0] == "W&B ended the sweep after 1 of 3 trials; there it is CANCELED"
     assert read_best_config(result.best_config_path).parameters == {"x": 1}
 
 
 def test_an_agent_that_is_told_to_exit_ends_the_sweep_with_what_it_has(sweep, server):
     result = sweep(lambda: server.exit_agents("sweep001"))
     assert [trial.state for trial in result.trials] == ["completed", "stopped"]
-    assert sweep.notes[0] == "W&B ended the sweep after 2 of 3 trials: it is RUNNING"
+    assert sweep.notes[0] == "W&B ended the sweep after 2 of 3 trials; there it is RUNNING"
 
 
 def test_a_sweep_that_is_deleted_lets_the_running_trial_finish(sweep, server):
     result = sweep(lambda: server.delete("sweep001"))
     assert [(trial.state, trial.value) for trial in result.trials] == [("completed", 1), ("completed", 2)]
-    assert sweep.notes[0].startswith("W&B ended the sweep after 2 of 3 trials: it is deleted")
+    assert sweep.notes[0].startswith("W&B ended the sweep after 2 of 3 trials; there it is deleted")
 
 
 def test_a_service_that_goes_away_for_good_costs_no_trial_and_ends_the_sweep(sweep, server, tmp_path, monkeypatch):

@@ -59,8 +59,17 @@ def test_one_node_begins_the_sweep_and_a_second_submission_goes_on_with_it(submi
 
 
 def test_an_array_shares_one_sweep(submit, tmp_path):
-    tasks = [submit(ARRAY, TRIALS=3, SLURM_ARRAY_TASK_ID=task) for task in (1, 0)]
+    tasks = [submit(ARRAY, TRIALS=3, SLURM_ARRAY_TASK_ID=task) for task in (3, 1)]
     for task in tasks:
         end(task)
     trials = recorded_status(tmp_path / "output" / "sweep").trials
     assert [(trial.number, trial.state) for trial in trials] == [(number, "completed") for number in range(3)]
+
+
+def test_a_mistake_ends_every_task_of_an_array(submit, tmp_path):
+    tasks = [submit(ARRAY, DATASET="missing") for _ in range(2)]
+    for task in tasks:
+        said, _ = task.communicate(timeout=200)
+        assert task.returncode == 2
+        assert "'missing' does not exist" in said
+    assert not (tmp_path / "output" / "sweep" / "sweep.json").exists()

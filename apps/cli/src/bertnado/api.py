@@ -65,6 +65,8 @@ def run_sweep(
     from bertnado_sweep import run_plan
     from bertnado_sweep.backends.wandb.environment import is_assigned_trial
     from bertnado_sweep.records.best import best_so_far
+    from bertnado_sweep.running.events import log_warnings
+    from bertnado_sweep.sweep import taking_turns
 
     given: dict[str, Any] = {
         "dataset": dataset,
@@ -76,12 +78,13 @@ def run_sweep(
         "metric_goal": metric_goal,
         **options,
     }
-    sweeper, sweep_options = _prepare(config_path, output_dir, given)
-    if is_assigned_trial(given):
-        sweeper.run_assigned(observer, keep_checkpoints=given.get("keep_checkpoints") or "best")
-        return best_so_far(sweeper.output_dir)
-    plan = sweeper.plan(command=_agent_command(sweeper, given), **sweep_options)
-    return run_plan(plan, observer=observer).to_dict()
+    with taking_turns(output_dir, observer or log_warnings, **options) as listen:
+        sweeper, sweep_options = _prepare(config_path, output_dir, given)
+        if is_assigned_trial(given):
+            sweeper.run_assigned(listen, keep_checkpoints=given.get("keep_checkpoints") or "best")
+            return best_so_far(sweeper.output_dir)
+        plan = sweeper.plan(command=_agent_command(sweeper, given), **sweep_options)
+        return run_plan(plan, observer=listen).to_dict()
 
 
 def _prepare(
@@ -99,7 +102,7 @@ def _prepare(
 
     require_backend(given)
     storage, study = given.get("storage"), given.get("study")
-    continues = given.get("resume") or (study and storage)
+    continues = given.get("resume") or given.get("join_or_begin") or (study and storage)
     recorded = find_recorded(output_dir, storage=storage, study=study) if continues else None
     inputs = {name: value for name, value in given.items() if name in TrainingInputs.model_fields}
     options = {name: value for name, value in given.items() if name not in inputs}

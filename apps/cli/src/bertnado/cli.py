@@ -29,6 +29,9 @@ _QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors of a full disk or an exhausted quota."""
 
+UNFINISHED = 3
+"""Exit code of a sweep that the time limit, SIGUSR1 or W&B ended before its budget was met, with a best trial."""
+
 _OUTPUT_DIR = "Directory to write everything to. One that already contains results is refused. Required."
 _CONFIG_PATH = "Sweep file, JSON or YAML, in W&B's format. Required unless --sweep-id names a sweep."
 _JOIN = (
@@ -82,6 +85,9 @@ def run_sweep(context: click.Context, join: str | None, **flags: Any) -> None:
 
     Writes best_sweep_config.json into the output directory, beside a directory for each trial.
 
+    Exit codes: 0 the sweep is done; 1 no trial has a value, or too many failed; 2 a mistake, and nothing was started;
+    3 the time limit, SIGUSR1 or W&B ended it early, with a best trial; 128 + n signal n interrupted it.
+
     \b
     Examples:
       bertnado run-sweep --config-path configs/sweep_config.json --output-dir output/sweep \\
@@ -98,12 +104,14 @@ def run_sweep(context: click.Context, join: str | None, **flags: Any) -> None:
     else:
         _require_sweep(flags)
         run = partial(api.run_sweep, **flags)
-    with exit_on_error(again="" if join or flags["resume"] else "--resume"):
+    with exit_on_error(again="" if join or flags["resume"] or flags["join_or_begin"] else "--resume"):
         from bertnado.display import Display
 
         with Display() as display:
             found = run(observer=display)
         click.echo(json.dumps(found, indent=2))
+    if found.get("ended_by") is not None:
+        sys.exit(UNFINISHED)
 
 
 def _joining_options() -> set[str]:

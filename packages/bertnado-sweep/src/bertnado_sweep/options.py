@@ -108,6 +108,9 @@ class SweepOptions(BaseModel):
     resume: bool = False
     """Continue the sweep in `output_dir`: finished trials count, interrupted ones are tried again. Options that are not
     given are as recorded."""
+    join_or_begin: bool = False
+    """Begin the sweep, or continue it if `output_dir` contains one: for several jobs that are started with the same
+    command. The first one begins it; if it cannot, the next one tries. Requires the local backend."""
     allow_config_change: bool = False
     """Let a resumed sweep continue with another sweep file, seed, model or dataset."""
     storage: Annotated[

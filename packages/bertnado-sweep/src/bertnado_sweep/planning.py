@@ -136,7 +136,7 @@ class _Planner:
     def _find_recorded(self, options: SweepOptions, *, join: bool) -> RecordedSweep | None:
         if join:
             return require_recorded(self._output, storage=options.storage, study=options.study)
-        if options.resume or options.study:
+        if options.resume or options.join_or_begin or options.study:
             return find_recorded(self._output, storage=options.storage, study=options.study)
         return None
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .backends import get_backend_type
 from .planning import plan_sweep
 from .records.best import BEST_CONFIG_FILE, NoEligibleTrialError, best_so_far, choose_best, export_if_better
-from .running.events import Note, Observer, SweepStarted, log_warnings
-from .start import JoinedSweep, ResumedSweep
+from .records.files import SWEEP_FILE, named_directory
+from .records.presence import Turn
+from .running.events import Event, Note, Observer, SweepStarted, log_warnings
+from .running.stop_request import Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     from bertnado_config import Problem, SweepConfig, Trainer, TrialFunction
     from bertnado_metrics import Objective
 
     from .backends import Backend
+    from .backends.base import EarlyEnd
     from .plan import Plan
     from .records.trial import Trial
 
@@ -38,10 +41,18 @@ class SweepResult:
     """`best_sweep_config.json`: the best trial's parameters and the objective."""
     warnings: tuple[Problem, ...] = ()
     """Warnings about the sweep file."""
+    finished: int = 0
+    """The number of trials that count towards the budget: those that completed, were stopped early or failed."""
+    budget: int = 0
+    """The number of trials that the sweep was to run."""
+    ended_by: str | None = None
+    """What ended the sweep before its budget was met, such as "the time limit" or "SIGUSR1"; None if nothing did, or if
+    its own rules ended it: its space is spent, or its target reached."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result in plain values, see `best_so_far`."""
-        return best_so_far(self.output_dir)
+        """Return the result in plain values: that of `best_so_far`, `trials` (finished), `budget` and `ended_by`."""
+        progress = {"trials": self.finished, "budget": self.budget, "ended_by": self.ended_by}
+        return best_so_far(self.output_dir) | progress
 
 
 def run_sweep(
@@ -72,7 +83,38 @@ def run_sweep(
         ServiceError: W&B did not create the sweep, or no longer answers; what was finished is on disk.
         OSError: The record cannot be written.
     """
-    return run_plan(plan_sweep(trainer, config, output_dir=output_dir, **options), observer=observer)
+    with taking_turns(output_dir, observer or log_warnings, **options) as listen:
+        return run_plan(plan_sweep(trainer, config, output_dir=output_dir, **options), observer=listen)
+
+
+@contextmanager
+def taking_turns(
+    output_dir: str | Path, observer: Observer, *, join_or_begin: bool | None = None, **_: Any
+) -> Generator[Observer]:
+    """Let one process at a time plan a sweep and begin it, if `join_or_begin` is set.
+
+    Args:
+        output_dir: The output directory.
+        observer: Called with every event.
+        join_or_begin: See `SweepOptions`.
+
+    Yields:
+        The observer for the sweep: when it has begun, the next process has its turn.
+    """
+    if not join_or_begin:
+        yield observer
+        return
+    output = named_directory(output_dir)
+    with Turn(output) as turn:
+        if (output / SWEEP_FILE).exists():
+            turn.end()
+
+        def listen(event: Event) -> None:
+            if isinstance(event, SweepStarted):
+                turn.end()
+            observer(event)
+
+        yield listen
 
 
 def run_plan(plan: Plan, *, observer: Observer | None = None) -> SweepResult:
@@ -98,12 +140,12 @@ def _run(plan: Plan, backend: Backend, listen: Observer) -> SweepResult:
             plan.objective,
             plan.output_dir,
             plan.config,
-            done=_count_done(plan, backend),
+            done=backend.count_finished(),
             warnings=plan.warnings,
             notes=(f"backend: {plan.backend}", *backend.notes),
         )
     )
-    backend.work(listen)
+    early = _work(plan, backend, listen)
     trials = backend.trials()
     best = choose_best(trials, plan.objective)
     if best is None:
@@ -119,11 +161,21 @@ def _run(plan: Plan, backend: Backend, listen: Observer) -> SweepResult:
         output_dir=plan.output_dir,
         best_config_path=plan.output_dir / BEST_CONFIG_FILE,
         warnings=plan.warnings,
+        finished=backend.count_finished(),
+        budget=plan.budget,
+        ended_by=early and early.cause,
     )
 
 
-def _count_done(plan: Plan, backend: Backend) -> int:
-    """Return how many trials of the budget were finished before; the budget at W&B is what is left."""
-    if not isinstance(plan.start, ResumedSweep | JoinedSweep):
-        return 0
-    return sum(trial.is_counted for trial in backend.trials())
+def _work(plan: Plan, backend: Backend, listen: Observer) -> EarlyEnd | None:
+    """Let the backend work, and tell how far it came if that is not to the end."""
+    try:
+        early = backend.work(listen)
+    except (Interrupted, RuntimeError, OSError):
+        with suppress(RuntimeError, OSError):  # the record may be out of reach
+            listen(Note(f"{backend.count_finished()} of {plan.budget} trials are finished"))
+        raise
+    if early is not None:
+        count = backend.count_finished()
+        listen(Note(f"{early.cause} ended the sweep after {count} of {plan.budget} trials; {early.prospect}"))
+    return early

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from bertnado_sweep.running.events import Observer
 
 
+@dataclass(frozen=True)
+class EarlyEnd:
+    """The end of a sweep before its budget was met, if neither its own rules nor an error ended it."""
+
+    cause: str
+    """What ended it: "the time limit", for example."""
+    prospect: str = "--resume goes on"
+    """How it can go on."""
+
+
 class Backend(Protocol):
     """One sweep, worked on by this machine. A `BackendType` creates it from a `Plan`."""
 
@@ -31,11 +42,15 @@ class Backend(Protocol):
         """Information to show before the first trial, in lines."""
         ...
 
-    def work(self, observer: Observer) -> None:
+    def work(self, observer: Observer) -> EarlyEnd | None:
         """Run trials until there are no more for this machine.
 
         Called once. It opens the trainer's session, writes the record of each trial and replaces the exported best
         when a trial improves it. An exception from a trial ends that trial only.
+
+        Returns:
+            What ended the sweep before its budget was met; None if nothing did, or if the sweep's own rules ended it:
+            its space is spent, or its target reached.
 
         Raises:
             KeyboardInterrupt: The running trial is recorded as interrupted first.
@@ -46,6 +61,10 @@ class Backend(Protocol):
 
     def conclude(self, trials: Sequence[Trial], best: Trial) -> tuple[str, ...]:
         """Return remarks on the end of the sweep and the choice of the best trial, in lines."""
+        ...
+
+    def count_finished(self) -> int:
+        """Return the number of trials that count towards the plan's budget."""
         ...
 
     def trials(self) -> tuple[Trial, ...]:

@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from .locks import lock, open_to_lock, unlock
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-_BEGINNERS, _WORKERS = ".beginners.lock", ".workers.lock"
+_BEGINNERS, _WORKERS, _TURN = ".beginners.lock", ".workers.lock", ".turn.lock"
 """The empty files that are locked; they are never removed."""
 
 
@@ -69,6 +69,32 @@ def beginning(output_dir: Path) -> Generator[None]:
         yield
     finally:
         unlock(file)
+
+
+class Turn:
+    """The turn to find out if a sweep has begun in an output directory, and to begin it; one process at a time has it.
+
+    Use it as a context manager. If its holder cannot begin the sweep, the next process tries.
+    """
+
+    def __init__(self, output_dir: Path) -> None:
+        self._path = output_dir / _TURN
+        self._file = -1
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = open_to_lock(self._path, os.O_RDWR)
+        lock(self._file, self._path)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Let the next process have its turn; also at the end of the block."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            unlock(file)
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def run_workers(
         handle_exit: Called for each worker that has ended, with True if the sweep is being interrupted; returns True
             to start the worker again.
         log_dir: The directory of the workers' output, one file each.
-        stop: Is set when the sweep is interrupted, for others to see.
+        stop: Is set when the sweep is interrupted, or is to end soon, for others to see.
 
     Raises:
         Interrupted: They were interrupted, and have ended.
@@ -206,6 +206,7 @@ def _forwarded_signals(workers: Sequence[_Worker], stop: StopRequest) -> Generat
         _send(workers, signal.SIGINT)
 
     def end_soon(signum: int, frame: FrameType | None) -> None:
+        stop.is_last = True
         _send(workers, signal.SIGUSR1)
 
     if threading.current_thread() is not threading.main_thread():

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from optuna.exceptions import UpdateFinishedTrialError
 
+from bertnado_sweep.backends.base import EarlyEnd
 from bertnado_sweep.plan import Plan, new_sweep_id
 from bertnado_sweep.records.best import choose_best
 from bertnado_sweep.records.files import ERROR_FILE, LOGS, claim, now, read_place, write_sweep
@@ -145,7 +146,9 @@ class LocalBackend:
         if self._presence is not None:
             self._presence.come()
         try:
-            self.work_alone(observer, deadline)
+            stop = StopRequest()
+            hurry(self._storage, lambda: stop.is_set)
+            self.work_alone(observer, deadline, stop)
         finally:
             self._leave()
 
@@ -180,48 +183,59 @@ class LocalBackend:
         return (*joining, *self._repairs, f"resumed: {done} of {self._budget} trials were finished{repeated}")
 
     def conclude(self, trials: Sequence[Trial], best: Trial) -> tuple[str, ...]:
-        """Return why the sweep ended early, and where the best checkpoint is if it is on another machine."""
-        notes: list[str] = []
-        if not self._studies.is_current():
-            notes.append(
-                f"another process has changed the search space, and the sweep goes on in study "
-                f"{self._studies.current!r}; --join works on it"
-            )
-        counted = sum(trial.is_counted for trial in trials)
-        if self._plan.options.time_limit is not None and counted < self._budget:
-            notes.append(f"the time limit ended it after {counted} of {self._budget} trials; --resume goes on")
-        if best.checkpoint is not None and not self._directory.holds(best):
-            notes.append(f"the best trial's checkpoint is on {best.host}: {best.checkpoint}")
-        return tuple(notes)
+        """Return where the best checkpoint is if it is on another machine."""
+        if best.checkpoint is None or self._directory.holds(best):
+            return ()
+        return (f"the best trial's checkpoint is on {best.host}: {best.checkpoint}",)
+
+    def count_finished(self) -> int:
+        """Return the number of all trials that completed, were stopped early or failed."""
+        return sum(trial.is_counted for trial in self.trials())
 
     def trials(self) -> tuple[Trial, ...]:
         """Return all trials as the study has them, each in its latest attempt, by number."""
         return self._ledger.trials()
 
-    def work(self, observer: Observer) -> None:
+    def work(self, observer: Observer) -> EarlyEnd | None:
         """Run trials until the budget is met, the target is reached, the space is spent or the time is over."""
         deadline = None if self._plan.options.time_limit is None else time.monotonic() + self._plan.options.time_limit
-        if self._plan.workers == 1:
-            self.work_alone(observer, deadline)
-            return
-        handle_exit, stop = partial(self._handle_worker_exit, observer), StopRequest()
+        stop = StopRequest()
         hurry(self._storage, lambda: stop.is_set)
-        with leases.leading() as pool:
-            work = partial(_work, self._plan, self.sweep_id, self._entries.past, deadline, pool)
-            run_workers([work] * self._plan.workers, observer, handle_exit, self._output_dir / LOGS, stop)
+        if self._plan.workers == 1:
+            self.work_alone(observer, deadline, stop)
+        else:
+            handle_exit = partial(self._handle_worker_exit, observer)
+            with leases.leading() as pool:
+                work = partial(_work, self._plan, self.sweep_id, self._entries.past, deadline, pool)
+                run_workers([work] * self._plan.workers, observer, handle_exit, self._output_dir / LOGS, stop)
+        return self._ended_by(stop)
 
-    def work_alone(self, observer: Observer, deadline: float | None) -> None:
+    def _ended_by(self, stop: StopRequest) -> EarlyEnd | None:
+        """Return what ended the sweep before its budget was met; None if nothing did, or its own rules."""
+        if not self._studies.is_current():
+            prospect = f"it goes on in study {self._studies.current!r}, and --join works on it"
+            return EarlyEnd("another process, which changed the search space,", prospect)
+        trials = self.trials()
+        is_met = sum(trial.is_counted for trial in trials) >= self._budget
+        if is_met or self._target_is_reached(trials) or self._is_over(trials):
+            return None
+        return EarlyEnd("SIGUSR1" if stop.is_last else "the time limit")
+
+    def _is_over(self, trials: Sequence[Trial]) -> bool:
+        """Return True if every trial has ended and the space is spent."""
+        return all(trial.is_counted for trial in trials) and self._propose(trials) is None
+
+    def work_alone(self, observer: Observer, deadline: float | None, stop: StopRequest) -> None:
         """Run trials in this process, one at a time, until the sweep has no more.
 
         Args:
             observer: Is called with every event.
             deadline: The end of the time limit, by the monotonic clock.
+            stop: Is set by signals and at the deadline.
 
         Raises:
             Interrupted: A signal interrupted it.
         """
-        stop = StopRequest()
-        hurry(self._storage, lambda: stop.is_set)
         with stop_on_signals(stop), _out_of_time(stop, deadline):
             try:
                 run_shielded(lambda: self._run_all(observer, stop, deadline), stop)
@@ -284,13 +298,16 @@ class LocalBackend:
         again = next(filter(_is_interrupted, trials), None)
         if again is not None:
             return self._directory.new_trial(again.number, again.parameters, again.attempt + 1)
-        number = max((trial.number for trial in trials), default=-1) + 1
-        seed, method = self._plan.options.seed, self._plan.method
-        parameters = propose(self._config, self._objective.goal, trials, number, seed, method=method)
+        parameters = self._propose(trials)
         if parameters is None:
             self._is_spent = True
             return None
-        return self._directory.new_trial(number, parameters, 1)
+        return self._directory.new_trial(_next_number(trials), parameters, 1)
+
+    def _propose(self, trials: Sequence[Trial]) -> dict[str, Any] | None:
+        """Return the parameters of the next trial; None if every point has been tried."""
+        seed, method = self._plan.options.seed, self._plan.method
+        return propose(self._config, self._objective.goal, trials, _next_number(trials), seed, method=method)
 
     def _handle_worker_exit(self, observer: Observer, exited: WorkerExit, is_over: bool) -> bool:
         """Settle what a worker process has left behind, and return True if it should be replaced.
@@ -331,6 +348,10 @@ def _recorded_studies(plan: Plan, sweep_id: str) -> Sequence[StudyRecord]:
     if plan.recorded is not None:
         return recorded_studies(plan.recorded.record, study)
     return [{"name": study, "parameters": StudySpace(plan.config).section}]
+
+
+def _next_number(trials: Sequence[Trial]) -> int:
+    return max((trial.number for trial in trials), default=-1) + 1
 
 
 def _is_interrupted(trial: Trial) -> bool:

@@ -30,8 +30,8 @@ class LocalBackendType:
     name = "local"
 
     def is_meant_by(self, options: SweepOptions) -> bool:
-        """A database is the local backend's."""
-        return options.sweep_id is None and options.storage is not None
+        """A database, and a sweep that several jobs begin together, are the local backend's."""
+        return options.sweep_id is None and (options.storage is not None or options.join_or_begin)
 
     def check_options(self, options: SweepOptions) -> Sequence[Problem]:
         """Return what is wrong with the database, and options of W&B."""

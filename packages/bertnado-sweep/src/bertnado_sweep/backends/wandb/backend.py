@@ -12,10 +12,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from bertnado_sweep.backends.base import EarlyEnd
 from bertnado_sweep.records.files import LOGS, beginning_alone, claim
 from bertnado_sweep.records.trial_files import read_trials
 from bertnado_sweep.running.events import Note
-from bertnado_sweep.running.stop_request import Interrupted, interrupt_main
+from bertnado_sweep.running.stop_request import Interrupted, StopRequest, interrupt_main
 from bertnado_sweep.running.wandb_client import wandb_client
 from bertnado_sweep.running.worker_pool import WorkerExit, run_workers
 from bertnado_sweep.start import JoinedWandbSweep
@@ -47,6 +48,7 @@ class WandbBackend:
         self._plan = plan
         self._sweep = sweep
         self._first_number = first_number
+        self._has_lost_trials = False
         self.sweep_id = sweep.id
 
     @classmethod
@@ -81,21 +83,47 @@ class WandbBackend:
         """The page of the sweep."""
         return (f"at W&B: {self._sweep.url}",)
 
-    def work(self, observer: Observer) -> None:
+    def work(self, observer: Observer) -> EarlyEnd | None:
         """Run agents until they have trained the plan's number of trials, or W&B has no more."""
+        stop = StopRequest()
+        if self._plan.budget > 0:  # otherwise all trials were finished before
+            self._run_agents(observer, stop)
+        return self._ended_by(stop)
+
+    def _run_agents(self, observer: Observer, stop: StopRequest) -> None:
         plan = self._plan
-        if plan.budget == 0:  # resumed, and all trials are finished
-            return
         deadline = None if plan.options.time_limit is None else time.monotonic() + plan.options.time_limit
         if plan.workers == 1:
             numbers = itertools.count(self._first_number)
-            run_agent(plan, self._sweep, plan.budget, lambda: next(numbers), observer, deadline)
+            run_agent(plan, self._sweep, plan.budget, lambda: next(numbers), observer, deadline, stop)
             return
         context = multiprocessing.get_context("spawn")
         first = context.Value("q", self._first_number)
         left = [context.Value("q", share) for share in shares(plan.budget, plan.workers)]
         works = [partial(_work, plan, self._sweep, share, first, deadline) for share in left]
-        run_workers(works, observer, _ExitHandler(left, observer), plan.output_dir / LOGS)
+        handle_exit = _ExitHandler(left, observer)
+        run_workers(works, observer, handle_exit, plan.output_dir / LOGS, stop)
+        self._has_lost_trials = handle_exit.has_lost_trials
+
+    def _ended_by(self, stop: StopRequest) -> EarlyEnd | None:
+        """Return what ended the sweep before its budget was met; None if nothing did, or its own rules."""
+        if self.count_finished() >= self._plan.budget:
+            return None
+        if stop.is_last:
+            return EarlyEnd("SIGUSR1")
+        state = sweep_state(self._sweep)
+        if state == "FINISHED":
+            return None
+        if state in ("RUNNING", "PAUSED") and self._has_lost_trials:
+            return EarlyEnd("the death of a worker")
+        if state in ("RUNNING", "PAUSED") and self._plan.options.time_limit is not None:
+            return EarlyEnd("the time limit")
+        return EarlyEnd("W&B", f"there it is {state or 'deleted or hidden'}")
+
+    def count_finished(self) -> int:
+        """Return the number of trials that the agents of this machine have finished since the plan was made."""
+        mine = read_trials(self._plan.output_dir, self.sweep_id)
+        return sum(trial.is_counted and trial.started >= self._plan.began for trial in mine)
 
     def trials(self) -> tuple[Trial, ...]:
         """Return all runs of the sweep by creation; the local record of a run takes precedence over W&B's."""
@@ -144,7 +172,7 @@ def _work(
 
     reload_settings()
     if left.value:
-        run_agent(plan, sweep, left.value, next_number, observer, deadline)
+        run_agent(plan, sweep, left.value, next_number, observer, deadline, StopRequest())
 
 
 class _ExitHandler:
@@ -154,10 +182,12 @@ class _ExitHandler:
         self._left = left
         self._observer = observer
         self._before = sum(share.value for share in left)
+        self.has_lost_trials = False
 
     def __call__(self, exited: WorkerExit, is_over: bool) -> bool:
         if is_over or exited.is_clean:
             return False
+        self.has_lost_trials = True
         left = sum(share.value for share in self._left)
         had_trial, self._before = left < self._before, left
         last = f" ({exited.last_lines[-1]})" if exited.last_lines else ""
@@ -190,6 +220,7 @@ def run_agent(
     next_number: Callable[[], int],
     observer: Observer,
     deadline: float | None,
+    stop: StopRequest,
 ) -> None:
     """Run one of W&B's agents in this process for `count` trials, or until the deadline.
 
@@ -216,7 +247,7 @@ def run_agent(
         deadline=deadline,
         is_cancelled=lambda: sweep_state(sweep) in ("CANCELED", "FINISHED"),
     )
-    with _Watch(trials) as watch:
+    with _Watch(trials, stop) as watch:
         wandb.agent(
             sweep.id,
             function=trials.train_assigned,
@@ -233,11 +264,6 @@ def run_agent(
             f"{watch.url} has not answered for {PATIENCE:g} s, so the sweep ends; what was trained is in "
             f"{plan.output_dir}, and `wandb sync` uploads what W&B has not received"
         )
-    if trials.is_last and trials.count < count:
-        observer(Note(f"no more trials are started; {trials.count} of {count} were"))
-    elif trials.count < count:
-        state = sweep_state(sweep) or "deleted or hidden"
-        observer(Note(f"W&B ended the sweep after {trials.count} of {count} trials: it is {state}"))
 
 
 class _Watch:
@@ -246,12 +272,13 @@ class _Watch:
     An agent itself swallows Ctrl-C, and waits forever for a server that does not answer.
     """
 
-    def __init__(self, trials: AgentTrials) -> None:
+    def __init__(self, trials: AgentTrials, stop: StopRequest) -> None:
         self.url = base_url()
         self.is_interrupted = False
         self.signum: int = signal.SIGINT
         self.is_lost = False
         self._trials = trials
+        self._stop = stop
         self._over = threading.Event()
         self._is_main = threading.current_thread() is threading.main_thread()
         self._before: dict[signal.Signals, Any] = {}
@@ -281,7 +308,7 @@ class _Watch:
         raise KeyboardInterrupt
 
     def _end_soon(self, signum: int, frame: FrameType | None) -> None:
-        self._trials.is_last = True
+        self._trials.is_last = self._stop.is_last = True
         if self._trials.running is None:
             raise KeyboardInterrupt
 

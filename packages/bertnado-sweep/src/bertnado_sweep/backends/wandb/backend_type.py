@@ -37,7 +37,10 @@ class WandbBackendType:
         return options.sweep_id is not None
 
     def check_options(self, options: SweepOptions) -> Sequence[Problem]:
-        """Refuse a database: W&B records its own sweeps."""
+        """Refuse a database, and jobs that begin a sweep together: W&B records its own sweeps."""
+        if options.join_or_begin:
+            message = "{join_or_begin} requires {backend} local or auto; a sweep at W&B is joined with {sweep_id}"
+            return [ArgumentProblem("join_or_begin", message)]
         if options.storage is None:
             return ()
         if options.sweep_id is not None:

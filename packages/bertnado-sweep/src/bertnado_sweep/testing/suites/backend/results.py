@@ -75,6 +75,9 @@ class ResultTests(BackendFixtures):
             "metric_value": 0.9,
             "best_config": exported,
             "best_config_path": str(path),
+            "trials": 3,
+            "budget": 3,
+            "ended_by": None,
         }
 
     def test_every_trial_has_a_directory_with_its_record(self, sweep: RunSweep, tmp_path: Path) -> None:
