@@ -11,7 +11,7 @@ import time
 
 import pytest
 from bertnado_config import SweepConfigError, TrialResult, read_best_config
-from bertnado_sweep import NoEligibleTrialError, TooManyFailuresError, run_sweep
+from bertnado_sweep import Interrupted, NoEligibleTrialError, TooManyFailuresError, run_sweep
 from bertnado_sweep.running.events import Note, SweepStarted, TrialEvaluated, TrialStarted
 from bertnado_sweep.testing.wandb_server import ENTITY, KEY
 from support.trainers import CurveTrainer
@@ -136,6 +136,12 @@ def test_it_says_which_server_and_where_to_look(sweep, server):
     assert started.notes[0] == f"backend: wandb (at {server.url}; as requested)"
     assert started.notes[1].startswith("at W&B: ")
     assert started.notes[1].endswith(f"/{ENTITY}/dna/sweeps/{started.sweep_id}")
+
+
+def test_the_address_can_be_clicked_whatever_the_project_is_called(sweep, server):
+    sweep(sweep_count=1, project_name="dna of mice")
+    (started,) = [event for event in sweep.heard if isinstance(event, SweepStarted)]
+    assert started.notes[1].endswith(f"/{ENTITY}/dna%20of%20mice/sweeps/{started.sweep_id}")
 
 
 def test_the_record_of_the_sweep_says_where_it_is_at_wandb(sweep, tmp_path):
@@ -302,6 +308,72 @@ def test_the_time_limit_ends_the_running_trial_and_the_sweep(sweep):
 
     result = sweep(GRID | {"method": "random"}, train, time_limit=8)
     assert [trial.state for trial in result.trials] == ["completed", "interrupted"]
+    assert (result.ended_by, result.finished, result.budget) == ("the time limit", 1, 10)
+
+
+# interruption
+
+
+class InterruptingTrainer(CurveTrainer):
+    """Interrupts the first attempt of trial 2, and describes each attempt."""
+
+    attempts = 0
+
+    def run(self, parameters, report):
+        self.attempts += 1
+        report.started(2, {"arguments": {"attempt": self.attempts}})
+        if self.attempts == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+            while not report.progress(1):
+                time.sleep(0.01)
+            return TrialResult(None, stopped=True)
+        return super().run(parameters, report)
+
+
+def test_an_interrupted_trial_is_handed_out_again_with_its_parameters(sweep, server, tmp_path):
+    trainer = InterruptingTrainer()
+    with pytest.raises(Interrupted):
+        sweep(trainer=trainer)
+    assert notes(sweep.heard) == ["1 of 3 trials are finished"]
+    assert [run.state for run in server.runs.values()] == ["finished", "preempted"]
+    result = sweep(trainer=trainer, resume=True)
+    assert [(trial.number, trial.attempt, trial.state, trial.parameters["x"]) for trial in result.trials] == [
+        (0, 1, "completed", 1),
+        (1, 2, "completed", 2),
+        (2, 1, "completed", 3),
+    ]
+    assert [run.state for run in server.runs.values()] == ["finished"] * 3
+    second = server.runs_of(result.sweep_id)[1]
+    assert second.config["bertnado"]["directory"] == result.trials[1].directory.name
+    assert recorded_states(tmp_path) == ["completed", "completed", "completed", "interrupted"]
+
+
+def test_a_trial_that_is_interrupted_because_its_sweep_was_cancelled_is_not_handed_out_again(sweep, server):
+    def train(parameters, report):
+        if parameters["x"] == 2:
+            server.cancel(made(server).name)
+            server.stop_run(list(server.runs.values())[1].name)
+            while not report.progress(1):
+                time.sleep(0.01)
+            return TrialResult(None, stopped=True)
+        return parameters["x"]
+
+    result = sweep(trainer=train)
+    assert [run.state for run in server.runs.values()] == ["finished", "failed"]
+    assert result.ended_by == "W&B"
+
+
+def test_a_trial_whose_process_was_killed_does_not_stay_running(sweep, tmp_path):
+    sweep(sweep_count=1)
+    (record,) = tmp_path.glob("sweep/sweep_*/trial.json")
+    record.write_text(record.read_text().replace('"completed"', '"running"'))
+    result = sweep(sweep_count=2, resume=True)
+    assert recorded_states(tmp_path) == ["completed", "completed", "interrupted"]
+    assert result.trials[0].error == "its process was killed"
+
+
+def recorded_states(tmp_path):
+    return sorted(json.loads(path.read_text())["state"] for path in tmp_path.glob("sweep/sweep_*/trial.json"))
 
 
 # stopping
@@ -315,6 +387,7 @@ def test_sigusr1_lets_the_running_trial_end_and_starts_no_other(sweep):
 
     result = sweep(trainer=train)
     assert [trial.state for trial in result.trials] == ["completed"]
+    assert (result.ended_by, result.finished, result.budget) == ("SIGUSR1", 1, 3)
 
 
 def test_a_trial_that_wandb_stops_ends_within_one_evaluation_keeps_its_value_and_the_sweep_goes_on(sweep, server):
@@ -465,6 +538,8 @@ def test_the_output_directory_holds_what_is_documented_and_nothing_else(sweep, t
     monkeypatch.delenv("WANDB_DIR")
     result = sweep(sweep_count=1)
     assert sorted(path.name for path in (tmp_path / "sweep").iterdir()) == [
+        ".beginners.lock",
+        ".workers.lock",
         "best_sweep_config.json",
         "best_sweep_details.json",
         "sweep.json",

@@ -148,7 +148,7 @@ def test_ctrl_c_ends_the_trial_at_its_next_step_records_it_and_goes_on_up(server
     assert said.strip().splitlines()[-1] == "bertnado_sweep.running.stop_request.Interrupted: 2"
     assert recorded_states(tmp_path) == ["interrupted"]
     (run,) = server.runs.values()
-    assert (run.state, run.exitcode) == ("failed", 1)
+    assert (run.state, run.exitcode) == ("preempted", 1)
 
 
 WORKERS = """

@@ -71,6 +71,18 @@ def beginning(output_dir: Path) -> Generator[None]:
         unlock(file)
 
 
+@contextmanager
+def present(output_dir: Path) -> Generator[None]:
+    """Share an output directory with other processes while the block runs."""
+    presence = Presence(output_dir)
+    try:
+        with beginning(output_dir):
+            presence.come()
+        yield
+    finally:
+        presence.leave()
+
+
 class Turn:
     """The turn to find out if a sweep has begun in an output directory, and to begin it; one process at a time has it.
 

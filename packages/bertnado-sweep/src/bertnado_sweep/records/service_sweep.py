@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 
 @dataclass(frozen=True)
@@ -22,4 +23,4 @@ class ServiceSweep:
         import wandb
 
         base = str(wandb.setup().settings.app_url).rstrip("/")
-        return f"{base}/{self.entity}/{self.project}/sweeps/{self.id}"
+        return f"{base}/{quote(self.entity)}/{quote(self.project)}/sweeps/{quote(self.id)}"

@@ -143,7 +143,15 @@ class Tracker:
         self._details |= details
         with self._guard("describe the run"):
             if self._run is not None:
-                self._run.config.update({DETAILS_KEY: self._details}, allow_val_change=True)  # pyright: ignore[reportUnknownMemberType] (untyped)
+                config: Any = self._run.config
+                # W&B hands a preempted run out with its whole config, and locks all of it against `update`
+                config.update_locked({DETAILS_KEY: self._details}, user=DETAILS_KEY, _allow_val_change=True)
+
+    def mark_preempting(self) -> None:
+        """Let W&B hand the run out again, if it ends as failed."""
+        with self._guard("mark the run as preempting"):
+            if self._run is not None:
+                self._run.mark_preempting()
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Log numbers at an optimizer step. An earlier step counts as the last one: W&B accepts no earlier step."""

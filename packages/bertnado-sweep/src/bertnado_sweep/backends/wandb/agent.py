@@ -13,6 +13,7 @@ from bertnado_config import flatten_parameters, nest_parameters
 
 from bertnado_sweep.records.best import KeepCheckpoints, export_and_clean_up, with_kept_checkpoint
 from bertnado_sweep.records.files import make_trial_directory, now, require_own, write_trial
+from bertnado_sweep.records.presence import present
 from bertnado_sweep.records.trial import Trial
 from bertnado_sweep.records.trial_files import read_trials
 from bertnado_sweep.running.events import Note, Observer, TrialEnded, TrialStarted, log_warnings
@@ -43,7 +44,9 @@ class AgentTrials:
     group: str | None
     observer: Observer
     next_number: Callable[[], int]
-    """Returns the number of the next trial."""
+    """Returns the number of the next trial that was not begun before."""
+    count_begun: Callable[[], None] = lambda: None
+    """Called when a trial begins."""
     keep_checkpoints: KeepCheckpoints = "best"
     is_cancelled: Callable[[], bool] = lambda: False
     """Called when a trial was stopped; returns True if the whole sweep was."""
@@ -102,9 +105,13 @@ class AgentTrials:
     def _train(self, stop: StopRequest) -> Trial:
         with self._start_run() as run:
             given = cast("dict[str, Any]", run.config.as_dict())  # pyright: ignore[reportUnknownMemberType] (untyped)
+            run_id = os.environ.get("WANDB_RUN_ID", run.id)
+            earlier = next((trial for trial in self._read_trials() if trial.id == run_id), None)
+            self.count_begun()
             trial = Trial(
-                number=self.next_number(),
-                id=os.environ.get("WANDB_RUN_ID", run.id),
+                number=earlier.number if earlier else self.next_number(),
+                attempt=earlier.attempt + 1 if earlier else 1,
+                id=run_id,
                 state="running",
                 parameters=nest_parameters(flatten_parameters(self.config, given)),
                 directory=make_trial_directory(self.output_dir),
@@ -134,6 +141,9 @@ class AgentTrials:
         best = export_and_clean_up(
             self._read_trials, self.objective, self.output_dir, self.sweep_id, self.keep_checkpoints
         )
+        is_stopped = self.running is not None and self.running.reason == "stopped"
+        if ended.state == "interrupted" and not is_stopped and not self.is_cancelled():
+            report.tracker.mark_preempting()
         report.finish_tracking(ended)
         self.observer(TrialEnded(ended, best))
         return ended
@@ -201,8 +211,20 @@ def run_agent_trial(
         next_number=lambda: sum(1 for _ in output.glob("sweep_*/")),
         keep_checkpoints=keep_checkpoints,
     )
-    with _stop_on_sigterm(trials):
+    with _stop_on_sigterm(trials), present(output):
         return trials.train_one()
+
+
+def settle_killed(output_dir: Path, sweep_id: str) -> None:
+    """Record the trials of killed processes as interrupted.
+
+    Args:
+        output_dir: The sweep's; no process trains there.
+        sweep_id: The sweep's.
+    """
+    for trial in read_trials(output_dir, sweep_id):
+        if not trial.is_over:
+            write_trial(replace(trial, state="interrupted", ended=now(), error="its process was killed"))
 
 
 @contextmanager

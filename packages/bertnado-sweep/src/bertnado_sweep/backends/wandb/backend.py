@@ -8,12 +8,14 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bertnado_sweep.backends.base import EarlyEnd
 from bertnado_sweep.records.files import LOGS, beginning_alone, claim
+from bertnado_sweep.records.presence import Presence, beginning
 from bertnado_sweep.records.trial_files import read_trials
 from bertnado_sweep.running.events import Note
 from bertnado_sweep.running.stop_request import Interrupted, StopRequest, interrupt_main
@@ -21,7 +23,7 @@ from bertnado_sweep.running.wandb_client import wandb_client
 from bertnado_sweep.running.worker_pool import WorkerExit, run_workers
 from bertnado_sweep.start import JoinedWandbSweep
 
-from .agent import AgentTrials
+from .agent import AgentTrials, settle_killed
 from .environment import answers, base_url, reload_settings
 from .service import ServiceError, create_sweep, read_service_trials, sweep_state, wandb_best_run_id
 
@@ -45,6 +47,11 @@ class WandbBackend:
     """One sweep at W&B, worked on by agents of this machine. See `Backend`; it runs inside `quiet_wandb`."""
 
     def __init__(self, plan: Plan, sweep: ServiceSweep, first_number: int = 0) -> None:
+        self._presence = Presence(plan.output_dir)
+        with beginning(plan.output_dir):
+            if self._presence.is_alone():
+                settle_killed(plan.output_dir, sweep.id)
+            self._presence.come()
         self._plan = plan
         self._sweep = sweep
         self._first_number = first_number
@@ -76,7 +83,13 @@ class WandbBackend:
         claim(plan.output_dir, plan.to_record(sweep.id) | {"path": str(sweep), "url": sweep.url})
 
     def close(self) -> None:
-        """Nothing needs to be released."""
+        """Leave the output directory; whoever leaves last settles the trials of killed workers."""
+        try:
+            with suppress(OSError), beginning(self._plan.output_dir):
+                if self._presence.is_alone():
+                    settle_killed(self._plan.output_dir, self.sweep_id)
+        finally:
+            self._presence.leave()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -95,7 +108,7 @@ class WandbBackend:
         deadline = None if plan.options.time_limit is None else time.monotonic() + plan.options.time_limit
         if plan.workers == 1:
             numbers = itertools.count(self._first_number)
-            run_agent(plan, self._sweep, plan.budget, lambda: next(numbers), observer, deadline, stop)
+            run_agent(plan, self._sweep, plan.budget, lambda: next(numbers), observer, deadline, stop=stop)
             return
         context = multiprocessing.get_context("spawn")
         first = context.Value("q", self._first_number)
@@ -164,15 +177,17 @@ def _work(
 ) -> None:
     """Train what is left of one worker's share, in its process."""
 
-    def next_number() -> int:
+    def count_begun() -> None:
         left.value -= 1
+
+    def next_number() -> int:
         with numbers.get_lock():
             numbers.value += 1
             return numbers.value - 1
 
     reload_settings()
     if left.value:
-        run_agent(plan, sweep, left.value, next_number, observer, deadline, StopRequest())
+        run_agent(plan, sweep, left.value, next_number, observer, deadline, count_begun)
 
 
 class _ExitHandler:
@@ -220,7 +235,8 @@ def run_agent(
     next_number: Callable[[], int],
     observer: Observer,
     deadline: float | None,
-    stop: StopRequest,
+    count_begun: Callable[[], None] = lambda: None,
+    stop: StopRequest | None = None,
 ) -> None:
     """Run one of W&B's agents in this process for `count` trials, or until the deadline.
 
@@ -241,13 +257,14 @@ def run_agent(
         group=plan.application.group,
         observer=observer,
         next_number=next_number,
+        count_begun=count_begun,
         keep_checkpoints=plan.options.keep_checkpoints,
         began=plan.began,
         max_failures=plan.options.max_failures,
         deadline=deadline,
         is_cancelled=lambda: sweep_state(sweep) in ("CANCELED", "FINISHED"),
     )
-    with _Watch(trials, stop) as watch:
+    with _Watch(trials, stop or StopRequest()) as watch:
         wandb.agent(
             sweep.id,
             function=trials.train_assigned,

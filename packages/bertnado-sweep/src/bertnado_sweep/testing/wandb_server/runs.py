@@ -43,7 +43,7 @@ class Run:
     @property
     def is_over(self) -> bool:
         """True if no client works on the run any more."""
-        return self.state in ("finished", "failed", "crashed", "killed")
+        return self.state in ("finished", "failed", "crashed", "killed", "preempted")
 
     def take_stream(self, body: Mapping[str, Any]) -> None:
         """Store one body of the file stream."""
@@ -53,6 +53,9 @@ class Run:
                 self.history[part["offset"] :] = [json.loads(line) for line in lines]
             elif name == "wandb-summary.json" and lines:
                 self.summary = json.loads(lines[-1])
+        if body.get("preempting"):
+            self.state = "preempting"
         if body.get("complete"):
             self.exitcode = body.get("exitcode", 0)
-            self.state = "finished" if self.exitcode == 0 else "failed"
+            unsuccessful = "preempted" if self.state == "preempting" else "failed"
+            self.state = "finished" if self.exitcode == 0 else unsuccessful

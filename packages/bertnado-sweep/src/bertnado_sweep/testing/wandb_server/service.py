@@ -172,6 +172,10 @@ class Service(Store):
             return [{"type": "exit"}]
         if running or sweep.state == "PAUSED":
             return []
+        preempted = next((run for run in runs if run.state == "preempted"), None)
+        if preempted is not None:
+            preempted.state = "pending"
+            return [{"type": "resume", "run_id": preempted.name, "args": _wrapped(preempted.config)}]
         config = None if sweep.is_target_reached(runs) else sweep.choose()
         if config is None:
             sweep.state = "FINISHED"
@@ -183,8 +187,7 @@ class Service(Store):
             config = self.choose(sweep, config)
         name = f"{sweep.name}run{sweep.handed_out:03d}"
         self.create_run(sweep.entity, sweep.project, name, sweep=sweep.name, config=config)
-        wrapped = {key: {"value": value} for key, value in config.items()}
-        return {"type": "run", "run_id": name, "args": wrapped, "program": sweep.config.get("program")}
+        return {"type": "run", "run_id": name, "args": _wrapped(config), "program": sweep.config.get("program")}
 
     def _upsert_run(self, arguments: Arguments) -> Fields:
         given: Mapping[str, Any] = arguments["input"]
@@ -194,7 +197,7 @@ class Service(Store):
             run = self.run(given["id"].removeprefix("id-"))
         else:
             run = self.runs.get(place) or self.create_run(*place)
-        if not run.is_over:
+        if not run.is_over and run.state != "preempting":
             run.state = "running"
         config: Mapping[str, Any] = json.loads(given.get("config") or "{}")
         run.config |= {key: item["value"] for key, item in config.items() if key != "_wandb"}
@@ -209,6 +212,10 @@ class Service(Store):
         name: str = given.get("runName") or given["run"]
         files = [{"name": file, "uploadUrl": f"{self.url}/upload/{name}/{file}"} for file in given.get("files", [])]
         return {"runID": f"id-{name}", "uploadHeaders": [], "files": files}
+
+
+def _wrapped(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: {"value": value} for key, value in config.items()}
 
 
 def _entity(arguments: Arguments) -> Fields:
