@@ -1,10 +1,14 @@
 """What a person sees."""
 
 import io
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from bertnado.display import Display, describe_parameters, describe_seconds
+from bertnado.display import Display, describe_parameters
+from bertnado.pace import Pace, describe_estimate, describe_seconds
 from bertnado_config import Problem, parse_sweep_config
 from bertnado_metrics import Objective
 from bertnado_sweep import Trial
@@ -49,14 +53,26 @@ def trial(number, value, state="completed", error=None):
     )
 
 
-def show(events, terminal=False, seconds_per_look=0.0):
+STAMP = "2026-11-26 05:04:00 "
+
+
+def show(events, terminal=False, seconds_per_look=0.0, width=120):
     out = io.StringIO()
-    console = Console(file=out, force_terminal=terminal, width=120, highlight=False, color_system=None)
+    console = Console(file=out, force_terminal=terminal, width=width, highlight=False, color_system=None)
     ticks = iter(range(10_000))
-    with Display(console, clock=lambda: next(ticks) * seconds_per_look) as display:
+    with Display(
+        console, clock=lambda: next(ticks) * seconds_per_look, now=lambda: datetime(2026, 11, 26, 5, 4, tzinfo=UTC)
+    ) as display:
         for event in events:
             display(event)
     return out.getvalue()
+
+
+def lines(shown):
+    """The lines without their time stamps, which all of them have."""
+    said = shown.splitlines()
+    assert all(line.startswith(STAMP) for line in said)
+    return [line.removeprefix(STAMP) for line in said]
 
 
 SWEEP = [
@@ -70,25 +86,43 @@ SWEEP = [
 ]
 
 
-def test_without_a_terminal_there_are_plain_lines():
-    assert show(SWEEP).splitlines() == [
+def test_without_a_terminal_there_are_lines_with_the_time():
+    assert lines(show(SWEEP)) == [
         "Warning: metric: is odd",
         "sweep abc: 2 trials, maximize eval/roc_auc",
         "trial 1 of 2: epochs=3 learning_rate=3.21e-05 training_args.seed=1",
         "  completed: eval/roc_auc 0.9123 at step 20 (0 s)",
+        "1 of 2 trials, best 0.9123, 0 s left",
         "trial 2 of 2: epochs=5 learning_rate=0.0001 training_args.seed=1",
         "  failed: ValueError: no (0 s)",
+        "2 of 2 trials, 1 failed, best 0.9123",
     ]
 
 
 def test_without_a_terminal_a_long_silence_is_broken_by_an_evaluation():
-    assert "  step 20 of 40: eval/roc_auc 0.9123" in show(SWEEP, seconds_per_look=11).splitlines()
+    assert "  step 20 of 40: eval/roc_auc 0.9123" in lines(show(SWEEP, seconds_per_look=11))
 
 
 def test_a_terminal_shows_trials_done_the_running_step_the_best_and_the_time_left():
     shown = show(SWEEP[:5], terminal=True, seconds_per_look=30)
-    for part in ("1/2", "20/40", "eval/roc_auc 0.9123", "best 0.9123 (trial 1)", "left"):
+    for part in ("1/2", "20/40", "eval/roc_auc 0.9123", "best 0.9123", "left"):
         assert part in shown
+
+
+def test_a_narrow_terminal_shows_everything_in_one_line():
+    shown = show(
+        [replace(SWEEP[0], total=40, done=10), *SWEEP[1:5], *SWEEP[5:], SWEEP[1]],
+        terminal=True,
+        seconds_per_look=200,
+        width=56,
+    )
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    found = {line.strip() for line in text.splitlines() if "12/40" in line}
+    assert all(
+        re.fullmatch(r"trials  ━╸     12/40 1 failed, best 0\.9123, [\d.]+ (h|min) left", line) for line in found
+    )
+    assert found
+    assert max(map(len, found)) <= 56
 
 
 def test_trials_that_run_at_once_are_told_apart():
@@ -104,17 +138,17 @@ def test_trials_that_run_at_once_are_told_apart():
         ],
         seconds_per_look=11,
     )
-    assert "  trial 1 step 20 of 40: eval/roc_auc 0.9000" in shown.splitlines()
-    assert "  trial 1 completed: eval/roc_auc 0.9123 at step 20 (55 s)" in shown.splitlines()
+    assert "  trial 1 step 20 of 40: eval/roc_auc 0.9000" in lines(shown)
+    assert "  trial 1 completed: eval/roc_auc 0.9123 at step 20 (55 s)" in lines(shown)
 
 
 def test_notes_are_said():
-    assert show([Note("something")]).splitlines() == ["something"]
+    assert lines(show([Note("something")])) == ["something"]
 
 
 def test_a_training_run_says_what_it_trains_with_and_where_that_comes_from():
     started = RunStarted("abc", AUC, {"epochs": 3}, HERE, notes=("taken from somewhere: seed=7",))
-    assert show([started]).splitlines() == ["taken from somewhere: seed=7", "training: epochs=3"]
+    assert lines(show([started])) == ["taken from somewhere: seed=7", "training: epochs=3"]
 
 
 @pytest.mark.parametrize(
@@ -122,6 +156,68 @@ def test_a_training_run_says_what_it_trains_with_and_where_that_comes_from():
 )
 def test_durations_are_written_as_a_person_says_them(seconds, text):
     assert describe_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (99, "99 s"), (190, "3 min"), (5400, "90 min"), (7200, "2.0 h"), (4e5, "4.6 days")],
+)
+def test_estimates_are_short(seconds, text):
+    assert describe_estimate(seconds) == text
+
+
+class TestPace:
+    """The estimate of the time that is left."""
+
+    @pytest.fixture
+    def clock(self):
+        return [1000.0]
+
+    @pytest.fixture
+    def pace(self, clock):
+        return Pace(lambda: clock[0])
+
+    def test_before_the_first_trial_has_ended_there_is_none(self, pace, clock):
+        pace.start(0)
+        clock[0] += 10
+        assert pace.seconds_left(5) is None
+
+    def test_the_time_before_the_first_trial_does_not_count(self, pace, clock):
+        clock[0] += 500
+        pace.start(0)
+        clock[0] += 10
+        assert pace.end(0, is_counted=True) == 10
+        assert pace.seconds_left(4) == 40
+
+    def test_it_counts_down_while_a_trial_runs_and_never_below_the_trials_after_it(self, pace, clock):
+        pace.start(0)
+        clock[0] += 10
+        pace.end(0, is_counted=True)
+        pace.start(1)
+        clock[0] += 4
+        assert pace.seconds_left(4) == 36
+        clock[0] += 60
+        assert pace.seconds_left(4) == 30
+
+    def test_trials_that_run_at_once_share_the_rest(self, pace, clock):
+        pace.start(0)
+        pace.start(1)
+        clock[0] += 10
+        pace.end(0, is_counted=True)
+        pace.end(1, is_counted=True)
+        assert pace.seconds_left(4) == 20
+        assert pace.seconds_left(1) == 10
+
+    def test_an_interrupted_trial_tells_nothing(self, pace, clock):
+        pace.start(0)
+        clock[0] += 10
+        pace.end(0, is_counted=False)
+        assert pace.seconds_left(4) is None
+
+    def test_at_the_end_nothing_is_left_to_estimate(self, pace, clock):
+        pace.start(0)
+        pace.end(0, is_counted=True)
+        assert pace.seconds_left(0) is None
 
 
 def test_parameters_are_one_line():

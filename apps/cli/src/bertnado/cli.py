@@ -108,6 +108,7 @@ def run_sweep(context: click.Context, join: str | None, **flags: Any) -> None:
         from bertnado.display import Display
 
         with Display() as display:
+            display.say("reading the sweep file, the dataset and the model ...")
             found = run(observer=display)
         click.echo(json.dumps(found, indent=2))
     if found.get("ended_by") is not None:
@@ -257,6 +258,7 @@ def full_train(**flags: Any) -> None:
         from bertnado.display import Display
 
         with Display() as display:
+            display.say("reading the dataset and the model ...")
             given = {name: value for name, value in flags.items() if value is not None}
             trained = api.train_model(**given, observer=display)
         click.echo(json.dumps(trained, indent=2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from bertnado_config import flatten_parameters, parameter_label
@@ -23,13 +24,16 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    SpinnerColumn,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
 )
+from rich.table import Column
+from rich.text import Text
 
 from bertnado.flags import flag_of
+from bertnado.pace import Pace, describe_estimate, describe_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,43 +44,70 @@ if TYPE_CHECKING:
 _QUIET_SECONDS = 10.0
 """Without a terminal, an evaluation is printed only if nothing was printed for this long."""
 
+_TEXT_COLUMNS = 50
+"""The columns of a terminal that the text beside a bar needs."""
+
+_NARROWEST_BAR, _WIDEST_BAR = 6, 24
+
+
+class _NoteColumn(ProgressColumn):
+    """Shows the text that the function in the field `note` returns, so that it changes between two events."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """Return the current text."""
+        return Text(task.fields["note"]())
+
 
 @dataclass
 class _Running:
     """A running trial or training run."""
 
     task: TaskID
-    began: float
     total_steps: int | None = None
+    value: str = ""
 
 
 class Display:
-    """Shows progress bars for the sweep and each running trial on a terminal, plain lines elsewhere.
+    """Shows progress bars for the sweep and each running trial on a terminal, lines with the time elsewhere.
 
     Use it as a context manager and pass it to a sweep as its observer.
     """
 
-    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = datetime.now,
+    ) -> None:
+        """Start with nothing to show.
+
+        Args:
+            console: The console to show it on; by default the standard error stream.
+            clock: Returns the time in seconds; it never goes back.
+            now: Returns the local time.
+        """
         self._console = console or Console(stderr=True, highlight=False)
-        self._clock = clock
+        self._clock, self._now = clock, now
         self._progress = Progress(
-            SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=min(max(self._console.width - _TEXT_COLUMNS, _NARROWEST_BAR), _WIDEST_BAR)),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
+            _NoteColumn(table_column=Column(no_wrap=True, overflow="ellipsis")),
             console=self._console,
             disable=not self._console.is_terminal,
             transient=True,
         )
         self._trials: TaskID | None = None
         self._running: dict[int, _Running] = {}
+        self._pace = Pace(clock)
         self._objective = ""
         self._config: SweepConfig | None = None
         self._total: int | None = None
-        self._done = self._done_before = 0
-        self._began = self._spoke = clock()
+        self._done = self._failed = 0
+        self._best: Trial | None = None
+        self._spoke = clock()
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -95,7 +126,7 @@ class Display:
             case RunStarted():
                 self._run_started(event)
             case Note():
-                self._say(event.text)
+                self.say(event.text)
             case TrialStarted():
                 self._trial_started(event)
             case TrialProgress():
@@ -105,37 +136,46 @@ class Display:
             case TrialEnded():
                 self._trial_ended(event)
 
-    def _say(self, line: str) -> None:
-        """Print one line, above the progress bars."""
+    def say(self, line: str) -> None:
+        """Print one line, above the progress bars; without a terminal, with the time."""
         self._spoke = self._clock()
-        self._console.print(line, markup=False, soft_wrap=True)
+        stamp = "" if self._console.is_terminal else f"{self._now():%Y-%m-%d %H:%M:%S} "
+        self._console.print(f"{stamp}{line}", markup=False, soft_wrap=True)
 
     def _start(self, number: int, description: str) -> None:
-        task = self._progress.add_task(description, total=None, note="")
-        self._running[number] = _Running(task, self._clock())
+        self._pace.start(number)
+        task = self._progress.add_task(description, total=None, note=lambda: self._note_of(number))
+        self._running[number] = _Running(task)
+
+    def _note_of(self, number: int) -> str:
+        running, seconds = self._running.get(number), self._pace.seconds_of(number)
+        parts = ["" if running is None else running.value, "" if seconds is None else describe_seconds(seconds)]
+        return ", ".join(filter(None, parts))
 
     def _sweep_started(self, event: SweepStarted) -> None:
         self._objective, self._total, self._config = event.objective.name, event.total, event.config
-        self._done = self._done_before = event.done
+        self._done = event.done
         for warning in event.warnings:
-            self._say(f"Warning: {warning.worded(flag_of)}")
+            self.say(f"Warning: {warning.worded(flag_of)}")
         for note in event.notes:
-            self._say(note)
-        self._say(f"sweep {event.sweep_id}: {event.total} trials, {event.objective.goal} {event.objective.name}")
-        self._trials = self._progress.add_task("trials", total=event.total, completed=event.done, note="")
+            self.say(note)
+        self.say(f"sweep {event.sweep_id}: {event.total} trials, {event.objective.goal} {event.objective.name}")
+        self._trials = self._progress.add_task(
+            "trials", total=event.total, completed=event.done, note=lambda: ", ".join(self._summary())
+        )
 
     def _run_started(self, event: RunStarted) -> None:
         self._objective = event.objective.name
         for note in event.notes:
-            self._say(note)
-        self._say(f"training: {describe_parameters(event.parameters)}")
+            self.say(note)
+        self.say(f"training: {describe_parameters(event.parameters)}")
         self._start(0, "training")
 
     def _trial_started(self, event: TrialStarted) -> None:
         varied = describe_parameters(varied_parameters(self._config, event.parameters))
         is_counted = self._total is not None and event.number < self._total  # a joined sweep had trials before
         of = f" of {self._total}" if is_counted else ""
-        self._say(f"trial {event.number + 1}{of}: {varied}")
+        self.say(f"trial {event.number + 1}{of}: {varied}")
         self._start(event.number, f"trial {event.number + 1}")
 
     def _trial_progressed(self, event: TrialProgress) -> None:
@@ -148,30 +188,37 @@ class Display:
         running = self._running.get(event.number)
         if running is None:
             return
-        self._progress.update(running.task, note=f"{self._objective} {event.value:.4f}", refresh=True)
+        running.value = f"{self._objective} {event.value:.4f}"
+        self._progress.update(running.task, refresh=True)
         if not self._console.is_terminal and self._clock() - self._spoke > _QUIET_SECONDS:
             which = f"trial {event.number + 1} " if len(self._running) > 1 else ""
-            self._say(f"  {which}step {event.step} of {running.total_steps}: {self._objective} {event.value:.4f}")
+            self.say(f"  {which}step {event.step} of {running.total_steps}: {running.value}")
 
     def _trial_ended(self, event: TrialEnded) -> None:
-        running = self._running.pop(event.trial.number, None)
-        which = f"trial {event.trial.number + 1} " if self._running else ""
-        took = "" if running is None else f" ({describe_seconds(self._clock() - running.began)})"
-        self._say(f"  {which}{describe_outcome(event.trial, self._objective)}{took}")
+        trial = event.trial
+        running = self._running.pop(trial.number, None)
         if running is not None:
             self._progress.remove_task(running.task)
-        self._done += event.trial.is_counted
+        which = f"trial {trial.number + 1} " if self._running else ""
+        seconds = self._pace.end(trial.number, is_counted=trial.is_counted)
+        took = "" if seconds is None else f" ({describe_seconds(seconds)})"
+        self._done += trial.is_counted
+        self._failed += trial.state == "failed"
+        self._best = event.best
+        self.say(f"  {which}{describe_outcome(trial, self._objective)}{took}")
         if self._trials is not None:
-            self._progress.update(self._trials, completed=self._done, note=self._note(event.best))
+            self._progress.update(self._trials, completed=self._done)
+            if not self._console.is_terminal:
+                self.say(", ".join([f"{self._done} of {self._total} trials", *self._summary()]))
 
-    def _note(self, best: Trial | None) -> str:
-        """Return the best value, and how long the rest takes at the pace so far."""
-        shown = "" if best is None else f"best {best.value:.4f} (trial {best.number + 1}), "
-        done = self._done - self._done_before
-        if done == 0:
-            return shown
-        left = (self._clock() - self._began) / done * ((self._total or 0) - self._done)
-        return f"{shown}{describe_seconds(left)} left,"
+    def _summary(self) -> list[str]:
+        """Return the failures, the best value and the estimated time left, as far as they are known."""
+        left = self._pace.seconds_left((self._total or 0) - self._done)
+        return [
+            *([f"{self._failed} failed"] if self._failed else []),
+            *([f"best {self._best.value:.4f}"] if self._best is not None else []),
+            *([f"{describe_estimate(left)} left"] if left is not None else []),
+        ]
 
 
 def varied_parameters(config: SweepConfig | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,15 +239,6 @@ def describe_outcome(trial: Trial, objective: str) -> str:
     if trial.value is None:
         return f"{trial.state}: {trial.error}" if trial.error else trial.state
     return f"{trial.state}: {objective} {trial.value:.4f} at step {trial.step}"
-
-
-def describe_seconds(seconds: float) -> str:
-    """Return a duration in words: `42 s`, `3 min 10 s`, `2 h 05 min`."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes == 0:
-        return f"{rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
 def _leaves(parameters: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
