@@ -56,7 +56,7 @@ LAYERS = [
     {"search", "running", "options", "start"},
     {"plan"},
     {"backends"},
-    {"resume", "single_run"},
+    {"resume", "single_run", "budget"},
     {"planning", "status"},
     {"sweep"},
     {"sweeper", "testing"},
