@@ -139,7 +139,8 @@ class TestOtherSettings:
     def test_it_goes_on_with_them_where_that_is_allowed(self, sweep, broken_off, output):
         other = {**CONFIG, "parameters": {"x": {"min": 2.0, "max": 3.0}}}
         result = sweep(config=other, resume=True, allow_config_change=True)
-        assert [trial.parameters["x"] >= 2.0 for trial in result.trials] == [False] * 3 + [True] * 3
+        assert [trial.parameters["x"] >= 2.0 for trial in result.trials] == [False] * 3 + [True] * 4
+        assert [trial.number for trial in result.trials if not trial.is_counted] == [2]  # no point of the new space
         assert read_json(output / "sweep.json")["config"]["parameters"]["x"]["max"] == 3.0
         assert len(read_json(output / "sweep.json")["resumed"]) == 1
 

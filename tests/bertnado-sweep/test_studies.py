@@ -83,20 +83,33 @@ class TestAChangedSpace:
 
     def test_it_begins_a_study_and_every_trial_counts(self, sweep, broken_off, output, url):
         result = sweep(config=MORE_CHOICES, allow_config_change=True)
-        assert [trial.number for trial in result.trials] == list(range(BUDGET))
-        assert [trial.attempt for trial in result.trials] == [1, 1, 2, 1, 1, 1]
-        assert result.trials[2].parameters == broken_off[2]
+        assert [trial.number for trial in result.trials] == list(range(BUDGET + 1))
+        assert [trial.state for trial in result.trials if trial.number != 2] == ["completed"] * BUDGET
+        left = result.trials[2]  # the new space does not contain it
+        assert (left.state, left.attempt, left.parameters) == ("interrupted", 1, broken_off[2])
         first = "promoters" if url else result.sweep_id
         assert studies(output, url) == {
-            first: [*flat(result.trials[:2]), ("FAIL", broken_off[2]), ("COMPLETE", broken_off[2])],
+            first: [*flat(result.trials[:2]), ("FAIL", broken_off[2])],
             f"{first}-2": flat(result.trials[3:]),
         }
         named = read_json(output / "sweep.json")["studies"]
         assert [study["name"] for study in named] == [first, f"{first}-2"]
         assert [study["parameters"]["kind"]["values"] for study in named] == [["a", "b"], ["c", "d"]]
-        best = max(result.trials, key=lambda trial: trial.value)
+        best = max((trial for trial in result.trials if trial.value is not None), key=lambda trial: trial.value)
         assert read_best_config(output / "best_sweep_config.json").parameters == best.parameters
         assert recorded_status(output, storage=url).trials == result.trials
+
+    def test_an_interrupted_trial_that_both_spaces_contain_is_repeated_in_its_own_study(
+        self, sweep, broken_off, output, url
+    ):
+        wider = CHOICES | {"parameters": {"x": {"min": -1.0, "max": 1.0}, "kind": {"values": ["a", "b", "c"]}}}
+        result = sweep(config=wider, allow_config_change=True)
+        assert [(trial.attempt, trial.state) for trial in result.trials] == [
+            (1 + (number == 2), "completed") for number in range(BUDGET)
+        ]
+        first, second = studies(output, url).values()
+        assert first == [*flat(result.trials[:2]), ("FAIL", broken_off[2]), ("COMPLETE", broken_off[2])]
+        assert second == flat(result.trials[3:])
 
     def test_a_sweep_that_is_done_is_done(self, sweep, output, url):
         first = sweep()
@@ -137,7 +150,7 @@ class TestAChangedSpace:
         first = "promoters" if url else read_json(output / "sweep.json")["sweep_id"]
         optuna.create_study(study_name=f"{first}-2", storage=open_storage(output, url))
         result = sweep(config=MORE_CHOICES, allow_config_change=True)
-        assert [trial.number for trial in result.trials] == list(range(BUDGET))
+        assert [trial.number for trial in result.trials] == list(range(BUDGET + 1))
         named = [study["name"] for study in read_json(output / "sweep.json")["studies"]]
         assert named == [first, f"{first}-3"]
 
@@ -319,7 +332,17 @@ class TestRepair:
         result = sweep(lambda parameters, report: pytest.fail("trained"), config=None)
         assert result.trials == done
         assert self.completed(output) == before
-        assert len(sweep(config=None, sweep_count=BUDGET + 1).trials) == BUDGET + 1
+        again = sweep(config=None, sweep_count=BUDGET + 1).trials
+        assert sum(trial.is_counted for trial in again) == BUDGET + 1
+
+    def test_a_trial_with_a_parameter_that_was_removed_returns_to_the_study_that_has_it(self, sweep, output):
+        sweep(sweep_count=2)
+        sweep(config=CHOICES | {"parameters": {"x": {"min": 0.0, "max": 1.0}}}, sweep_count=4, allow_config_change=True)
+        before = self.completed(output)
+        (output / "journal.log").unlink()
+        sweep(config=None, sweep_count=4)
+        assert self.completed(output) == before
+        assert [len(params) for params in before.values()] == [2, 2]
 
     def test_a_damaged_sweep_json_is_rewritten_from_it(self, done, sweep, output):
         record = read_json(output / "sweep.json")

@@ -148,14 +148,28 @@ def test_a_plan_with_a_single_evaluation_is_a_warning(trainer):
     ]
 
 
-def test_a_min_iter_that_is_never_reached_is_a_warning(trainer):
-    config = sweep({"type": "hyperband", "min_iter": 5}, **GOOD, eval_steps=3)
-    assert warnings(trainer(), config) == [
-        (
-            "early_terminate: no trial has the 5 evaluations after which the rule can first stop one (the most is 4), "
-            "so none would be stopped early; evaluate more often or change the rule"
-        )
-    ]
+@pytest.mark.parametrize(
+    ("rule", "first"),
+    [
+        ({"min_iter": 5}, 5),
+        ({"min_iter": 4}, 4),
+        ({"min_iter": 3}, None),
+        ({"max_iter": 81, "s": 1}, 27),
+        ({"max_iter": 27, "s": 2, "eta": 2}, 6),
+        ({"max_iter": 12, "s": 1}, 4),
+        ({"max_iter": 27, "s": 2}, None),
+        ({"max_iter": 27, "s": 3}, None),
+        ({"min_iter": 1, "max_iter": 81, "s": 1}, 27),
+    ],
+)
+def test_a_rule_that_stops_no_trial_before_its_end_is_a_warning(trainer, rule, first):
+    """The longest trial has 4 evaluations; after the last one it ends anyway."""
+    config = sweep({"type": "hyperband", **rule}, **GOOD, eval_steps=3)
+    message = (
+        f"early_terminate: the rule can first stop a trial after {first} evaluations, and no trial has more than 4, "
+        f"so none would be stopped early; evaluate more often or change the rule"
+    )
+    assert warnings(trainer(), config) == ([] if first is None else [message])
 
 
 def test_the_plan_has_the_steps_and_evaluations_of_the_trials(trainer):

@@ -56,9 +56,9 @@ LAYERS = [
     {"search", "running", "options", "start"},
     {"plan"},
     {"backends"},
-    {"resume", "single_run"},
+    {"resume", "single_run", "budget"},
     {"planning", "status"},
-    {"sweep"},
+    {"sweep", "sync"},
     {"sweeper", "testing"},
 ]
 """The parts of bertnado_sweep, from the ground up."""

@@ -231,6 +231,37 @@ class TestGoingOn:
         assert shown.exit_code == 0, shown.output
         assert "eval/f1" in shown.output
 
+    def test_a_changed_sweep_file_keeps_the_trials_that_lie_outside_its_space(self, begun, material, tmp_path):
+        output, _ = begun
+        changed = json.loads((material / "sweep.json").read_text())
+        changed["parameters"] |= {
+            "learning_rate": {"distribution": "log_uniform_values", "min": 2e-2, "max": 4e-2},
+            "weight_decay": {"min": 0.0, "max": 0.1},
+        }
+        file = tmp_path / "changed.json"
+        file.write_text(json.dumps(changed | {"run_cap": 3, "description": "larger steps"}))
+        flags = ("--resume", "--config-path", file, "--output-dir", output, "--sweep-count", 8)
+        refused = invoke("run-sweep", *flags)
+        assert refused.exit_code == 2
+        assert "run_cap" not in refused.output
+        assert 'parameters.weight_decay was "absent"' in refused.output
+        done = invoke("run-sweep", *flags, "--allow-config-change")
+        assert done.exit_code == 0, done.output
+        assert (
+            "run_cap 3 is below --sweep-count 8, so the sweep ends after 3 trials; raise run_cap in the sweep file"
+            in done.output
+        )
+        assert "resumed: 1 of 3 trials were finished; in the record, outside the present search space: 1" in done.output
+        trials = [json.loads(path.read_text()) for path in output.glob("sweep_*/trial.json")]
+        assert sorted(("weight_decay" in trial["parameters"], trial["state"]) for trial in trials) == [
+            (False, "completed"),
+            (True, "completed"),
+            (True, "completed"),
+        ]
+        shown = invoke("sweep-status", "--output-dir", output)
+        assert shown.exit_code == 0, shown.output
+        assert shown.output.count("completed") == 3
+
     def test_one_that_is_given_as_its_default_is_a_change(self, begun):
         output, _ = begun
         refused = invoke("run-sweep", "--resume", "--output-dir", output, "--seed", 42)

@@ -99,6 +99,11 @@ def test_without_a_terminal_there_are_lines_with_the_time():
     ]
 
 
+def test_a_trial_of_another_space_is_shown_with_what_it_has():
+    started = TrialStarted(0, "abc-0", {"epochs": 3, "eval_steps": 50, "decay": 0.1}, HERE)
+    assert lines(show([SWEEP[0], started]))[-1] == "trial 1 of 2: decay=0.1 epochs=3 eval_steps=50"
+
+
 def test_without_a_terminal_a_long_silence_is_broken_by_an_evaluation():
     assert "  step 20 of 40: eval/roc_auc 0.9123" in lines(show(SWEEP, seconds_per_look=11))
 

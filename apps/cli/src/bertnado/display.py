@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from bertnado_config import flatten_parameters, parameter_label
+from bertnado_config import parameter_label
 from bertnado_sweep.running.events import (
     Event,
     Note,
@@ -222,11 +222,12 @@ class Display:
 
 
 def varied_parameters(config: SweepConfig | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that vary between trials; nested ones are named by their path."""
+    """Return a trial's parameters but for the constants of the sweep file; nested ones are named by their path."""
     if config is None:
         return dict(parameters)
-    values = flatten_parameters(config, parameters)
-    return {parameter_label(path): value for path, value in values.items() if config.space[path].cardinality != 1}
+    fixed = {parameter_label(path): form.from_unit(0.5) for path, form in config.space.items() if form.cardinality == 1}
+    constants = list(_leaves(fixed))
+    return dict(leaf for leaf in _leaves(parameters) if leaf not in constants)
 
 
 def describe_parameters(parameters: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .options import SweepOptions
 from .records.files import library_versions, now
+from .search.bayes import START_TRIALS, BayesSearch
 from .start import JoinedSweep, NewSweep, SweepStart
 
 if TYPE_CHECKING:
@@ -83,6 +84,17 @@ class Plan:
     def is_joining(self) -> bool:
         """True if others may be working on the sweep right now, with the same record."""
         return isinstance(self.start, JoinedSweep)
+
+    @property
+    def search_note(self) -> str | None:
+        """A remark on the search; None if there is nothing to say."""
+        is_local_bayes = isinstance(self.method, BayesSearch) and self.backend.name != "wandb"
+        if not is_local_bayes or self.budget > START_TRIALS:
+            return None
+        return (
+            f"bayes spreads its first {START_TRIALS} trials evenly, without a model; "
+            f"the model proposes from trial {START_TRIALS + 1} on"
+        )
 
     def to_record(self, sweep_id: str) -> dict[str, Any]:
         """Return the content of `sweep.json`."""

@@ -11,6 +11,7 @@ from bertnado_metrics import Objective
 from .backends import AUTO, choose_backend, get_backend_type
 from .backends.wandb.environment import assignment_problems, project_of, project_problems, quiet_wandb
 from .backends.wandb.service import ServiceError, check_service_config, find_sweep
+from .budget import find_budget
 from .options import SweepOptions, check_options
 from .plan import Application, BackendChoice, Plan
 from .records.files import holds_record, named_directory, output_problems, room_problems
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from .records.recorded_sweep import RecordedSweep
 
     SweepFile = SweepConfig | Mapping[str, Any] | str | Path
-
-DEFAULT_TRIALS = 10
-"""Number of trials of a sweep that is not exhaustive, if nothing else says it."""
 
 _STAND_IN = Objective("eval/loss", "minimize")
 """The objective that a trainer checks if the real one is invalid: every task computes it."""
@@ -111,9 +109,9 @@ class _Planner:
             self._check_content(parsed, found, choice, options, start)
         if self._errors() or parsed is None or found is None or choice is None:
             raise InvalidInputError(self._errors(), source=self._blamed(source))
-        budget = _budget(parsed, options, choice, start)
-        workers = max(min(workers, budget), 1)
-        self._check_room(options, budget, workers)
+        budget = find_budget(parsed, options.sweep_count, get_backend_type(choice.name), start)
+        workers = max(min(workers, budget.trials), 1)
+        self._check_room(options, budget.trials, workers)
         at_wandb = start.sweep if isinstance(start, JoinedWandbSweep) else None
         return Plan(
             trainer=self._trainer,
@@ -121,7 +119,7 @@ class _Planner:
             method=get_method(parsed.method),
             objective=found,
             output_dir=self._output,
-            budget=budget,
+            budget=budget.trials,
             workers=workers,
             project=at_wandb.project if at_wandb else project_of(options.project_name, parsed.project),
             entity=at_wandb.entity if at_wandb else options.entity or parsed.entity,
@@ -130,7 +128,7 @@ class _Planner:
             options=options,
             application=self._application,
             config_path=Path(source).absolute() if source is not None else None,
-            warnings=(*parsed.warnings, *self._problems),
+            warnings=(*parsed.warnings, *self._problems, *budget.warnings),
         )
 
     def _find_recorded(self, options: SweepOptions, *, join: bool) -> RecordedSweep | None:
@@ -313,22 +311,6 @@ def _application_of(given: Application, recorded: RecordedSweep, *, join: bool) 
         group=record["group"] if join or given.group is None else given.group,
         command=given.command,
     )
-
-
-def _budget(config: SweepConfig, options: SweepOptions, choice: BackendChoice, start: SweepStart) -> int:
-    """Return how many trials the option, `run_cap` and the space leave."""
-    recorded, is_exhaustive = start.recorded, get_method(config.method).is_exhaustive
-    if recorded is not None and options.sweep_count is None:
-        budget = recorded.budget
-    else:
-        size = get_backend_type(choice.name).size_of(config, is_exhaustive=is_exhaustive)
-        limits = [limit for limit in (options.sweep_count, config.run_cap, size) if limit is not None]
-        is_limited = is_exhaustive or options.sweep_count is not None or config.run_cap is not None
-        budget = min(limits) if is_limited else min([DEFAULT_TRIALS, *limits])
-    if recorded is not None and isinstance(start, JoinedWandbSweep):
-        trials, _ = get_backend_type(choice.name).read_trials(recorded)
-        return max(budget - sum(trial.is_counted for trial in trials), 0)
-    return budget
 
 
 def as_trainer(trainer: Trainer | TrialFunction) -> Trainer:

@@ -150,9 +150,9 @@ def _biased_batches(plan: SweepPlan) -> str | None:
 def _unreachable_evaluation(config: SweepConfig, plan: SweepPlan) -> str | None:
     most = plan.evaluations[1]
     first = config.early_terminate.first_evaluation if config.early_terminate else None
-    if first is None or first <= most:
+    if first is None or first < most:
         return None
     return (
-        f"no trial has the {first} evaluations after which the rule can first stop one (the most is {most}), so none "
-        f"would be stopped early; evaluate more often or change the rule"
+        f"the rule can first stop a trial after {first} evaluations, and no trial has more than {most}, so none would "
+        f"be stopped early; evaluate more often or change the rule"
     )

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _ABSENT = "absent"
 
+_ANYTIME = ("name", "description", "run_cap")
+"""Keys of a sweep file that a resumed sweep may have otherwise: they change neither the search nor its values."""
+
 
 @dataclass(frozen=True)
 class RecordedSweep:
@@ -65,6 +68,15 @@ class RecordedSweep:
         """Return True if a sweep file declares the same metric as the one that the sweep was started with."""
         return config.to_wandb().get("metric") == self.record["config"].get("metric")
 
+    def has_space_of(self, config: SweepConfig) -> bool:
+        """Return True if a sweep file declares the method and the parameters that the sweep was last run with."""
+        new = _as_recorded(config.to_wandb())
+        return all(new[key] == self.record["config"].get(key) for key in ("method", "parameters"))
+
+    def has_run_cap_of(self, config: SweepConfig) -> bool:
+        """Return True if a sweep file has the `run_cap` that the sweep was last run with."""
+        return config.run_cap == self.record["config"].get("run_cap")
+
     def restore(self) -> list[str]:
         """Rewrite a damaged `sweep.json` from the journal's copy; return what was done.
 
@@ -87,8 +99,8 @@ class RecordedSweep:
             config: The sweep file.
             settings: The seed, and what the application records: model, dataset, ...; JSON-serialisable.
         """
-        old = {"file": self.record["config"], "seed": self.record["seed"], **self.record["application"]}
-        new = json.loads(json.dumps({"file": config.to_wandb(), **settings}, default=str))
+        old = {"file": _searching(self.record["config"]), "seed": self.record["seed"], **self.record["application"]}
+        new = _as_recorded({"file": _searching(config.to_wandb()), **settings})
         changes = list(_differences(old, new))
         if not changes:
             return []
@@ -108,6 +120,15 @@ class RecordedSweep:
             f"{objective.name} ({objective.goal}); their values cannot be compared, so choose another {{output_dir}}"
         )
         return [ArgumentProblem("resume", message)]
+
+
+def _searching(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in _ANYTIME}
+
+
+def _as_recorded(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as they are after they were written and read."""
+    return json.loads(json.dumps(settings, default=str))
 
 
 def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:

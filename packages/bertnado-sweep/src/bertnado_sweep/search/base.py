@@ -26,11 +26,17 @@ class SearchState:
     goal: Goal
     """The direction of the objective."""
     trials: Sequence[Trial]
-    """All trials so far, in any order; those that run, failed or were interrupted included."""
+    """The trials so far, in any order; those that run, failed or were interrupted included.
+
+    All are points of the space. If the sweep file was changed, trials outside its space are left out, and the others
+    are projected onto it.
+    """
     number: int
     """The number of the next trial, from 0, unique within the sweep."""
     seed: int
     """The seed of the sweep, from 0."""
+    left_out: int = 0
+    """The number of earlier trials that lie outside the space."""
 
 
 class SearchMethod(Protocol):

@@ -39,8 +39,9 @@ class BayesSearch:
     def candidates(self, state: SearchState) -> Iterator[dict[str, Any]]:
         """Yield an evenly spread point for the first trials, later proposals of the model; then random points."""
         has_values = any(trial.is_eligible for trial in state.trials)
-        if state.number < START_TRIALS or not has_values:
-            yield from start_points(state.config, state.number, state.seed)
+        place = state.number - state.left_out
+        if place < START_TRIALS or not has_values:
+            yield from start_points(state.config, place, state.seed)
         if has_values and varied(state.config):
             from .tpe import model_points
 
@@ -49,7 +50,7 @@ class BayesSearch:
 
 
 def start_points(config: SweepConfig, number: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Yield the point of a scrambled Sobol sequence for trial `number`; nothing if the space has too few points.
+    """Yield the point of a scrambled Sobol sequence with index `number`; nothing if the space has too few points.
 
     Points with the same real values count once, so that no two numbers share one.
     """

@@ -29,5 +29,5 @@ class GridSearch:
         return space_problems(self.name, space)
 
     def candidates(self, state: SearchState) -> Iterator[dict[str, Any]]:
-        """Yield the points of the grid, beginning with that of the trial's number."""
-        return grid_points(state.config, first=state.number)
+        """Yield the points of the grid, beginning with that of the trial's number among those of the space."""
+        return grid_points(state.config, first=state.number - state.left_out)

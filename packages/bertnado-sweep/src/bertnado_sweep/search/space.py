@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bertnado_config import grid_point, grid_size, nest_parameters, sample_parameters
+from bertnado_config import flatten_parameters, grid_point, grid_size, nest_parameters, sample_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,6 +24,36 @@ def space_size(config: SweepConfig) -> int | None:
     """Return the number of different points; None if there is no limit."""
     sizes = [parameter.cardinality for parameter in config.space.values()]
     return None if None in sizes else math.prod(size for size in sizes if size is not None)
+
+
+def project(config: SweepConfig, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the point of the space that has the values of a trial, nested.
+
+    Parameters that the space does not have are left out, and its constants have their present values.
+
+    Args:
+        config: The sweep file.
+        parameters: The trial's, which may come from another space.
+
+    Returns:
+        The point; None if a parameter that varies has no value, or one that the space does not contain.
+    """
+    try:
+        found = flatten_parameters(replace(config, space=dict(varied(config))), parameters)
+        known = {path: _own_value(config.space[path], value) for path, value in found.items()}
+    except ValueError:
+        return None
+    return nest_parameters({path: known.get(path, form.from_unit(0.5)) for path, form in config.space.items()})
+
+
+def _own_value(parameter: Parameter, value: Any) -> Any:
+    """Return the value of a parameter that equals `value`.
+
+    Raises:
+        ValueError: There is none.
+    """
+    unit = parameter.to_unit(value)
+    return value if parameter.cardinality is None else parameter.from_unit(unit)
 
 
 def point(config: SweepConfig, units: Mapping[ParameterPath, float]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from optuna.samplers import TPESampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from .past_trials import space_key
 from .quiet import quiet_optuna
 from .space import point, varied
 
@@ -41,7 +41,7 @@ def model_points(state: SearchState) -> Iterator[dict[str, Any]]:
     dimensions = {parameter_label(path): _dimension(parameter) for path, parameter in space.items()}
     dimensions = dict(sorted(dimensions.items()))
     convert = _converter(config, dimensions)
-    past = [seen for trial, loss in _losses(state.trials, state.goal) if (seen := convert(trial, loss)) is not None]
+    past = [convert(trial, loss) for trial, loss in _losses(state.trials, state.goal)]
     attempt = 0
     while True:
         sampler_seed = int(np.random.SeedSequence([state.seed, state.number, attempt]).generate_state(1)[0])
@@ -69,36 +69,32 @@ def _chosen_of(parameter: Parameter, value: Any) -> float:
     return [value_key(choice) for choice in parameter.choices].index(value_key(value))
 
 
-_converted: dict[str, dict[tuple[str, float | None], FrozenTrial | None]] = {}
+_converted: dict[str, dict[tuple[str, float | None], FrozenTrial]] = {}
 """Past trials for Optuna, by space, id and loss: a long sweep asks for the same ones at each step."""
 
 
 def _converter(
     config: SweepConfig, dimensions: dict[str, BaseDistribution]
-) -> Callable[[Trial, float | None], FrozenTrial | None]:
-    """Return the function from a trial and its loss to Optuna's view of it; None for a trial outside the space."""
-    space = json.dumps(config.to_wandb().get("parameters"), default=str)
+) -> Callable[[Trial, float | None], FrozenTrial]:
+    """Return the function from a trial and its loss to Optuna's view of it."""
+    space = space_key(config)
     if space not in _converted:
         _converted.clear()  # the trials of another sweep are not asked for again
     known = _converted.setdefault(space, {})
     parameters = varied(config)
 
-    def convert(trial: Trial, loss: float | None) -> FrozenTrial | None:
+    def convert(trial: Trial, loss: float | None) -> FrozenTrial:
         if (trial.id, loss) not in known:
-            try:
-                values = flatten_parameters(config, trial.parameters)
-                coordinates = {parameter_label(path): _chosen_of(p, values[path]) for path, p in parameters}
-            except ValueError:  # the space was changed after this trial
-                known[trial.id, loss] = None
-            else:
-                known[trial.id, loss] = _to_optuna(trial.number + 1, coordinates, loss, dimensions)
+            values = flatten_parameters(config, trial.parameters)
+            coordinates = {parameter_label(path): _chosen_of(p, values[path]) for path, p in parameters}
+            known[trial.id, loss] = _to_optuna(trial.number + 1, coordinates, loss, dimensions)
         return known[trial.id, loss]
 
     return convert
 
 
 def _losses(trials: Sequence[Trial], goal: Goal) -> list[tuple[Trial, float | None]]:
-    """Return the trials that have parameters, by number, each with its loss: lower is better.
+    """Return the trials by number, each with its loss: lower is better.
 
     A trial that failed, or has no value, has the loss of the worst one. A trial whose value is still to come has None
     (interrupted trials are attempted again): the model avoids its parameters.
@@ -109,7 +105,6 @@ def _losses(trials: Sequence[Trial], goal: Goal) -> list[tuple[Trial, float | No
     return [
         (trial, None if not trial.is_counted else known.get(trial.number, worst))
         for trial in sorted(trials, key=lambda trial: trial.number)
-        if trial.parameters
     ]
 
 

@@ -23,6 +23,7 @@ from bertnado_sweep.running.events import Note, Observer, TrialEnded
 from bertnado_sweep.running.limits import StorageError, check_failures, is_too_late
 from bertnado_sweep.running.stop_request import Interrupted, StopRequest, run_shielded, stop_on_signals
 from bertnado_sweep.running.worker_pool import WorkerExit, run_workers
+from bertnado_sweep.search.past_trials import is_point, points_among
 from bertnado_sweep.search.propose import propose
 
 from . import leases
@@ -131,6 +132,7 @@ class LocalBackend:
         resumes = self._plan.recorded is not None
         if resumes:
             self._ledger.settle_abandoned()
+            self._propose(self.trials())  # a method that fails with this file fails before the record is changed
         is_continued = continue_in_own_study(self._studies, self._ledger, record)
         if is_continued or not self._plan.is_joining:
             record = {**record, "studies": self._studies.to_record()}
@@ -177,10 +179,12 @@ class LocalBackend:
         )
         joining = (f"other machines join with: {where} --output-dir THEIRS",) if where else ()
         if plan.recorded is None:
-            return (*joining, *self._repairs)
-        done, again = sum(trial.is_counted for trial in trials), sum(map(_is_interrupted, trials))
+            return (*joining, *self._repairs, *([plan.search_note] if plan.search_note else []))
+        done, again = sum(trial.is_counted for trial in trials), sum(map(self._is_repeated, trials))
         repeated = f", {again} interrupted are tried again" if again else ""
-        return (*joining, *self._repairs, f"resumed: {done} of {self._budget} trials were finished{repeated}")
+        outside = len(trials) - len(points_among(self._config, trials))
+        kept = f"; in the record, outside the present search space: {outside}" if outside else ""
+        return (*joining, *self._repairs, f"resumed: {done} of {self._budget} trials were finished{repeated}{kept}")
 
     def conclude(self, trials: Sequence[Trial], best: Trial) -> tuple[str, ...]:
         """Return where the best checkpoint is if it is on another machine."""
@@ -222,8 +226,9 @@ class LocalBackend:
         return EarlyEnd("SIGUSR1" if stop.is_last else "the time limit")
 
     def _is_over(self, trials: Sequence[Trial]) -> bool:
-        """Return True if every trial has ended and the space is spent."""
-        return all(trial.is_counted for trial in trials) and self._propose(trials) is None
+        """Return True if no trial has to be ended or repeated, and the space is spent."""
+        is_open = any(trial.state == "running" or self._is_repeated(trial) for trial in trials)
+        return not is_open and self._propose(trials)[1] is None
 
     def work_alone(self, observer: Observer, deadline: float | None, stop: StopRequest) -> None:
         """Run trials in this process, one at a time, until the sweep has no more.
@@ -280,9 +285,14 @@ class LocalBackend:
         return None
 
     def _has_more(self, trials: Sequence[Trial]) -> bool:
-        if any(map(_is_interrupted, trials)):
+        if any(map(self._is_repeated, trials)):
             return True
-        return not self._is_spent and len(trials) < self._budget and not self._target_is_reached(trials)
+        begun = sum(not _is_interrupted(trial) for trial in trials)
+        return not self._is_spent and begun < self._budget and not self._target_is_reached(trials)
+
+    def _is_repeated(self, trial: Trial) -> bool:
+        """Return True if a trial was interrupted and its parameters are still those of the search space."""
+        return _is_interrupted(trial) and is_point(self._config, trial)
 
     def _target_is_reached(self, trials: Sequence[Trial]) -> bool:
         metric = self._config.metric
@@ -295,19 +305,20 @@ class LocalBackend:
         """Return another attempt of an interrupted trial, otherwise a new trial; None if there is neither."""
         if not self._has_more(trials):
             return None
-        again = next(filter(_is_interrupted, trials), None)
+        again = next(filter(self._is_repeated, trials), None)
         if again is not None:
             return self._directory.new_trial(again.number, again.parameters, again.attempt + 1)
-        parameters = self._propose(trials)
+        number, parameters = self._propose(trials)
         if parameters is None:
             self._is_spent = True
             return None
-        return self._directory.new_trial(_next_number(trials), parameters, 1)
+        return self._directory.new_trial(number, parameters, 1)
 
-    def _propose(self, trials: Sequence[Trial]) -> dict[str, Any] | None:
-        """Return the parameters of the next trial; None if every point has been tried."""
+    def _propose(self, trials: Sequence[Trial]) -> tuple[int, dict[str, Any] | None]:
+        """Return the number and the parameters of the next trial; None if every point has been tried."""
+        number = max((trial.number for trial in trials), default=-1) + 1
         seed, method = self._plan.options.seed, self._plan.method
-        return propose(self._config, self._objective.goal, trials, _next_number(trials), seed, method=method)
+        return number, propose(self._config, self._objective.goal, trials, number, seed, method=method)
 
     def _handle_worker_exit(self, observer: Observer, exited: WorkerExit, is_over: bool) -> bool:
         """Settle what a worker process has left behind, and return True if it should be replaced.
@@ -348,10 +359,6 @@ def _recorded_studies(plan: Plan, sweep_id: str) -> Sequence[StudyRecord]:
     if plan.recorded is not None:
         return recorded_studies(plan.recorded.record, study)
     return [{"name": study, "parameters": StudySpace(plan.config).section}]
-
-
-def _next_number(trials: Sequence[Trial]) -> int:
-    return max((trial.number for trial in trials), default=-1) + 1
 
 
 def _is_interrupted(trial: Trial) -> bool:

@@ -11,7 +11,14 @@ import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import InvalidInputError, flatten_parameters, parameter_label, parse_sweep_config, value_key
+from bertnado_config import (
+    InvalidInputError,
+    flatten_parameters,
+    nest_parameters,
+    parameter_label,
+    parse_sweep_config,
+    value_key,
+)
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -69,13 +76,15 @@ class StudySpace:
         return {label: distribution_to_json(distribution) for label, distribution in self.distributions.items()}
 
     def values_of(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a trial's values as the study holds them, by label; empty if they do not lie in the space.
+        """Return a trial's values as the study holds them, by label; empty if they are not a point of the space.
 
         Args:
             parameters: As they are recorded, nested as the sweep file nests them.
         """
         try:
             found = flatten_parameters(self._config, parameters)
+            if value_key(nest_parameters(found)) != value_key(parameters):  # it has parameters that are not declared
+                return {}
             values = {parameter_label(path): self._value(path, value) for path, value in found.items()}
             create_trial(state=TrialState.RUNNING, params=values, distributions=dict(self.distributions))
         except (ValueError, KeyError):
