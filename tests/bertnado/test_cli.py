@@ -4,8 +4,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -157,6 +159,31 @@ def test_the_sweep_file_may_lie_in_the_output_directory(flags, material, tmp_pat
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.parametrize("command", [["run-sweep", "--backend", "local"], ["check", "--backend", "local"]])
+def test_a_sweep_id_that_a_shell_has_left_over_is_ignored_and_said(command, flags, monkeypatch):
+    monkeypatch.setenv("WANDB_SWEEP_ID", "older")
+    done = invoke(*command, *flags, "--sweep-count", 1)
+    assert done.exit_code == 0, done.output
+    assert "Warning: WANDB_SWEEP_ID is older in the environment and is ignored" in done.output
+    assert "to join that sweep, add --sweep-id older" in done.output
+
+
+def test_the_first_line_says_what_is_done_before_anything_heavy_is_loaded(flags):
+    code = (
+        "import sys\nfrom bertnado.cli import main\nfrom bertnado.display import Display\n"
+        "say = Display.say\n"
+        "def first(self, line):\n"
+        "    say(self, line)\n"
+        "    print([name for name in ('torch', 'transformers', 'wandb', 'optuna', 'datasets') if name in sys.modules])\n"
+        "    sys.exit(0)\n"
+        "Display.say = first\n"
+        "main(sys.argv[1:])"
+    )
+    shown = run(sys.executable, "-c", code, "run-sweep", *flags)
+    assert shown.stderr.endswith("reading the sweep file, the dataset and the model ...\n")
+    assert shown.stdout == "[]\n"
+
+
 def test_a_sweep_in_which_every_trial_fails_says_why_once_and_exits_with_1(flags, material, tmp_path):
     sweep = json.loads((material / "sweep.json").read_text())
     sweep["parameters"]["learning_rate"] = {"value": 1e30}
@@ -170,26 +197,41 @@ def test_a_sweep_in_which_every_trial_fails_says_why_once_and_exits_with_1(flags
     assert not (tmp_path / "out" / "best_sweep_config.json").exists()
 
 
-def test_ctrl_c_leaves_what_was_finished_on_disk(flags, tmp_path):
-    import signal
-    import time
-
+def signalled(signum, flags, output):
+    """Run a sweep of 50 trials, and send it a signal when the first one is finished."""
     sweep = subprocess.Popen(
         [str(word) for word in (SCRIPTS / "bertnado", "run-sweep", *flags, "--sweep-count", "50")],
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )
     try:
-        while not (tmp_path / "out" / "best_sweep_config.json").exists():
+        while not (output / "best_sweep_config.json").exists():
             assert sweep.poll() is None, sweep.stderr.read()
             time.sleep(0.05)
-        sweep.send_signal(signal.SIGINT)
-        _, said = sweep.communicate(timeout=60)
+        sweep.send_signal(signum)
+        shown, said = sweep.communicate(timeout=60)
     finally:
         sweep.kill()
-    assert sweep.returncode == 130
-    message, command = said.splitlines()[-2:]
+    return sweep.returncode, shown, said
+
+
+def test_sigusr1_ends_a_sweep_early_with_its_best_and_exit_code_3(flags, tmp_path):
+    code, shown, said = signalled(signal.SIGUSR1, flags, tmp_path / "out")
+    assert code == 3
+    found = json.loads(shown)
+    assert found["ended_by"] == "SIGUSR1"
+    assert (1 <= found["trials"] < 50, found["budget"]) == (True, 50)
+    assert f"SIGUSR1 ended the sweep after {found['trials']} of 50 trials; --resume goes on" in said
+    assert "Error" not in said
+
+
+def test_ctrl_c_leaves_what_was_finished_on_disk(flags, tmp_path):
+    code, _, said = signalled(signal.SIGINT, flags, tmp_path / "out")
+    assert code == 130
+    finished, message, command = said.splitlines()[-3:]
+    assert finished.endswith(" of 50 trials are finished")
     assert message == "Error: interrupted; what was finished is on disk; continue with"
     assert command.startswith("  bertnado run-sweep --config-path ")
     assert command.endswith(" --sweep-count 50 --resume")
