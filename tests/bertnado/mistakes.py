@@ -334,7 +334,7 @@ def splits(files: Mapping[str, str] | None = None, **changes: Any) -> Preparatio
 
 CALL, FILE, SPACE, FLAG = "The call", "The sweep file", "Parameters of the sweep file", "Values of flags"
 DATA, MODEL, PLACE, RESUME = "The dataset", "The model", "The output directory", "Resuming and joining"
-STATUS, BEST, FINAL, QUICK = "sweep-status", "The best configuration", "full-train", "quickstart"
+STATUS, SYNC, BEST, FINAL, QUICK = "sweep-status", "sync", "The best configuration", "full-train", "quickstart"
 FAILED = "What was started and failed"
 
 
@@ -543,7 +543,9 @@ MISTAKES = (
     flagged("--backend wandbb"),
     flagged("--backend wandb", " without an account"),
     flagged("--backend wandb", " with `WANDB_MODE=offline`", environment={"WANDB_MODE": "offline"}),
+    flagged("--backend wandb", " with `WANDB_DISABLED=true`", environment={"WANDB_DISABLED": "true"}),
     flagged("--backend wandb", " with a server that does not answer", environment=NO_ANSWER),
+    flagged("--backend wandb --join-or-begin"),
     flagged("--sweep-id lab/dna/a1b2c3d4 --backend local"),
     flagged("--sweep-id lab/dna/a1b2c3d4", " without an account"),
     flagged("--model-name ''"),
@@ -693,6 +695,9 @@ MISTAKES = (
     searching(RESUME, "`--resume --output-dir ''`", "--resume --output-dir ''"),
     Mistake(RESUME, "`--join` if no sweep was started", "bertnado run-sweep --join nowhere"),
     Mistake(RESUME, "`--join` with flags of the record", "bertnado run-sweep --join done --sweep-count 3"),
+    # sync
+    Mistake(SYNC, "a directory without offline runs", "bertnado sync --output-dir model"),
+    Mistake(SYNC, "without an account", "bertnado sync --output-dir done"),
     # sweep-status
     Mistake(STATUS, "a name of 5,000 letters", f"bertnado sweep-status --output-dir {'d' * 5000}"),
     Mistake(STATUS, "neither `--output-dir` nor `--sweep-id`", "bertnado sweep-status"),
