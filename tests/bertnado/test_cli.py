@@ -174,13 +174,13 @@ def test_the_first_line_says_what_is_done_before_anything_heavy_is_loaded(flags)
         "say = Display.say\n"
         "def first(self, line):\n"
         "    say(self, line)\n"
-        "    print([name for name in ('torch', 'transformers', 'wandb', 'optuna', 'datasets') if name in sys.modules])\n"
+        "    print([name for name in ('torch', 'transformers', 'wandb', 'optuna') if name in sys.modules])\n"
         "    sys.exit(0)\n"
         "Display.say = first\n"
         "main(sys.argv[1:])"
     )
     shown = run(sys.executable, "-c", code, "run-sweep", *flags)
-    assert shown.stderr.endswith("reading the sweep file, the dataset and the model ...\n")
+    assert shown.stderr.endswith("checking the sweep file, the dataset and the model ...\n")
     assert shown.stdout == "[]\n"
 
 

@@ -1,6 +1,7 @@
 """What a person sees."""
 
 import io
+import logging
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -149,6 +150,16 @@ def test_trials_that_run_at_once_are_told_apart():
 
 def test_notes_are_said():
     assert lines(show([Note("something")])) == ["something"]
+
+
+def test_what_is_done_before_the_first_trial_is_said_and_nothing_afterwards():
+    out = io.StringIO()
+    log = logging.getLogger("bertnado_train.training_setup")
+    with Display(Console(file=out, width=120), now=lambda: datetime(2026, 11, 26, 5, 4, tzinfo=UTC)):
+        log.info("loading the model %s", "m")
+        log.warning("something else")
+    log.info("no longer")
+    assert lines(out.getvalue()) == ["loading the model m ..."]
 
 
 def test_a_training_run_says_what_it_trains_with_and_where_that_comes_from():

@@ -108,7 +108,7 @@ def run_sweep(context: click.Context, join: str | None, **flags: Any) -> None:
         from bertnado.display import Display
 
         with Display() as display:
-            display.say("reading the sweep file, the dataset and the model ...")
+            display.say("checking the sweep file, the dataset and the model ...")
             found = run(observer=display)
         click.echo(json.dumps(found, indent=2))
     if found.get("ended_by") is not None:
@@ -154,9 +154,15 @@ def check(**flags: Any) -> None:
     """
     _require_sweep(flags)
     with exit_on_error():
+        from bertnado.display import Display
+
+        with Display() as display:
+            display.say("checking the sweep file, the dataset and the model ...")
+            checked = api.check_sweep(**flags)
+
         from bertnado.plan_text import describe_plan
 
-        click.echo(describe_plan(api.check_sweep(**flags)))
+        click.echo(describe_plan(checked))
 
 
 @main.command("sweep-status")
@@ -258,7 +264,7 @@ def full_train(**flags: Any) -> None:
         from bertnado.display import Display
 
         with Display() as display:
-            display.say("reading the dataset and the model ...")
+            display.say("checking the dataset and the model ...")
             given = {name: value for name, value in flags.items() if value is not None}
             trained = api.train_model(**given, observer=display)
         click.echo(json.dumps(trained, indent=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 _QUIET_SECONDS = 10.0
 """Without a terminal, an evaluation is printed only if nothing was printed for this long."""
 
+_TRAIN_LOG = logging.getLogger("bertnado_train")
+
 _TEXT_COLUMNS = 50
 """The columns of a terminal that the text beside a bar needs."""
 
@@ -58,6 +61,19 @@ class _NoteColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Return the current text."""
         return Text(task.fields["note"]())
+
+
+class _ProgressHandler(logging.Handler):
+    """Says what bertnado-train is doing before the first trial; its warnings have other ways."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self.addFilter(lambda record: record.levelno == logging.INFO)
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it."""
+        self._say(f"{record.getMessage()} ...")
 
 
 @dataclass
@@ -99,6 +115,7 @@ class Display:
             disable=not self._console.is_terminal,
             transient=True,
         )
+        self._handler, self._level_before = _ProgressHandler(self.say), logging.NOTSET
         self._trials: TaskID | None = None
         self._running: dict[int, _Running] = {}
         self._pace = Pace(clock)
@@ -110,11 +127,16 @@ class Display:
         self._spoke = clock()
 
     def __enter__(self) -> Self:
+        _TRAIN_LOG.addHandler(self._handler)
+        self._level_before = _TRAIN_LOG.level
+        _TRAIN_LOG.setLevel(logging.INFO)
         if self._console.is_terminal:
             self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        _TRAIN_LOG.removeHandler(self._handler)
+        _TRAIN_LOG.setLevel(self._level_before)
         if self._console.is_terminal:
             self._progress.stop()
 

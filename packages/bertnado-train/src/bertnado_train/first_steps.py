@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import pickle
 import subprocess
 import sys
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from .encoded_split import EncodedSplit
     from .huggingface_trainer import HuggingFaceTrainer
     from .training_setup import TrainingSetup
+
+_log = logging.getLogger(__name__)
 
 _FIELDS = (
     "optim",
@@ -71,6 +74,7 @@ def step_problems(
         One error per reason, with the values that it fails with.
     """
     chosen = _covering_trials(trials)
+    _log.info("training one step with the optimisers and schedulers of the trials")
     if in_process or (in_process is None and not torch.cuda.is_available()):
         return run_in_new_thread(_run_steps, trainer, chosen, objective)
     return _run_in_another_process(trainer, chosen, objective)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from .encoded_split import EncodedSplit
     from .padding import Padding
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None)
     config = load_config(inputs.model_name, trust_remote_code=trust)
     tokenizer = find_tokenizer(inputs.model_name, trust_remote_code=trust)
     padding = choose_padding(config, tokenizer)
+    _log.info("loading the dataset %s", inputs.dataset)
     dataset = open_dataset(
         inputs.dataset,
         task,
@@ -104,6 +108,7 @@ def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None)
         padding.declared,
         SequenceOptions(**inputs.sequence_options),
     )
+    _log.info("loading the model %s", inputs.model_name)
     model = read_model(
         inputs.model_name,
         config,
@@ -115,7 +120,9 @@ def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None)
         head=inputs.head,
         is_checked=probe is not None,
     )
-    probe = probe or run_in_new_thread(_try_model, model, dataset, padding)
+    if probe is None:
+        _log.info("running the model on a few rows")
+        probe = run_in_new_thread(_try_model, model, dataset, padding)
     for name, value in probe.config.items():
         setattr(model.config, name, value)
     return TrainingSetup(task, dataset, model, tokenizer, probe, inputs.seed, inputs.precision, inputs.head)

@@ -226,7 +226,7 @@ class LocalBackend:
         return EarlyEnd("SIGUSR1" if stop.is_last else "the time limit")
 
     def _is_over(self, trials: Sequence[Trial]) -> bool:
-        """Return True if no trial has to be ended or repeated, and the space is spent."""
+        """Return True if no trial must be ended or repeated, and the space is spent."""
         is_open = any(trial.state == "running" or self._is_repeated(trial) for trial in trials)
         return not is_open and self._propose(trials)[1] is None
 
