@@ -44,7 +44,16 @@ from .sweep_config import (
     load_sweep_config,
     parse_sweep_config,
 )
-from .trainer_protocol import GPU_SHARE, Report, Session, Trainer, TrialError, TrialFunction, TrialResult
+from .trainer_protocol import (
+    GPU_SHARE,
+    MachineError,
+    Report,
+    Session,
+    Trainer,
+    TrialError,
+    TrialFunction,
+    TrialResult,
+)
 from .training_inputs import Head, Precision, TooLong, TrainingInputs
 from .trial_parameters import flatten_parameters, grid_parameters, grid_point, grid_size, sample_parameters
 from .wandb_names import entity_problem, project_problem
@@ -123,6 +132,7 @@ __all__ = [
     "Report",
     "TrialResult",
     "TrialError",
+    "MachineError",
     "TrialFunction",
     "GPU_SHARE",
 ]

@@ -24,7 +24,14 @@ GPU_SHARE = "BERTNADO_GPU_SHARE"
 
 
 class TrialError(RuntimeError):
-    """A trial that failed for a reason that the message explains in full."""
+    """A trial that failed for a reason that the message explains in full: its parameters or its data."""
+
+
+class MachineError(RuntimeError):
+    """A trial that could not be trained here, whatever its parameters: the GPU is lost, for example.
+
+    The worker leaves the sweep, and the trial is tried elsewhere.
+    """
 
 
 class Report(Protocol):

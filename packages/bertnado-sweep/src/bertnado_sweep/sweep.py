@@ -80,6 +80,7 @@ def run_sweep(
         NoEligibleTrialError: No trial has a value.
         Interrupted: A signal interrupted it; what was finished is recorded and the best so far exported.
         TooManyFailuresError: Its trials failed, so it ended early.
+        WorkersLeftError: This machine fails, so all of its workers have left.
         ServiceError: W&B did not create the sweep, or no longer answers; what was finished is on disk.
         OSError: The record cannot be written.
     """
@@ -124,6 +125,7 @@ def run_plan(plan: Plan, *, observer: Observer | None = None) -> SweepResult:
         NoEligibleTrialError: No trial has a value.
         Interrupted: A signal interrupted it; what was finished is recorded and the best so far exported.
         TooManyFailuresError: Its trials failed, so it ended early.
+        WorkersLeftError: This machine fails, so all of its workers have left.
         ServiceError: W&B did not create the sweep, or no longer answers; what was finished is on disk.
         OSError: The record cannot be written.
     """

@@ -17,10 +17,17 @@ from bertnado_sweep.records.presence import present
 from bertnado_sweep.records.trial import Trial
 from bertnado_sweep.records.trial_files import read_trials
 from bertnado_sweep.running.events import Note, Observer, TrialEnded, TrialStarted, log_warnings
-from bertnado_sweep.running.limits import TooManyFailuresError, check_failures, is_too_late
+from bertnado_sweep.running.limits import (
+    ProcessSpentError,
+    TooManyFailuresError,
+    WorkersLeftError,
+    check_failures,
+    is_too_late,
+)
 from bertnado_sweep.running.stop_request import StopRequest, interrupt_main, run_shielded
 from bertnado_sweep.running.tracker import Tracker, init_or_offline, run_name, run_settings
 from bertnado_sweep.running.trial_run import TrialReport, end_trial, run_trial
+from bertnado_sweep.running.worker_history import left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -58,8 +65,8 @@ class AgentTrials:
     """The end, by the machine's monotonic clock; None for no limit."""
     is_last: bool = field(default=False, init=False)
     """True if no further trial may start."""
-    failure: TooManyFailuresError | None = field(default=None, init=False)
-    """The error to raise, if too many trials failed."""
+    failure: TooManyFailuresError | WorkersLeftError | ProcessSpentError | None = field(default=None, init=False)
+    """The error to raise, if too many trials failed, or the machine or this process cannot go on."""
     running: StopRequest | None = field(default=None, init=False)
     """The stop request of the running trial; None between trials."""
     count: int = field(default=0, init=False)
@@ -132,6 +139,11 @@ class AgentTrials:
             raise
         if ended.state == "stopped" and (stop.reason in ("interrupted", "out of time") or self.is_cancelled()):
             return replace(ended, state="interrupted", value=None)
+        if ended.state == "failed" and report.blame.culprit == "machine":
+            self.failure, self.is_last = WorkersLeftError([ended.error or ""]), True
+            return left_behind(ended)
+        if ended.state == "failed" and report.blame.ends_process:
+            self.failure, self.is_last = ProcessSpentError(ended.error), True
         return ended
 
     def _finish(self, ended: Trial, report: TrialReport) -> Trial:
