@@ -56,7 +56,7 @@ LAYERS = [
     {"search", "running", "options", "start"},
     {"plan"},
     {"backends"},
-    {"resume", "single_run"},
+    {"resume", "retrying", "single_run"},
     {"planning", "status"},
     {"sweep"},
     {"sweeper", "testing"},

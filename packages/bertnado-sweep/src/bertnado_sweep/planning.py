@@ -15,6 +15,7 @@ from .options import SweepOptions, check_options
 from .plan import Application, BackendChoice, Plan
 from .records.files import holds_record, named_directory, output_problems, room_problems
 from .resume import STUDY_WITHOUT_STORAGE, find_recorded, require_recorded
+from .retrying import retry_problems
 from .running.function_trainer import FunctionTrainer
 from .running.worker_pool import pickling_problem, visible_gpus
 from .search import get_method
@@ -103,6 +104,7 @@ class _Planner:
             self._problems.append(STUDY_WITHOUT_STORAGE)
         choice, problems = choose_backend(options)
         self._problems += [*problems, *project_problems(options.project_name), *assignment_problems(options)]
+        self._problems += retry_problems(options, recorded)
         start, parsed, source = self._find_start(config, options, recorded, choice, join=join)
         self._problems = [*self._output_problems(options, start), *self._problems]
         workers = self._count_workers(options)

@@ -152,8 +152,14 @@ class LocalBackend:
             for study in self._entries.studies:
                 share(study, record)
         if resumes:
+            self._retry_failed()
             self._ledger.export_best()
             self._entries.set_past()
+
+    def _retry_failed(self) -> None:
+        """Let the failed trials that were chosen be tried again."""
+        failed = [trial for trial in self.trials() if self._plan.options.retries(trial)]
+        self._ledger.try_again(replace(trial, state="interrupted") for trial in failed)
 
     def work_in_pool(self, observer: Observer, deadline: float | None) -> None:
         """Run trials in this worker process of a pool, see `work_alone`."""
