@@ -1,8 +1,9 @@
 """The commands on a machine whose devices fail."""
 
 import pytest
+import torch
 from bertnado.cli import exit_on_error, main
-from bertnado_config import MachineError
+from bertnado_config import MachineError, read_json
 from bertnado_sweep import WorkersLeftError
 from click.testing import CliRunner
 
@@ -40,3 +41,32 @@ class TestRetryFailed:
         assert shown.exit_code == 2
         assert "--retry-failed: trial 3 is completed; none has failed" in shown.output
         assert "--retry-failed: the sweep has no trial 7; none has failed" in shown.output
+
+
+class TestDevice:
+    """The device stands in the plan, in the display and in the record; one that is named must work."""
+
+    def test_it_is_shown_and_recorded(self, swept, material, tmp_path):
+        words = ["--resume", "--output-dir", str(swept[0])]
+        assert "device        cpu" in CliRunner().invoke(main, ["check", *words]).output.splitlines()
+        assert "device: cpu" in CliRunner().invoke(main, ["run-sweep", *words]).output.splitlines()
+        trials = [read_json(path) for path in swept[0].glob("sweep_*/trial.json")]
+        assert {trial["details"]["device"] for trial in trials} == {"cpu"}
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+    @pytest.mark.parametrize("command", ["check", "run-sweep", "full-train"])
+    def test_a_gpu_that_is_not_there_ends_a_command_before_anything_starts(
+        self, command, swept, material, tmp_path, monkeypatch
+    ):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+        source = (
+            ["--best-config-path", swept[0] / "best_sweep_config.json"]
+            if command == "full-train"
+            else ["--config-path", material / "sweep.json", "--backend", "local"]
+        )
+        inputs = ["--model-name", material / "model", "--dataset", material / "dataset"]
+        done = CliRunner().invoke(main, [command, *map(str, [*source, *inputs, "--output-dir", tmp_path / "out"])])
+        assert done.exit_code == 2
+        assert "CUDA_VISIBLE_DEVICES names GPU 7, which torch cannot use" in done.output
+        assert "train on the CPU with CUDA_VISIBLE_DEVICES=''" in done.output
+        assert not (tmp_path / "out").exists()

@@ -33,6 +33,7 @@ def describe_plan(checked: CheckedSweep) -> str:
         *([f"joins         {plan.start.sweep}"] if isinstance(plan.start, JoinedWandbSweep) else []),
         f"search        {plan.config.method}" + (f", seed {plan.options.seed}" if plan.backend.name == "local" else ""),
         f"trials        {plan.budget}" + (f", by {plan.workers} workers" if plan.workers > 1 else ""),
+        f"device        {trials.device}",
         f"steps         {_span(trials.steps)} per trial, {_span(trials.evaluations)} evaluations",
         f"stopped early {_early_termination(plan.config)}",
         f"dataset       {dataset['path']}: {rows} rows, median {dataset['median_tokens']} tokens",

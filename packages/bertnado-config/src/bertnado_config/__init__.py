@@ -56,6 +56,7 @@ from .trainer_protocol import (
 )
 from .training_inputs import Head, Precision, TooLong, TrainingInputs
 from .trial_parameters import flatten_parameters, grid_parameters, grid_point, grid_size, sample_parameters
+from .visible_gpus import VISIBLE_DEVICES, listed_gpus, named_gpus, visible_gpus
 from .wandb_names import entity_problem, project_problem
 
 __all__ = [
@@ -104,6 +105,10 @@ __all__ = [
     "require_regular_file",
     "UnfitFileError",
     "project_problem",
+    "visible_gpus",
+    "named_gpus",
+    "listed_gpus",
+    "VISIBLE_DEVICES",
     "entity_problem",
     "nearest",
     "value_key",

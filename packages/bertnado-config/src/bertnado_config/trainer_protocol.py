@@ -116,7 +116,9 @@ class Trainer(Protocol):
     """Trains trials. Picklable, so that it can be sent to worker processes.
 
     A trainer may have the attribute `checkpoint_bytes`, an integer: the size of a trial's checkpoint on disk, so that a
-    sweep whose checkpoints do not fit is rejected before it starts. It is read after `check` has found no error.
+    sweep whose checkpoints do not fit is rejected before it starts. It may also have the attribute `device`, a text for
+    the display that names the devices of this machine that trials train on. Both are read after `check` has found no
+    error.
     """
 
     def check(self, config: SweepConfig, objective: Objective) -> Sequence[Problem]:

@@ -84,6 +84,11 @@ class Plan:
         """True if others may be working on the sweep right now, with the same record."""
         return isinstance(self.start, JoinedSweep)
 
+    @property
+    def device(self) -> str | None:
+        """The devices that trials train on here; None if the trainer does not say it."""
+        return getattr(self.trainer, "device", None)
+
     def to_record(self, sweep_id: str) -> dict[str, Any]:
         """Return the content of `sweep.json`."""
         before = self.recorded.record if self.recorded else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from bertnado_config import ArgumentProblem, InvalidInputError, Problem, SweepConfig, check_sweep_config
+from bertnado_config import ArgumentProblem, InvalidInputError, Problem, SweepConfig, check_sweep_config, visible_gpus
 from bertnado_metrics import Objective
 
 from .backends import AUTO, choose_backend, get_backend_type
@@ -17,7 +17,7 @@ from .records.files import holds_record, named_directory, output_problems, room_
 from .resume import STUDY_WITHOUT_STORAGE, find_recorded, require_recorded
 from .retrying import retry_problems
 from .running.function_trainer import FunctionTrainer
-from .running.worker_pool import pickling_problem, visible_gpus
+from .running.worker_pool import pickling_problem
 from .search import get_method
 from .start import JoinedSweep, JoinedWandbSweep, NewSweep, ResumedSweep, SweepStart
 

@@ -144,7 +144,7 @@ def _run(plan: Plan, backend: Backend, listen: Observer) -> SweepResult:
             plan.config,
             done=backend.count_finished(),
             warnings=plan.warnings,
-            notes=(f"backend: {plan.backend}", *backend.notes),
+            notes=(f"backend: {plan.backend}", *([f"device: {plan.device}"] if plan.device else []), *backend.notes),
         )
     )
     early = _work(plan, backend, listen)

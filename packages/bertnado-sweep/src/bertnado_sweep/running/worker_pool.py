@@ -8,9 +8,7 @@ import math
 import multiprocessing
 import os
 import pickle
-import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -19,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import GPU_SHARE
+from bertnado_config import GPU_SHARE, VISIBLE_DEVICES, visible_gpus
 
 from bertnado_sweep.records.files import now
 
@@ -179,7 +177,7 @@ def run_workers(
 
 
 def _say_who_left(worker: _Worker, reasons: Sequence[str], observer: Observer) -> None:
-    gpu = worker.place.get("CUDA_VISIBLE_DEVICES")
+    gpu = worker.place.get(VISIBLE_DEVICES)
     who = f"the worker on GPU {gpu}" if gpu else f"worker process {worker.pid}"
     observer(Note(f"{who} has left the sweep, and others go on: {'; '.join(reasons)}"))
 
@@ -286,23 +284,10 @@ def worker_environments(workers: int) -> list[dict[str, str]]:
         place = {"OMP_NUM_THREADS": threads}
         if gpus:
             beside = len(range(worker % len(gpus), workers, len(gpus)))
-            place["CUDA_VISIBLE_DEVICES"] = gpus[worker % len(gpus)]
+            place[VISIBLE_DEVICES] = gpus[worker % len(gpus)]
             place[GPU_SHARE] = f"{1 / beside:.4f}"
         found.append(place)
     return found
-
-
-def visible_gpus() -> Sequence[str]:
-    """Return the GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip()]
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    command = [tool, "--query-gpu=index", "--format=csv,noheader"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (a fixed command)
-    return listed.stdout.split() if listed.returncode == 0 else []
 
 
 def _exit_with_parent() -> None:
