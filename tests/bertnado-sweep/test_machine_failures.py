@@ -257,6 +257,17 @@ class TestAtWandb:
         assert sorted(trial.state for trial in result.trials) == ["completed"] * 3 + ["failed"]
         assert len({trial.details["process"] for trial in result.trials if trial.details}) >= 2
 
+    def test_the_run_is_handed_out_again_and_fails_for_good_the_third_time(self, sweep, tmp_path):
+        found = []
+        for resume in (False, True, True):
+            with pytest.raises(WorkersLeftError):
+                sweep(FailingPointTrainer(), resume=resume)
+            trial = recorded_status(tmp_path / "sweep").trials[1]
+            found.append((trial.state, trial.attempt))
+        assert found == [("interrupted", 1), ("interrupted", 2), ("failed", 3)]
+        result = sweep(FailingPointTrainer(), resume=True)
+        assert [trial.state for trial in result.trials] == ["completed", "failed", "completed", "completed"]
+
     def test_one_agent_alone_ends_after_it_and_says_so(self, sweep, tmp_path):
         with pytest.raises(WorkersLeftError, match=r"this process cannot use its GPU after .*device-side assert"):
             sweep(FailingPointTrainer(error=RuntimeError(ASSERTED)))

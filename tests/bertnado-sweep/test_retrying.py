@@ -186,9 +186,7 @@ class TestMistakes:
     def test_a_sweep_at_wandb(self, server, tmp_path):
         options = {"output_dir": tmp_path / "sweep", "sweep_count": 2}
         run_sweep(FailingPointTrainer(error=FULL), GRID, backend="wandb", **options)
-        with pytest.raises(
-            InvalidInputError, match="W&B does not hand out a failed run again; train"
-        ):
+        with pytest.raises(InvalidInputError, match="W&B does not hand out a failed run again; train"):
             run_sweep(CurveTrainer(), None, resume=True, retry_failed=True, **options)
 
 

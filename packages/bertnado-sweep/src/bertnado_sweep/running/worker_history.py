@@ -72,7 +72,7 @@ class WorkerHistory:
             self._failures.clear()
             return Verdict(ended)
         if blame.culprit == "machine":
-            return self._judge_machine(ended, read_attempts())
+            return self.judge_machine_failure(ended, [trial for _, trial in read_attempts()])
         is_alike = blame.culprit == "unclear" and all(trial.error == ended.error for trial in self._failures)
         self._failures = [*self._failures, ended] if is_alike else [ended] * (blame.culprit == "unclear")
         last = self._failures[-FAILURES_IN_A_ROW:]
@@ -82,8 +82,14 @@ class WorkerHistory:
         reason = f"its last {FAILURES_IN_A_ROW} trials failed, but not those of other workers: {ended.error}"
         return Verdict(current, leaves=reason, others=tuple(before))
 
-    def _judge_machine(self, ended: Trial, attempts: Attempts) -> Verdict:
-        before = machine_failures(trial for _, trial in attempts if trial.number == ended.number)
+    def judge_machine_failure(self, ended: Trial, attempts: Iterable[Trial]) -> Verdict:
+        """Return what becomes of a trial with which the machine has failed, and of this worker.
+
+        Args:
+            ended: The trial.
+            attempts: The attempts of all trials, in the order of the start.
+        """
+        before = machine_failures(trial for trial in attempts if trial.number == ended.number)
         if before and self.has_completed:
             return Verdict(ended, needs_new_process=True)
         trial = ended if before + 1 >= MOST_MACHINE_FAILURES else left_behind(ended)
