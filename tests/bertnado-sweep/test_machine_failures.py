@@ -213,6 +213,10 @@ class TestSeveralWorkers:
         assert {trial.state for trial in result.trials} == {"completed"}
         assert sorted(trial.attempt for trial in result.trials) == [1] * 9 + [2] * 3
         assert any("its last 3 trials failed, but not those of other workers" in str(event) for event in heard)
+        ended = {event.trial.number: event.trial.state for event in heard if isinstance(event, TrialEnded)}
+        assert sorted(ended.values()) == ["completed"] * 12
+        states = [event.trial.state for event in heard if isinstance(event, TrialEnded)]
+        assert (states.count("failed"), states.count("interrupted")) == (2, 3)
         first = [read_json(path) for path in (tmp_path / "sweep").glob("sweep_*/trial.json")]
         left = [record["error"] for record in first if record["state"] == "interrupted"]
         assert left == ["failure of the machine: OSError: [Errno 28] No space left on device"] * 3

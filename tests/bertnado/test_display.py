@@ -99,6 +99,13 @@ def test_without_a_terminal_there_are_lines_with_the_time():
     ]
 
 
+def test_a_trial_that_is_to_be_tried_again_after_all_does_not_count():
+    again = TrialEnded(trial(1, None, "interrupted", "failure of the machine: ValueError: no"), trial(0, 0.91234))
+    said = lines(show([*SWEEP, again]))
+    assert said[-2] == "  interrupted: failure of the machine: ValueError: no"
+    assert said[-1].startswith("1 of 2 trials, best 0.9123")
+
+
 def test_without_a_terminal_a_long_silence_is_broken_by_an_evaluation():
     assert "  step 20 of 40: eval/roc_auc 0.9123" in lines(show(SWEEP, seconds_per_look=11))
 

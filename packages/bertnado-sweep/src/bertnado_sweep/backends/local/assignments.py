@@ -79,7 +79,7 @@ class AssignmentRunner:
             if ended.state == "stopped" and (stop.is_set or lease.is_lost):
                 ended = replace(ended, state="interrupted", value=None)
             verdict = self._history.judge(ended, report.blame, self._ledger.attempts_by_process)
-            self._ledger.try_again(verdict.others)  # while this trial runs, so that the others wait for them
+            self._let_others_try(verdict.others, observer)  # while this trial runs, so that they wait for it
         except StorageError:
             self._directory.require_own()
             write_trial(end_trial(report, "interrupted"))  # the storage is told when it answers again
@@ -92,6 +92,14 @@ class AssignmentRunner:
             raise WorkersLeftError([verdict.leaves])
         if verdict.needs_new_process:
             raise ProcessSpentError(verdict.trial.error)
+
+    def _let_others_try(self, trials: Sequence[Trial], observer: Observer) -> None:
+        """Interrupt earlier trials of this process after all."""
+        if trials:
+            best = self._ledger.export_best()
+            for trial in trials:
+                observer(TrialEnded(trial, best))
+            self._ledger.try_again(trials)
 
     def _judge(self, assignment: Assignment) -> Callable[[Sequence[float]], bool]:
         """Return a function that records each evaluation and returns True if the trial must stop."""
