@@ -13,7 +13,7 @@ from bertnado_config import SweepConfigError, read_json
 from bertnado_sweep import NoEligibleTrialError, TooManyFailuresError, plan_sweep, run_sweep
 from bertnado_sweep.backends.wandb.backend import shares
 from bertnado_sweep.running.events import Note, TrialEnded, TrialEvaluated, TrialStarted
-from bertnado_sweep.running.worker_pool import visible_gpus, worker_environments
+from bertnado_sweep.running.worker_pool import worker_environments
 from support.trainers import (
     CrashingTrainer,
     CurveTrainer,
@@ -35,13 +35,6 @@ GRID = {
 )
 def test_trials_are_shared_evenly_and_none_is_added(budget, workers, expected):
     assert shares(budget, workers) == expected
-
-
-def test_the_visible_gpus_are_those_that_the_environment_names(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
-    assert visible_gpus() == ["3", "5"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert visible_gpus() == []
 
 
 @pytest.fixture(params=["local", "wandb"])
@@ -96,6 +89,8 @@ class TestHowManyWorkers:
         [
             ("", {}, 1),
             ("", {"workers": 3}, 3),
+            ("-1", {"workers": 3}, 3),
+            ("NoDevFiles", {"workers": 3}, 3),
             ("0", {}, 1),
             ("0,1", {}, 2),
             ("0,1", {"trials_per_gpu": 4}, 8),

@@ -678,6 +678,9 @@ MISTAKES = (
     searching(RESUME, "`--resume` if no sweep was started", "--resume"),
     searching(RESUME, "`--resume` with another file", "--resume --output-dir done", parameters(max_steps={"value": 9})),
     searching(RESUME, "`--resume` with another seed", "--resume --output-dir done --seed 7"),
+    searching(RESUME, "`--retry-failed` without `--resume`", "--retry-failed"),
+    searching(RESUME, "`--retry-failed 1` of a trial that is completed", "--resume --output-dir done --retry-failed 1"),
+    searching(RESUME, "`--retry-failed first`", "--resume --output-dir done --retry-failed first"),
     searching(RESUME, "`--resume` with another metric", "--resume --output-dir done --metric-name f1"),
     searching(
         RESUME,

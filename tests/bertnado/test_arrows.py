@@ -56,7 +56,7 @@ LAYERS = [
     {"search", "running", "options", "start"},
     {"plan"},
     {"backends"},
-    {"resume", "single_run", "budget"},
+    {"resume", "retrying", "single_run", "budget"},
     {"planning", "status"},
     {"sweep", "sync"},
     {"sweeper", "testing"},

@@ -105,6 +105,13 @@ def test_a_trial_of_another_space_is_shown_with_what_it_has():
     assert lines(show([SWEEP[0], started]))[-1] == "trial 1 of 2: decay=0.1 epochs=3 eval_steps=50"
 
 
+def test_a_trial_that_is_to_be_tried_again_after_all_does_not_count():
+    again = TrialEnded(trial(1, None, "interrupted", "failure of the machine: ValueError: no"), trial(0, 0.91234))
+    said = lines(show([*SWEEP, again]))
+    assert said[-2] == "  interrupted: failure of the machine: ValueError: no"
+    assert said[-1].startswith("1 of 2 trials, best 0.9123")
+
+
 def test_without_a_terminal_a_long_silence_is_broken_by_an_evaluation():
     assert "  step 20 of 40: eval/roc_auc 0.9123" in lines(show(SWEEP, seconds_per_look=11))
 

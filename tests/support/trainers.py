@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bertnado_config import TrialResult
@@ -199,3 +199,52 @@ def join_and_die(output, marker, config):
             os.kill(os.getpid(), signal.SIGKILL)
 
     run_sweep(CurveTrainer(), config, output_dir=output, backend="local", resume=True, sweep_count=4, observer=observe)
+
+
+@dataclass
+class FailingGpuTrainer(CurveTrainer):
+    """Raises an error on GPU 1, in every trial after the first few, and does well on the others.
+
+    It does so when others have completed a trial, and they do not run out of trials before.
+    """
+
+    meeting: str = ""
+    """A directory for the workers to wait for each other."""
+    error: Exception = field(default_factory=lambda: RuntimeError(NO_KERNEL))
+    after: int = 0
+    runs: int = 0
+
+    def run(self, parameters, report):
+        self.runs += 1
+        is_bad = os.environ.get("CUDA_VISIBLE_DEVICES") == "1"
+        if is_bad and self.runs > self.after:
+            self.meet("bad", "good")
+            raise self.error
+        if not is_bad and self.runs == 2:
+            self.meet("good", "bad")
+        return super().run(parameters, report)
+
+    def meet(self, own, other):
+        Path(self.meeting, own).touch()
+        while not Path(self.meeting, other).exists():
+            time.sleep(0.01)
+
+
+@dataclass
+class FailingPointTrainer(CurveTrainer):
+    """Raises an error with some values of `x`, wherever it is; says which process has trained."""
+
+    points: tuple = (2,)
+    error: Exception = field(default_factory=lambda: RuntimeError(NO_KERNEL))
+    marker: str = ""
+    """With a marker, only until that file exists; then all is well."""
+
+    def run(self, parameters, report):
+        if parameters["x"] in self.points and not (self.marker and Path(self.marker).exists()):
+            raise self.error
+        found = super().run(parameters, report)
+        return replace(found, details={"process": os.getpid()})
+
+
+NO_KERNEL = "CUDA error: no kernel image is available for execution on the device"
+ASSERTED = "CUDA error: device-side assert triggered"

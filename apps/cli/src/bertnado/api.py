@@ -59,6 +59,7 @@ def run_sweep(
         InvalidInputError: Something is wrong; every problem is in it, and nothing was started.
         NoEligibleTrialError: No trial has a value.
         TooManyFailuresError: The first three trials failed for the same reason, or `max_failures` did.
+        WorkersLeftError: This machine fails; check it, then `resume` continues.
         Interrupted: A signal interrupted it; what was finished is on disk, and `resume` continues it.
         ServiceError: W&B did not create the sweep, or no longer answers; what was finished is on disk.
     """
@@ -134,6 +135,7 @@ def join_sweep(
         InvalidInputError: There is no such sweep, or something that it needs is missing here.
         NoEligibleTrialError: No trial has a value.
         TooManyFailuresError: Too many trials of this machine failed.
+        WorkersLeftError: This machine fails.
         Interrupted: A signal interrupted it; what was finished is recorded.
         StorageError: The database no longer answers.
         ServiceError: W&B no longer answers.

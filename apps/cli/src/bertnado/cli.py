@@ -291,7 +291,7 @@ def exit_on_error(*, again: str | None = None) -> Generator[None]:
     Args:
         again: The flag that continues an interrupted sweep when it is added to the command; None if there is none.
     """
-    from bertnado_config import InvalidInputError, TrialError
+    from bertnado_config import InvalidInputError, MachineError, TrialError
 
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -300,9 +300,16 @@ def exit_on_error(*, again: str | None = None) -> Generator[None]:
     except InvalidInputError as error:
         _end(error.worded(flag_of), 2)
     except (RuntimeError, OSError) as error:
-        from bertnado_sweep import NoEligibleTrialError, ServiceError, StorageError, TooManyFailuresError
+        from bertnado_sweep import (
+            NoEligibleTrialError,
+            ServiceError,
+            StorageError,
+            TooManyFailuresError,
+            WorkersLeftError,
+        )
 
-        known = TrialError | NoEligibleTrialError | TooManyFailuresError | ServiceError | StorageError | OSError
+        of_sweep = NoEligibleTrialError | TooManyFailuresError | WorkersLeftError | ServiceError | StorageError
+        known = TrialError | MachineError | of_sweep | OSError
         if not isinstance(error, known):
             raise
         _end(_explain(error, again), 1)

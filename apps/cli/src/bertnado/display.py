@@ -122,7 +122,8 @@ class Display:
         self._objective = ""
         self._config: SweepConfig | None = None
         self._total: int | None = None
-        self._done = self._failed = 0
+        self._done_before = 0
+        self._ended: dict[int, Trial] = {}
         self._best: Trial | None = None
         self._spoke = clock()
 
@@ -176,7 +177,7 @@ class Display:
 
     def _sweep_started(self, event: SweepStarted) -> None:
         self._objective, self._total, self._config = event.objective.name, event.total, event.config
-        self._done = event.done
+        self._done_before = event.done
         for warning in event.warnings:
             self.say(f"Warning: {warning.worded(flag_of)}")
         for note in event.notes:
@@ -224,14 +225,22 @@ class Display:
         which = f"trial {trial.number + 1} " if self._running else ""
         seconds = self._pace.end(trial.number, is_counted=trial.is_counted)
         took = "" if seconds is None else f" ({describe_seconds(seconds)})"
-        self._done += trial.is_counted
-        self._failed += trial.state == "failed"
+        self._ended[trial.number] = trial
         self._best = event.best
         self.say(f"  {which}{describe_outcome(trial, self._objective)}{took}")
         if self._trials is not None:
             self._progress.update(self._trials, completed=self._done)
             if not self._console.is_terminal:
                 self.say(", ".join([f"{self._done} of {self._total} trials", *self._summary()]))
+
+    @property
+    def _done(self) -> int:
+        """The number of finished trials; a trial that ends more than once counts once."""
+        return self._done_before + sum(trial.is_counted for trial in self._ended.values())
+
+    @property
+    def _failed(self) -> int:
+        return sum(trial.state == "failed" for trial in self._ended.values())
 
     def _summary(self) -> list[str]:
         """Return the failures, the best value and the estimated time left, as far as they are known."""

@@ -149,7 +149,8 @@ def _notes(run: FinalRun) -> tuple[str, ...]:
     taken = ", ".join(f"{name}={value}" for name, value in run.carried_over.items())
     source = f"taken from {BEST_DETAILS_FILE}: {taken}"
     warnings = (f"Warning: {warning}" for warning in run.warnings)
-    return (*([run.reduction] if run.reduction else []), *warnings, *((source,) if taken else ()))
+    device = f"device: {run.trainer.device}"
+    return (device, *([run.reduction] if run.reduction else []), *warnings, *((source,) if taken else ()))
 
 
 def _reduce(best: BestConfig, path: Path, precision: Precision) -> tuple[BestConfig, str, list[Problem]]:

@@ -71,8 +71,10 @@ def make_flag(model: type[BaseModel], name: str) -> click.Option:
     details = OptionDetails.of(field)
     kinds = {part for part in (field.annotation, *get_args(field.annotation)) if part is not type(None)}
     choices = details.choices() if details.choices else literal_choices(field.annotation)
+    bare: dict[str, Any] = {"flag_value": details.value_if_bare} if details.value_if_bare else {}
     return click.Option(
         [flag_of(name)],
+        **bare,
         type=click.Path() if Path in kinds else int if int in kinds and not choices else str,
         is_flag=kinds == {bool},
         default=None,

@@ -34,6 +34,7 @@ def describe_plan(checked: CheckedSweep) -> str:
         f"search        {plan.config.method}" + (f", seed {plan.options.seed}" if plan.backend.name == "local" else ""),
         *([f"              {plan.search_note}"] if plan.search_note else []),
         f"trials        {plan.budget}" + (f", by {plan.workers} workers" if plan.workers > 1 else ""),
+        f"device        {trials.device}",
         f"steps         {_span(trials.steps)} per trial, {_span(trials.evaluations)} evaluations",
         f"stopped early {_early_termination(plan.config)}",
         f"dataset       {dataset['path']}: {rows} rows, median {dataset['median_tokens']} tokens",

@@ -44,9 +44,19 @@ from .sweep_config import (
     load_sweep_config,
     parse_sweep_config,
 )
-from .trainer_protocol import GPU_SHARE, Report, Session, Trainer, TrialError, TrialFunction, TrialResult
+from .trainer_protocol import (
+    GPU_SHARE,
+    MachineError,
+    Report,
+    Session,
+    Trainer,
+    TrialError,
+    TrialFunction,
+    TrialResult,
+)
 from .training_inputs import Head, Precision, TooLong, TrainingInputs
 from .trial_parameters import flatten_parameters, grid_parameters, grid_point, grid_size, sample_parameters
+from .visible_gpus import VISIBLE_DEVICES, listed_gpus, named_gpus, visible_gpus
 from .wandb_names import entity_problem, project_problem
 
 __all__ = [
@@ -95,6 +105,10 @@ __all__ = [
     "require_regular_file",
     "UnfitFileError",
     "project_problem",
+    "visible_gpus",
+    "named_gpus",
+    "listed_gpus",
+    "VISIBLE_DEVICES",
     "entity_problem",
     "nearest",
     "value_key",
@@ -123,6 +137,7 @@ __all__ = [
     "Report",
     "TrialResult",
     "TrialError",
+    "MachineError",
     "TrialFunction",
     "GPU_SHARE",
 ]

@@ -21,6 +21,8 @@ class OptionDetails:
     """The default in words, if the value alone does not say it."""
     metavar: str | None = None
     """The placeholder of the value in `--help`."""
+    value_if_bare: str | None = None
+    """The value of the flag if it is given without one; None if it must have one."""
     variable: str | None = None
     """The environment variable that the command line reads it from."""
     choices: Callable[[], Sequence[str]] | None = None

@@ -24,7 +24,14 @@ GPU_SHARE = "BERTNADO_GPU_SHARE"
 
 
 class TrialError(RuntimeError):
-    """A trial that failed for a reason that the message explains in full."""
+    """A trial that failed for a reason that the message explains in full: its parameters or its data."""
+
+
+class MachineError(RuntimeError):
+    """A trial that could not be trained here, whatever its parameters: the GPU is lost, for example.
+
+    The worker leaves the sweep, and the trial is tried elsewhere.
+    """
 
 
 class Report(Protocol):
@@ -109,7 +116,9 @@ class Trainer(Protocol):
     """Trains trials. Picklable, so that it can be sent to worker processes.
 
     A trainer may have the attribute `checkpoint_bytes`, an integer: the size of a trial's checkpoint on disk, so that a
-    sweep whose checkpoints do not fit is rejected before it starts. It is read after `check` has found no error.
+    sweep whose checkpoints do not fit is rejected before it starts. It may also have the attribute `device`, a text for
+    the display that names the devices of this machine that trials train on. Both are read after `check` has found no
+    error.
     """
 
     def check(self, config: SweepConfig, objective: Objective) -> Sequence[Problem]:

@@ -27,7 +27,7 @@ from .plan import Plan
 from .planning import plan_sweep
 from .records.best import NoEligibleTrialError
 from .records.trial import Trial
-from .running.limits import StorageError, TooManyFailuresError
+from .running.limits import StorageError, TooManyFailuresError, WorkersLeftError
 from .running.stop_request import Interrupted
 from .search import SearchMethod, register_method
 from .status import SweepStatus, recorded_status, service_status
@@ -54,6 +54,7 @@ __all__ = [
     "register_backend",
     "NoEligibleTrialError",
     "TooManyFailuresError",
+    "WorkersLeftError",
     "Interrupted",
     "ServiceError",
     "StorageError",

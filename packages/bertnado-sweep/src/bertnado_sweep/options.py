@@ -19,9 +19,11 @@ from .records.best import KeepCheckpoints  # noqa: TC001 (pydantic reads the ann
 from .records.secrets import masked_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pydantic_core import ErrorDetails
+
+    from .records.trial import Trial
 
 LONGEST_LIMIT = timedelta(days=366).total_seconds()
 """Seconds; threads cannot wait much longer."""
@@ -57,6 +59,26 @@ def _read_study(value: object) -> object:
     if value is None or (isinstance(value, str) and _STUDY.fullmatch(value)):
         return value
     message = f"{{study}} must be 1 to 64 letters, digits, '-' or '_', got {value!r}"
+    raise ValueError(message)
+
+
+RetryFailed = bool | tuple[Annotated[int, Field(ge=1)], ...]
+"""The failed trials to try again: True for all, otherwise their numbers as they are shown, from 1."""
+
+
+def _read_retry(value: object) -> object:
+    """Read `all`, a number, or numbers such as `3,7`."""
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if isinstance(value, str):
+        value = value.split(",")
+    numbers = cast("Sequence[object]", value) if isinstance(value, list | tuple) else [value]
+    words = [str(number).strip() for number in numbers]
+    if words == ["all"]:
+        return True
+    if words and all(word.isdecimal() and int(word) for word in words):
+        return tuple(dict.fromkeys(map(int, words)))
+    message = f"{{retry_failed}} must be numbers of trials, such as 3,7, or all, got {','.join(map(str, numbers))!r}"
     raise ValueError(message)
 
 
@@ -111,6 +133,13 @@ class SweepOptions(BaseModel):
     join_or_begin: bool = False
     """Begin the sweep, or continue it if `output_dir` contains one: for several jobs that are started with the same
     command. The first one begins it; if it cannot, the next one tries. Requires the local backend."""
+    retry_failed: Annotated[
+        RetryFailed,
+        BeforeValidator(_read_retry),
+        OptionDetails(metavar="[NUMBERS]", value_if_bare="all", default_text="none"),
+    ] = False
+    """Try failed trials of a sweep that is resumed again: all, or those with these numbers, such as `3,7`. A trial that
+    is tried again counts once."""
     allow_config_change: bool = False
     """Let a resumed sweep continue with another sweep file, seed, model or dataset."""
     storage: Annotated[
@@ -145,6 +174,11 @@ class SweepOptions(BaseModel):
     def is_given(self, name: str) -> bool:
         """Return True if the option was given, rather than left at its default."""
         return name in self.model_fields_set
+
+    def retries(self, trial: Trial) -> bool:
+        """Return True if a trial has failed and is to be tried again."""
+        chosen = self.retry_failed
+        return trial.state == "failed" and (chosen if isinstance(chosen, bool) else trial.number + 1 in chosen)
 
     def completed(self, record: Mapping[str, Any]) -> SweepOptions:
         """Return these options with those that were not given as `sweep.json` records them."""

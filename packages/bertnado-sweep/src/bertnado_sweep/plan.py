@@ -96,6 +96,11 @@ class Plan:
             f"the model proposes from trial {START_TRIALS + 1} on"
         )
 
+    @property
+    def device(self) -> str | None:
+        """The devices that trials train on here; None if the trainer does not say it."""
+        return getattr(self.trainer, "device", None)
+
     def to_record(self, sweep_id: str) -> dict[str, Any]:
         """Return the content of `sweep.json`."""
         before = self.recorded.record if self.recorded else None

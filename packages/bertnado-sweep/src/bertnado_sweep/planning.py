@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from bertnado_config import ArgumentProblem, InvalidInputError, Problem, SweepConfig, check_sweep_config
+from bertnado_config import ArgumentProblem, InvalidInputError, Problem, SweepConfig, check_sweep_config, visible_gpus
 from bertnado_metrics import Objective
 
 from .backends import AUTO, choose_backend, get_backend_type
@@ -16,8 +16,9 @@ from .options import SweepOptions, check_options
 from .plan import Application, BackendChoice, Plan
 from .records.files import holds_record, named_directory, output_problems, room_problems
 from .resume import STUDY_WITHOUT_STORAGE, find_recorded, require_recorded
+from .retrying import retry_problems
 from .running.function_trainer import FunctionTrainer
-from .running.worker_pool import pickling_problem, visible_gpus
+from .running.worker_pool import pickling_problem
 from .search import get_method
 from .start import JoinedSweep, JoinedWandbSweep, NewSweep, ResumedSweep, SweepStart
 
@@ -101,6 +102,7 @@ class _Planner:
             self._problems.append(STUDY_WITHOUT_STORAGE)
         choice, problems = choose_backend(options)
         self._problems += [*problems, *project_problems(options.project_name), *assignment_problems(options)]
+        self._problems += retry_problems(options, recorded)
         start, parsed, source = self._find_start(config, options, recorded, choice, join=join)
         self._problems = [*self._output_problems(options, start), *self._problems]
         workers = self._count_workers(options)

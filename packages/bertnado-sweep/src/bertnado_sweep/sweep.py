@@ -80,6 +80,7 @@ def run_sweep(
         NoEligibleTrialError: No trial has a value.
         Interrupted: A signal interrupted it; what was finished is recorded and the best so far exported.
         TooManyFailuresError: Its trials failed, so it ended early.
+        WorkersLeftError: This machine fails, so all of its workers have left.
         ServiceError: W&B did not create the sweep, or no longer answers; what was finished is on disk.
         OSError: The record cannot be written.
     """
@@ -124,6 +125,7 @@ def run_plan(plan: Plan, *, observer: Observer | None = None) -> SweepResult:
         NoEligibleTrialError: No trial has a value.
         Interrupted: A signal interrupted it; what was finished is recorded and the best so far exported.
         TooManyFailuresError: Its trials failed, so it ended early.
+        WorkersLeftError: This machine fails, so all of its workers have left.
         ServiceError: W&B did not create the sweep, or no longer answers; what was finished is on disk.
         OSError: The record cannot be written.
     """
@@ -142,7 +144,7 @@ def _run(plan: Plan, backend: Backend, listen: Observer) -> SweepResult:
             plan.config,
             done=backend.count_finished(),
             warnings=plan.warnings,
-            notes=(f"backend: {plan.backend}", *backend.notes),
+            notes=(f"backend: {plan.backend}", *([f"device: {plan.device}"] if plan.device else []), *backend.notes),
         )
     )
     early = _work(plan, backend, listen)

@@ -12,6 +12,7 @@ from bertnado_metrics import get_task
 
 from .batch_size_limit import BatchSizeLimit
 from .class_coverage import coverage_problems
+from .devices import describe_visible_devices, device_problems, require_gpu
 from .first_steps import step_problems
 from .input_checks import input_problems
 from .model_files import model_name_problem
@@ -73,7 +74,9 @@ class HuggingFaceTrainer(TrainingInputs):
 
         Raises:
             InvalidInputError: The model or the dataset cannot be read.
+            MachineError: A GPU is named for this process and cannot be used.
         """
+        require_gpu()
         share = float(os.environ.get(GPU_SHARE, 1))
         if share < 1 and torch.cuda.is_available():
             torch.cuda.set_per_process_memory_fraction(share)
@@ -96,6 +99,11 @@ class HuggingFaceTrainer(TrainingInputs):
             InvalidInputError: The model or the dataset cannot be read.
         """
         return sum(weight.numel() * _BYTES_PER_WEIGHT for weight in self.setup.model.weights.values())
+
+    @property
+    def device(self) -> str:
+        """The devices of this machine that trials train on."""
+        return next((kept.plan.device for kept in self._last_plan), None) or describe_visible_devices()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the inputs, and what trying the model showed: another process reads dataset and model itself."""
@@ -127,6 +135,7 @@ class HuggingFaceTrainer(TrainingInputs):
 
     def _make_plan(self, config: SweepConfig, objective: Objective) -> tuple[SweepPlan | None, list[Problem]]:
         problems = parameter_problems(config, self.task)
+        problems += device_problems()
         problems += precision_problems(self.precision, swept_targets(config))
         unnamed = self._name_problems()
         setup, more = (None, unnamed) if unnamed else self._open_setup()

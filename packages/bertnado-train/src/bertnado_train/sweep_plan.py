@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertnado_config import Problem
 
+from .devices import describe_visible_devices
 from .length_grouping import LengthGrouping, measure_grouping
 from .parameters.class_weight_names import CLASS_WEIGHTS
 from .schedule import trial_schedule
@@ -44,6 +45,8 @@ class SweepPlan:
     class_weights: Mapping[str, Sequence[float] | None]
     """The weights of the loss, `None` for equal ones, by their source: a value of `class_weight`, `pos_weight` (with
     those of some trial), or `class_weights.json` for trials without both."""
+    device: str
+    """The devices of this machine that trials train on, with the names of GPUs."""
     first_row: str
     """The first tokens of the first training row, in words."""
     grouping: LengthGrouping
@@ -103,6 +106,7 @@ def _summarise(
         arguments=differences_from_defaults(_shared_arguments(made, varied)),
         dataset=setup.dataset.summary,
         class_weights=weights,
+        device="cpu" if all(arguments.device.type == "cpu" for arguments in made) else describe_visible_devices(),
         first_row=setup.dataset.first_row,
         grouping=measure_grouping(setup.train, batch, accumulation),
         is_grouped=any(arguments.train_sampling_strategy == "group_by_length" for arguments in made),

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
 from .best_checkpoint import BestCheckpointCallback
 from .custom_code import complete_saved_code
+from .devices import describe_device
 from .parameters.namespaces import trial_settings
 from .saved_tokenizer import save_tokenizer
 from .schedule import training_steps
@@ -176,6 +177,7 @@ class _TrainingRun:
         """Return what is recorded of the trial; an evaluation that runs out of memory changes the arguments."""
         return {
             "arguments": effective_arguments(self.arguments),
+            "device": describe_device(self.arguments.device),
             "class_weights": trial_class_weights(self.setup, self.parameters),
             "dataset": self.setup.dataset.summary,
             **({"head": self.setup.head} if self.setup.head != "auto" else {}),

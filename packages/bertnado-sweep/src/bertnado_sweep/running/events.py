@@ -92,7 +92,10 @@ class TrialEvaluated:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """A trial has ended and is recorded."""
+    """A trial has ended and is recorded.
+
+    One that failed because of its machine, as later trials show, ends once more, as interrupted.
+    """
 
     trial: Trial
     best: Trial | None

@@ -1,7 +1,8 @@
-"""Limits that end a sweep before its budget is spent: too many failures, too little time, an unreachable database."""
+"""What ends a sweep before its budget is spent: failures, of trials or machines, time, an unreachable database."""
 
 from __future__ import annotations
 
+import socket
 import statistics
 import time
 from collections import Counter
@@ -36,6 +37,32 @@ class TooManyFailuresError(RuntimeError):
         lines = [f"  {count} of {len(self.trials)}: {reason}" for reason, count in reasons.most_common()]
         where = f"  see {self.trials[0].directory / 'error.txt'}"
         return "\n".join([f"{self.args[0]}, so the sweep ends:", *lines, where])
+
+
+class WorkersLeftError(RuntimeError):
+    """Every worker of this machine has left the sweep, because the machine fails. The message names each reason once.
+
+    Attributes:
+        reasons: Why each of them left.
+    """
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons: tuple[str, ...] = tuple(reasons)
+        super().__init__(self.reasons)
+
+    def __str__(self) -> str:
+        count = len(self.reasons)
+        who = "its only worker has" if count == 1 else f"all {count} workers have"
+        lines = [f"  {times} of {count}: {reason}" for reason, times in Counter(self.reasons).most_common()]
+        cure = (
+            "check the machine: its GPUs (nvidia-smi), its disks and its log; then --resume goes on with what is left, "
+            "or --join while other machines work on it"
+        )
+        return "\n".join([f"the sweep ends on {socket.gethostname()}, because {who} left:", *lines, cure])
+
+
+class ProcessSpentError(RuntimeError):
+    """A worker process cannot use its GPU any more; its worker goes on in a new process."""
 
 
 def check_failures(trials: Sequence[Trial], most: int | None) -> None:

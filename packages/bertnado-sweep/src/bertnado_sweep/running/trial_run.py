@@ -18,6 +18,7 @@ from bertnado_config import to_json_types
 from bertnado_sweep.records.files import ERROR_FILE, now
 from bertnado_sweep.records.trial import read_record
 
+from .blame import NOT_A_NUMBER, Blame, blame_for
 from .error_text import message_of, one_line
 from .events import Observer, TrialEvaluated, TrialProgress
 
@@ -50,6 +51,8 @@ class TrialReport:
     total_steps: int | None = None
     broken: BaseException | None = None
     """The first exception of storage, tracker or observer: it is not the trial's fault."""
+    blame: Blame = NOT_A_NUMBER
+    """Whose failure it is if the trial has failed."""
 
     @property
     def directory(self) -> Path:
@@ -122,6 +125,7 @@ def run_trial(train: Callable[[Mapping[str, Any], Report], TrialResult], report:
     except BaseException as error:  # noqa: BLE001 (whatever a trainer raises ends its trial, and no more)
         if report.broken is not None:
             raise report.broken from None
+        report.blame = blame_for(error)
         with suppress(OSError):  # the disk may be full
             text = "".join(traceback.format_exception(error))
             (report.directory / ERROR_FILE).write_text(text, encoding="utf-8", errors="backslashreplace")

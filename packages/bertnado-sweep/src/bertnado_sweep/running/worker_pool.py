@@ -8,9 +8,7 @@ import math
 import multiprocessing
 import os
 import pickle
-import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -19,14 +17,14 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import GPU_SHARE
+from bertnado_config import GPU_SHARE, VISIBLE_DEVICES, visible_gpus
 
 from bertnado_sweep.records.files import now
 
 from .environment_variables import environment_variables
 from .error_text import one_line
 from .events import Event, Note, Observer, TrialProgress
-from .limits import StorageError
+from .limits import ProcessSpentError, StorageError, WorkersLeftError
 from .stop_request import GRACE_SECONDS, Interrupted, StopRequest, interrupt_main, signal_handlers
 
 if TYPE_CHECKING:
@@ -71,6 +69,16 @@ class _Worker:
         return self.process.pid or 0
 
     @property
+    def has_finished(self) -> bool:
+        """True if it worked until the sweep had no more for it."""
+        return self.is_clean and self.error is None
+
+    @property
+    def is_spent(self) -> bool:
+        """True if it goes on in a new process."""
+        return isinstance(self.error, ProcessSpentError)
+
+    @property
     def exited(self) -> WorkerExit:
         """How the process ended."""
         code = self.process.exitcode or 0
@@ -103,7 +111,8 @@ def run_workers(
     """Run each of `works` in its own process and forward the events to the observer.
 
     SIGINT and SIGTERM are forwarded to the workers, which have `GRACE_SECONDS` to end; a second one kills them. SIGUSR1
-    is forwarded as well.
+    is forwarded as well. A worker that raises `ProcessSpentError` goes on in a new process; after one that raises
+    `WorkersLeftError` the others go on alone.
 
     Args:
         works: The work of each worker.
@@ -115,6 +124,7 @@ def run_workers(
 
     Raises:
         Interrupted: They were interrupted, and have ended.
+        WorkersLeftError: All of them have left.
         BaseException: The exception of a worker, or of `handle_exit`, after the other workers have ended.
     """
     log_dir.mkdir(exist_ok=True)
@@ -123,6 +133,7 @@ def run_workers(
         for number, (work, place) in enumerate(zip(works, worker_environments(len(works)), strict=True), start=1)
     ]
     errors: list[BaseException] = []
+    left: list[str] = []
     is_broken = False
     stop = stop or StopRequest()
     patience_ends = math.inf
@@ -139,8 +150,11 @@ def run_workers(
                         errors.append(error)
                         is_broken = True
                         _send(workers, signal.SIGINT)
-                    elif is_again and not stop.is_set and not is_broken:
+                    elif (is_again or worker.is_spent) and not stop.is_set and not is_broken:
                         workers.append(_start(worker.work, worker.place, worker.log))
+                    elif isinstance(worker.error, WorkersLeftError):
+                        left += worker.error.reasons
+                        _say_who_left(worker, worker.error.reasons, observer)
                     elif worker.error is not None:
                         errors.append(worker.error)
                 if stop.is_set:
@@ -148,16 +162,24 @@ def run_workers(
                 if time.monotonic() > patience_ends:
                     break
     finally:
-        left = [worker for worker in workers if not worker.is_over]
-        for worker in left:
+        alive = [worker for worker in workers if not worker.is_over]
+        for worker in alive:
             worker.process.kill()
             worker.process.join()
-        for worker in left:
+        for worker in alive:
             _settle(worker, handle_exit, True)
     if stop.is_set:
         raise Interrupted(stop.signum)
     if errors:
         raise errors[0]
+    if left and not any(worker.has_finished for worker in workers):
+        raise WorkersLeftError(left)
+
+
+def _say_who_left(worker: _Worker, reasons: Sequence[str], observer: Observer) -> None:
+    gpu = worker.place.get(VISIBLE_DEVICES)
+    who = f"the worker on GPU {gpu}" if gpu else f"worker process {worker.pid}"
+    observer(Note(f"{who} has left the sweep, and others go on: {'; '.join(reasons)}"))
 
 
 def _settle(
@@ -262,23 +284,10 @@ def worker_environments(workers: int) -> list[dict[str, str]]:
         place = {"OMP_NUM_THREADS": threads}
         if gpus:
             beside = len(range(worker % len(gpus), workers, len(gpus)))
-            place["CUDA_VISIBLE_DEVICES"] = gpus[worker % len(gpus)]
+            place[VISIBLE_DEVICES] = gpus[worker % len(gpus)]
             place[GPU_SHARE] = f"{1 / beside:.4f}"
         found.append(place)
     return found
-
-
-def visible_gpus() -> Sequence[str]:
-    """Return the GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip()]
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    command = [tool, "--query-gpu=index", "--format=csv,noheader"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (a fixed command)
-    return listed.stdout.split() if listed.returncode == 0 else []
 
 
 def _exit_with_parent() -> None:

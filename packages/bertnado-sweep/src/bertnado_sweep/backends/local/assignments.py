@@ -9,7 +9,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 
 from bertnado_sweep.records.files import write_trial
 from bertnado_sweep.running.events import TrialEnded, TrialStarted
-from bertnado_sweep.running.limits import StorageError
+from bertnado_sweep.running.limits import ProcessSpentError, StorageError, WorkersLeftError
 from bertnado_sweep.running.tracker import Tracker, run_name
 from bertnado_sweep.running.trial_run import TrialReport, end_trial, run_trial
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bertnado_sweep.records.trial import Trial
     from bertnado_sweep.running.events import Observer
     from bertnado_sweep.running.stop_request import StopRequest
+    from bertnado_sweep.running.worker_history import WorkerHistory
 
     from .ledger import Assignment, Ledger
     from .output_directory import OutputDirectory
@@ -32,14 +33,16 @@ _TAKEN_OVER = "taken over by another process, which had not heard of this one fo
 class AssignmentRunner:
     """Runs the attempts that the ledger assigns to this process."""
 
-    def __init__(self, plan: Plan, directory: OutputDirectory, ledger: Ledger) -> None:
+    def __init__(self, plan: Plan, directory: OutputDirectory, ledger: Ledger, history: WorkerHistory) -> None:
         """Prepare to run attempts.
 
         Args:
             plan: How trials are tracked and stopped early.
             directory: The output directory.
             ledger: The ledger of the sweep.
+            history: The trials of this process so far.
         """
+        self._history = history
         self._objective, self._config, self._early = plan.objective, plan.config, plan.config.early_terminate
         self._project, self._group = plan.project, plan.application.group
         self._directory = directory
@@ -56,6 +59,8 @@ class AssignmentRunner:
 
         Raises:
             StorageError: The database no longer answers; `trial.json` records the attempt as interrupted.
+            WorkersLeftError: The machine fails, see `WorkerHistory`; the attempt is recorded as interrupted.
+            ProcessSpentError: Another process must go on; the attempt is recorded.
             BaseException: An error outside the training; the attempt is recorded as interrupted.
         """
         trial, lease = assignment.trial, assignment.lease
@@ -73,6 +78,8 @@ class AssignmentRunner:
             ended = run_trial(session.run, report)
             if ended.state == "stopped" and (stop.is_set or lease.is_lost):
                 ended = replace(ended, state="interrupted", value=None)
+            verdict = self._history.judge(ended, report.blame, self._ledger.attempts_by_process)
+            self._let_others_try(verdict.others, observer)  # while this trial runs, so that they wait for it
         except StorageError:
             self._directory.require_own()
             write_trial(end_trial(report, "interrupted"))  # the storage is told when it answers again
@@ -80,7 +87,19 @@ class AssignmentRunner:
         except BaseException:
             self._finish(end_trial(report, "interrupted"), assignment, report)
             raise
-        observer(TrialEnded(*self._finish(ended, assignment, report)))
+        observer(TrialEnded(*self._finish(verdict.trial, assignment, report)))
+        if verdict.leaves is not None:
+            raise WorkersLeftError([verdict.leaves])
+        if verdict.needs_new_process:
+            raise ProcessSpentError(verdict.trial.error)
+
+    def _let_others_try(self, trials: Sequence[Trial], observer: Observer) -> None:
+        """Interrupt earlier trials of this process after all."""
+        if trials:
+            best = self._ledger.export_best()
+            for trial in trials:
+                observer(TrialEnded(trial, best))
+            self._ledger.try_again(trials)
 
     def _judge(self, assignment: Assignment) -> Callable[[Sequence[float]], bool]:
         """Return a function that records each evaluation and returns True if the trial must stop."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -19,10 +20,19 @@ from bertnado_sweep.records.best import choose_best
 from bertnado_sweep.records.files import ERROR_FILE, LOGS, claim, now, read_place, write_sweep
 from bertnado_sweep.records.presence import Presence, beginning
 from bertnado_sweep.records.secrets import masked_url
+from bertnado_sweep.running.blame import blame_for, is_left_behind
+from bertnado_sweep.running.error_text import one_line
 from bertnado_sweep.running.events import Note, Observer, TrialEnded
-from bertnado_sweep.running.limits import StorageError, check_failures, is_too_late
+from bertnado_sweep.running.limits import (
+    ProcessSpentError,
+    StorageError,
+    WorkersLeftError,
+    check_failures,
+    is_too_late,
+)
 from bertnado_sweep.running.stop_request import Interrupted, StopRequest, run_shielded, stop_on_signals
-from bertnado_sweep.running.worker_pool import WorkerExit, run_workers
+from bertnado_sweep.running.worker_history import WorkerHistory
+from bertnado_sweep.running.worker_pool import WorkerExit, pickling_problem, run_workers
 from bertnado_sweep.search.past_trials import is_point, points_among
 from bertnado_sweep.search.propose import propose
 
@@ -33,6 +43,7 @@ from .entries import Entries
 from .ledger import Ledger
 from .opening import begin_shared_study, continue_in_own_study, ensure_study, repair
 from .output_directory import OutputDirectory
+from .process_identity import process_name
 from .recovery import tidy
 from .storage import hurry, open_storage, share
 from .studies import Studies, StudyRecord, recorded_studies
@@ -40,6 +51,8 @@ from .waiting import PAUSE, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
+
+    from bertnado_config import Session
 
     from bertnado_sweep.records.trial import Trial
 
@@ -82,7 +95,8 @@ class LocalBackend:
         )
         recorded = _recorded_studies(plan, sweep_id)
         self._studies = Studies(self._storage, self._entries, space, plan.objective, recorded)
-        self._runner = AssignmentRunner(plan, self._directory, self._ledger)
+        self._history = WorkerHistory(process_name(os.getpid()))
+        self._runner = AssignmentRunner(plan, self._directory, self._ledger, self._history)
         self._presence = None if plan.options.storage else Presence(plan.output_dir)
         self._is_spent = False
         self._repairs: Sequence[str] = ()
@@ -140,8 +154,14 @@ class LocalBackend:
             for study in self._entries.studies:
                 share(study, record)
         if resumes:
+            self._retry_failed()
             self._ledger.export_best()
             self._entries.set_past()
+
+    def _retry_failed(self) -> None:
+        """Let the failed trials that were chosen be tried again."""
+        failed = [trial for trial in self.trials() if self._plan.options.retries(trial)]
+        self._ledger.try_again(replace(trial, state="interrupted") for trial in failed)
 
     def work_in_pool(self, observer: Observer, deadline: float | None) -> None:
         """Run trials in this worker process of a pool, see `work_alone`."""
@@ -205,14 +225,31 @@ class LocalBackend:
         deadline = None if self._plan.options.time_limit is None else time.monotonic() + self._plan.options.time_limit
         stop = StopRequest()
         hurry(self._storage, lambda: stop.is_set)
-        if self._plan.workers == 1:
-            self.work_alone(observer, deadline, stop)
-        else:
-            handle_exit = partial(self._handle_worker_exit, observer)
-            with leases.leading() as pool:
-                work = partial(_work, self._plan, self.sweep_id, self._entries.past, deadline, pool)
-                run_workers([work] * self._plan.workers, observer, handle_exit, self._output_dir / LOGS, stop)
+        if self._plan.workers > 1 or not self._is_done_alone(observer, deadline, stop):
+            self._work_in_processes(observer, deadline, stop)
         return self._ended_by(stop)
+
+    def _is_done_alone(self, observer: Observer, deadline: float | None, stop: StopRequest) -> bool:
+        """Work in this process; return False if another one must go on.
+
+        Raises:
+            WorkersLeftError: The machine fails; or another process must go on, and the trainer cannot be sent to it.
+        """
+        try:
+            self.work_alone(observer, deadline, stop)
+        except ProcessSpentError as error:
+            obstacle = pickling_problem(self._plan.trainer)
+            if stop.is_set or stop.is_last or obstacle is None:
+                return stop.is_set or stop.is_last
+            why = f"this process cannot use its GPU after {error}, nor hand over to another process: {obstacle}"
+            raise WorkersLeftError([why]) from None
+        return True
+
+    def _work_in_processes(self, observer: Observer, deadline: float | None, stop: StopRequest) -> None:
+        handle_exit = partial(self._handle_worker_exit, observer)
+        with leases.leading() as pool:
+            work = partial(_work, self._plan, self.sweep_id, self._entries.past, deadline, pool)
+            run_workers([work] * self._plan.workers, observer, handle_exit, self._output_dir / LOGS, stop)
 
     def _ended_by(self, stop: StopRequest) -> EarlyEnd | None:
         """Return what ended the sweep before its budget was met; None if nothing did, or its own rules."""
@@ -240,6 +277,8 @@ class LocalBackend:
 
         Raises:
             Interrupted: A signal interrupted it.
+            WorkersLeftError: The machine fails.
+            ProcessSpentError: Another process must go on.
         """
         with stop_on_signals(stop), _out_of_time(stop, deadline):
             try:
@@ -248,20 +287,28 @@ class LocalBackend:
                 with suppress(StorageError):
                     self._ledger.interrupt_own()
                 raise
-            except StorageError:
+            except (StorageError, WorkersLeftError, ProcessSpentError):
                 if stop.reason != "interrupted":
                     raise
         if stop.reason == "interrupted":
             raise Interrupted(stop.signum)
 
     def _run_all(self, observer: Observer, stop: StopRequest, deadline: float | None) -> None:
-        session = self._plan.trainer.open()
+        session = self._open_trainer()
         waiting = Waiting(lambda text: observer(Note(text)))
         while (assignment := self._next(stop, deadline, waiting)) is not None:
             try:
                 self._runner.run(session, assignment, observer, stop)
             finally:
                 assignment.lease.end()
+
+    def _open_trainer(self) -> Session:
+        try:
+            return self._plan.trainer.open()
+        except Exception as error:
+            if blame_for(error).culprit != "machine":
+                raise
+            raise WorkersLeftError([one_line(error)]) from error
 
     def _next(self, stop: StopRequest, deadline: float | None, waiting: Waiting) -> Assignment | None:
         """Wait for an attempt to run; return None once there are no more for this process."""
@@ -285,8 +332,10 @@ class LocalBackend:
         return None
 
     def _has_more(self, trials: Sequence[Trial]) -> bool:
-        if any(map(self._is_repeated, trials)):
-            return True
+        return any(map(self._is_repeated, trials)) or self._has_room(trials)
+
+    def _has_room(self, trials: Sequence[Trial]) -> bool:
+        """Return True if new trials may be started."""
         begun = sum(not _is_interrupted(trial) for trial in trials)
         return not self._is_spent and begun < self._budget and not self._target_is_reached(trials)
 
@@ -302,12 +351,25 @@ class LocalBackend:
         return best is not None and not self._objective.is_better(metric.target, best.value)
 
     def _decide(self, trials: Sequence[Trial]) -> Trial | None:
-        """Return another attempt of an interrupted trial, otherwise a new trial; None if there is neither."""
+        """Return another attempt of an interrupted trial, otherwise a new trial; None if there is neither.
+
+        A worker that has completed none begins with trials that no machine has failed with: what it shows with them
+        tells whether its machine works.
+        """
         if not self._has_more(trials):
             return None
-        again = next(filter(self._is_repeated, trials), None)
-        if again is not None:
-            return self._directory.new_trial(again.number, again.parameters, again.attempt + 1)
+        again = sorted(filter(self._is_repeated, trials), key=lambda trial: is_left_behind(trial.error))
+        if again and (self._history.has_completed or not is_left_behind(again[0].error)):
+            return self._another_attempt(again[0])
+        return self._new_trial(trials) or (self._another_attempt(again[0]) if again else None)
+
+    def _another_attempt(self, trial: Trial) -> Trial:
+        return self._directory.new_trial(trial.number, trial.parameters, trial.attempt + 1)
+
+    def _new_trial(self, trials: Sequence[Trial]) -> Trial | None:
+        """Return a trial of a new point; None if none is left, or none may be started."""
+        if not self._has_room(trials):
+            return None
         number, parameters = self._propose(trials)
         if parameters is None:
             self._is_spent = True

@@ -11,7 +11,7 @@ from bertnado_sweep.records.record_format import NewerRecordError, require_known
 from bertnado_sweep.records.trial import Trial, read_record
 from bertnado_sweep.running.limits import StorageError
 
-from .leases import owner_of
+from .leases import owner_of, process_of
 from .storage import SUCCESSOR, TRIAL_RECORD, load_study
 
 if TYPE_CHECKING:
@@ -196,6 +196,12 @@ class Entries:
         with self._lock:
             entries = [entry for entries in self._studies for entry in entries.since(0)]
         return [entry.trial for entry in entries if entry.trial is not None and entry.trial.number == number]
+
+    def attempts_by_process(self) -> list[tuple[str | None, Trial]]:
+        """Return every attempt of every trial, in the order of the start, with the name of its process."""
+        with self._lock:
+            entries = [entry for entries in self._studies for entry in entries.since(0)]
+        return [(process_of(entry.frozen), entry.trial) for entry in entries if entry.trial is not None]
 
     def trials(self) -> tuple[Trial, ...]:
         """Return all trials, each in its latest attempt, by number."""

@@ -99,6 +99,11 @@ def is_owned_by(entry: FrozenTrial, pid: int) -> bool:
     return owner is not None and is_of(owner, pid)
 
 
+def process_of(entry: FrozenTrial) -> str | None:
+    """Return the name of the process that an entry belongs to, see `process_name`; None if it is not recorded."""
+    return entry.user_attrs.get(_OWNER)
+
+
 def owner_of(entry: FrozenTrial) -> str:
     """Return the process that an entry belongs to, as a person would look for it."""
     owner = entry.user_attrs.get(_OWNER)

@@ -34,7 +34,7 @@ from .leases import Claim, Lease, Leases, Pool, is_in, is_owned_by
 from .storage import STOPPED_EARLY, SUCCESSOR, TRIAL_RECORD, state_of, together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from bertnado_metrics import Objective
     from optuna.storages import BaseStorage
@@ -118,6 +118,11 @@ class Ledger:
     def attempts(self, number: int) -> list[Trial]:
         """Return every attempt of a trial, in the order of the start."""
         return self._entries.attempts(number)
+
+    def attempts_by_process(self) -> list[tuple[str | None, Trial]]:
+        """Read every attempt of every trial, in the order of the start, with the name of its process."""
+        self._entries.refresh()
+        return self._entries.attempts_by_process()
 
     def evaluations(self, leave_out: int) -> list[list[float]]:
         """Read the evaluations of every trial but one, running ones included."""
@@ -259,10 +264,12 @@ class Ledger:
 
         All attempts of a trial are in one study: its parameters need not lie in the search space of a later one.
         """
-        study = next(study for study in self._entries.studies if study.study_name == earlier.study)
-        entry = self._make_entry(lease.claim, study, earlier.frozen)
+        entry = self._make_entry(lease.claim, self._study_of(earlier), earlier.frozen)
         lease.entry = self._id_of(entry)
         return entry
+
+    def _study_of(self, entry: Entry) -> Study:
+        return next(study for study in self._entries.studies if study.study_name == entry.study)
 
     # while it runs, and when it ends
 
@@ -284,6 +291,22 @@ class Ledger:
         ended = with_kept_checkpoint(ended, self._keep_checkpoints, self._directory.path)
         self._store(entry, self._directory.write(ended), ended=ended)
         return self.export_best()
+
+    def try_again(self, trials: Iterable[Trial]) -> None:
+        """Record that trials which have ended are interrupted after all, so that another attempt is made.
+
+        A finished entry never changes. So each gets another entry, of the same attempt and with the same parameters,
+        and of two records of one attempt the later one counts.
+
+        Args:
+            trials: The trials in their latest attempt, in the state `interrupted`.
+        """
+        for trial in trials:
+            earlier = self._entries.latest_attempt(trial.number)
+            if earlier is not None:
+                record = self._directory.write(trial)
+                self._study_of(earlier).add_trial(_with_record(earlier.frozen, record))
+        self._entries.refresh()
 
     def export_best(self) -> Trial | None:
         """Export the best trial, remove the checkpoints that need not be kept, and return the best trial."""
@@ -393,3 +416,14 @@ class Ledger:
             study = self._storage.get_study_id_from_name(entry.study)
             self._ids[entry.key] = self._storage.get_trial_id_from_study_id_trial_number(study, entry.frozen.number)
         return self._ids[entry.key]
+
+
+def _with_record(earlier: FrozenTrial, record: Mapping[str, Any]) -> FrozenTrial:
+    """Return a finished entry without a value that differs from an earlier one in the record of its trial."""
+    return create_trial(
+        state=TrialState.FAIL,
+        params=earlier.params,
+        distributions=earlier.distributions,
+        user_attrs={**earlier.user_attrs, TRIAL_RECORD: record},
+        intermediate_values=earlier.intermediate_values,
+    )

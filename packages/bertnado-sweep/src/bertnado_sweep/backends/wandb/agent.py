@@ -15,12 +15,19 @@ from bertnado_sweep.records.best import KeepCheckpoints, export_and_clean_up, wi
 from bertnado_sweep.records.files import make_trial_directory, now, require_own, write_trial
 from bertnado_sweep.records.presence import present
 from bertnado_sweep.records.trial import Trial
-from bertnado_sweep.records.trial_files import read_trials
+from bertnado_sweep.records.trial_files import read_trial_files, read_trials
 from bertnado_sweep.running.events import Note, Observer, TrialEnded, TrialStarted, log_warnings
-from bertnado_sweep.running.limits import TooManyFailuresError, check_failures, is_too_late
+from bertnado_sweep.running.limits import (
+    ProcessSpentError,
+    TooManyFailuresError,
+    WorkersLeftError,
+    check_failures,
+    is_too_late,
+)
 from bertnado_sweep.running.stop_request import StopRequest, interrupt_main, run_shielded
 from bertnado_sweep.running.tracker import Tracker, init_or_offline, run_name, run_settings
 from bertnado_sweep.running.trial_run import TrialReport, end_trial, run_trial
+from bertnado_sweep.running.worker_history import Verdict, WorkerHistory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -29,6 +36,8 @@ if TYPE_CHECKING:
     from bertnado_config import Session, SweepConfig, Trainer
     from bertnado_metrics import Objective
     from wandb import Run
+
+    from bertnado_sweep.running.blame import Blame
 
 
 @dataclass
@@ -58,8 +67,10 @@ class AgentTrials:
     """The end, by the machine's monotonic clock; None for no limit."""
     is_last: bool = field(default=False, init=False)
     """True if no further trial may start."""
-    failure: TooManyFailuresError | None = field(default=None, init=False)
-    """The error to raise, if too many trials failed."""
+    failure: TooManyFailuresError | WorkersLeftError | ProcessSpentError | None = field(default=None, init=False)
+    """The error to raise, if too many trials failed, or the machine or this process cannot go on."""
+    history: WorkerHistory = field(default_factory=lambda: WorkerHistory(str(os.getpid())), init=False)
+    """The trials of this process so far."""
     running: StopRequest | None = field(default=None, init=False)
     """The stop request of the running trial; None between trials."""
     count: int = field(default=0, init=False)
@@ -132,7 +143,20 @@ class AgentTrials:
             raise
         if ended.state == "stopped" and (stop.reason in ("interrupted", "out of time") or self.is_cancelled()):
             return replace(ended, state="interrupted", value=None)
-        return ended
+        self.history.has_completed |= ended.is_eligible
+        return self._judge(ended, report.blame) if ended.state == "failed" else ended
+
+    def _judge(self, failed: Trial, blame: Blame) -> Trial:
+        """Return a failed trial as it is to be recorded; end the agent if its machine or its process cannot go on."""
+        verdict = Verdict(failed, needs_new_process=blame.ends_process)
+        if blame.culprit == "machine":
+            attempts = read_trial_files(self.output_dir, self.sweep_id, strict=False).trials
+            verdict = self.history.judge_machine_failure(failed, sorted(attempts, key=lambda trial: trial.attempt))
+        if verdict.leaves is not None:
+            self.failure, self.is_last = WorkersLeftError([verdict.leaves]), True
+        elif verdict.needs_new_process:
+            self.failure, self.is_last = ProcessSpentError(failed.error), True
+        return verdict.trial
 
     def _finish(self, ended: Trial, report: TrialReport) -> Trial:
         """Record an ended trial, on disk first and then at W&B."""

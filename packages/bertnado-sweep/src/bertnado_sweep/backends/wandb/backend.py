@@ -18,6 +18,7 @@ from bertnado_sweep.records.files import LOGS, beginning_alone, claim
 from bertnado_sweep.records.presence import Presence, beginning
 from bertnado_sweep.records.trial_files import read_trials
 from bertnado_sweep.running.events import Note
+from bertnado_sweep.running.limits import ProcessSpentError, WorkersLeftError
 from bertnado_sweep.running.stop_request import Interrupted, StopRequest, interrupt_main
 from bertnado_sweep.running.wandb_client import wandb_client
 from bertnado_sweep.running.worker_pool import WorkerExit, run_workers
@@ -108,7 +109,10 @@ class WandbBackend:
         deadline = None if plan.options.time_limit is None else time.monotonic() + plan.options.time_limit
         if plan.workers == 1:
             numbers = itertools.count(self._first_number)
-            run_agent(plan, self._sweep, plan.budget, lambda: next(numbers), observer, deadline, stop=stop)
+            try:
+                run_agent(plan, self._sweep, plan.budget, lambda: next(numbers), observer, deadline, stop=stop)
+            except ProcessSpentError as error:
+                raise WorkersLeftError([f"this process cannot use its GPU after {error}"]) from None
             return
         context = multiprocessing.get_context("spawn")
         first = context.Value("q", self._first_number)
@@ -242,6 +246,8 @@ def run_agent(
 
     Raises:
         TooManyFailuresError: Too many trials failed.
+        WorkersLeftError: The machine fails; the trial is recorded as interrupted.
+        ProcessSpentError: Another process must go on.
         KeyboardInterrupt: It was interrupted; the running trial is recorded as such.
         ServiceError: W&B no longer answers.
         InvalidInputError: The trainer cannot be opened.

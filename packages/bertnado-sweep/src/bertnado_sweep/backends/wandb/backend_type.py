@@ -37,10 +37,16 @@ class WandbBackendType:
         return options.sweep_id is not None
 
     def check_options(self, options: SweepOptions) -> Sequence[Problem]:
-        """Refuse a database, and jobs that begin a sweep together: W&B records its own sweeps."""
+        """Refuse a database, jobs that begin a sweep together, and failed trials again: W&B records its own sweeps."""
         if options.join_or_begin:
             message = "{join_or_begin} requires {backend} local or auto; a sweep at W&B is joined with {sweep_id}"
             return [ArgumentProblem("join_or_begin", message)]
+        if options.retry_failed:
+            message = (
+                "{retry_failed} requires a local sweep: W&B does not hand out a failed run again; "
+                "train more points with a larger {sweep_count}, or start a sweep with {backend} local"
+            )
+            return [ArgumentProblem("retry_failed", message)]
         if options.storage is None:
             return ()
         if options.sweep_id is not None:
