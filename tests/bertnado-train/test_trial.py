@@ -179,7 +179,7 @@ def test_the_effective_arguments_are_recorded(train):
 
 def test_the_dataset_is_recorded_with_a_fingerprint(train):
     recorded = train().details["dataset"]
-    assert recorded["rows"] == {"train": 96, "validation": 40, "test": 40}
+    assert recorded["rows"] == {"train": 96, "validation": 56, "test": 56}
     assert len(recorded["fingerprint"]) == 32
 
 

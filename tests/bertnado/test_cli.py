@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import datasets
+import numpy as np
 import pytest
 from bertnado.cli import main
 from click.testing import CliRunner
@@ -114,6 +116,26 @@ def test_check_names_the_positive_class_and_shows_the_class_weights(flags, mater
     ).output
     (weights,) = (line for line in shown.splitlines() if line.startswith("class weights "))
     assert re.fullmatch(r"class weights balanced: [01]\.\d+ for the positive class; none: all equal", weights)
+
+
+def test_check_shows_the_rows_of_each_class_in_80_columns_and_names_copies_and_rare_classes(flags, tmp_path):
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list("ACGT"), 60)) for _ in range(90)]
+    copied = {"sequence": texts[:60], "labels": [0, 1] * 20 + [1] * 20}
+    new = {"sequence": texts[60:], "labels": [0] * 25 + [1] * 5}
+    splits = {"train": copied, "validation": copied, "test": new}
+    made = datasets.DatasetDict({name: datasets.Dataset.from_dict(rows) for name, rows in splits.items()})
+    made.save_to_disk(str(tmp_path / "dataset"))
+    (tmp_path / "dataset" / "label2id.json").write_text('{"background": 0, "enhancer": 1}')
+    lines = invoke("check", *flags, "--dataset", tmp_path / "dataset").output.splitlines()
+    start = lines.index("rows of each class                    train validation       test")
+    assert lines[start + 1 : start + 3] == [
+        "  0 background                           20         20         25",
+        "  1 enhancer                             40         40          5",
+    ]
+    warnings = "\n".join(line for line in lines if line.startswith("Warning: "))
+    assert "60 of 60 validation rows are also in train" in warnings
+    assert "test has fewer than 20 rows of class 1 ('enhancer'): 5; its metrics are mostly chance" in warnings
 
 
 def test_a_goal_that_is_none_is_a_usage_error_that_names_both(flags):

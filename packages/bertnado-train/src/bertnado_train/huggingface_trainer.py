@@ -11,7 +11,7 @@ from bertnado_config import GPU_SHARE, ArgumentProblem, Head, InvalidInputError,
 from bertnado_metrics import get_task
 
 from .batch_size_limit import BatchSizeLimit
-from .class_coverage import coverage_problems
+from .class_coverage import coverage_problems, few_rows_problems
 from .first_steps import step_problems
 from .input_checks import input_problems
 from .model_files import model_name_problem
@@ -20,6 +20,7 @@ from .possible_trials import distinct_trials
 from .precision import precision_problems
 from .prepared_dataset import dataset_name_problem, open_dataset
 from .saved_tokenizer import save_tokenizer
+from .split_overlap import overlap_problems
 from .sweep_plan import SweepPlan, plan_trials
 from .training_setup import TrainingSetup, open_training_setup
 from .trial import CHECKPOINT, run_trial
@@ -134,6 +135,8 @@ class HuggingFaceTrainer(TrainingInputs):
         if setup is not None:
             problems += input_problems(setup, objective, self.model_name)
             problems += coverage_problems(setup.task, setup.dataset)
+            problems += few_rows_problems(setup.dataset)
+            problems += overlap_problems(setup.dataset, setup.tokenizer)
         if setup is None or any(problem.severity == "error" for problem in problems):
             return None, problems
         trials, varied = distinct_trials(config)

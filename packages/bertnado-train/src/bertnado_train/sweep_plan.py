@@ -44,6 +44,8 @@ class SweepPlan:
     class_weights: Mapping[str, Sequence[float] | None]
     """The weights of the loss, `None` for equal ones, by their source: a value of `class_weight`, `pos_weight` (with
     those of some trial), or `class_weights.json` for trials without both."""
+    class_names: Mapping[int, str]
+    """The names of classes by number, as far as the dataset has them."""
     first_row: str
     """The first tokens of the first training row, in words."""
     grouping: LengthGrouping
@@ -103,6 +105,7 @@ def _summarise(
         arguments=differences_from_defaults(_shared_arguments(made, varied)),
         dataset=setup.dataset.summary,
         class_weights=weights,
+        class_names={number: name for name, number in (setup.dataset.label2id or {}).items()},
         first_row=setup.dataset.first_row,
         grouping=measure_grouping(setup.train, batch, accumulation),
         is_grouped=any(arguments.train_sampling_strategy == "group_by_length" for arguments in made),
