@@ -138,6 +138,26 @@ def test_check_shows_the_rows_of_each_class_in_80_columns_and_names_copies_and_r
     assert "test has fewer than 20 rows of class 1 ('enhancer'): 5; its metrics are mostly chance" in warnings
 
 
+def test_a_sweep_and_a_final_training_end_with_what_the_model_is_worth(flags, material, tmp_path):
+    sweep = json.loads((material / "sweep.json").read_text())
+    sweep["parameters"] |= {"learning_rate": {"value": 0.0}, "max_steps": {"value": 20}}
+    (tmp_path / "sweep.json").write_text(json.dumps(sweep))
+    done = invoke("run-sweep", *flags, "--config-path", tmp_path / "sweep.json", "--backend", "local")
+    assert done.exit_code == 0, done.output
+    assert "Warning: the best trial, number 0, was best at step 2 of 20, in the first tenth of training" in done.output
+    loss = r"has a loss of [\d.]+, where one prediction for all rows has 0\.\d+"
+    interval = r"eval/roc_auc [\d.]+ has an approximate 95% interval of [\d.]+ to [\d.]+ on 60 validation rows"
+    assert re.search(rf"Warning: the best trial, number 0, {loss}", done.output)
+    assert re.search(rf"{interval}; \d of \d trials lie within it", done.output)
+    final = invoke(
+        *("full-train", "--best-config-path", tmp_path / "out" / "best_sweep_config.json"),
+        *("--output-dir", tmp_path / "final", "--model-name", material / "model", "--dataset", material / "dataset"),
+    )
+    assert final.exit_code == 0, final.output
+    assert re.search(rf"Warning: the final model {loss}", final.output)
+    assert re.search(rf"{interval}$", final.output, flags=re.MULTILINE)
+
+
 def test_a_goal_that_is_none_is_a_usage_error_that_names_both(flags):
     refused = invoke("run-sweep", *flags, "--metric-goal", "maximum")
     assert refused.exit_code == 2

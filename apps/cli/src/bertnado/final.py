@@ -15,10 +15,11 @@ from bertnado_config import (
     read_best_config,
     read_json,
 )
-from bertnado_metrics import Objective, resolve_objective
+from bertnado_metrics import Judgement, Objective, resolve_objective
 from bertnado_sweep.backends.wandb.environment import project_problems
 from bertnado_sweep.records.best import BEST_DETAILS_FILE
 from bertnado_sweep.records.files import holds_record, output_problems
+from bertnado_sweep.running.events import Note
 from bertnado_sweep.single_run import single_run
 from bertnado_train import HuggingFaceTrainer, convert_arguments, override_parameters, reduce_run_config
 from bertnado_train import train_model as train
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bertnado_config import Precision, TrainingInputs
+    from bertnado_config import Precision, TrainingInputs, TrialResult
     from bertnado_metrics import Goal, Task
     from bertnado_sweep.running.events import Observer
 
@@ -127,6 +128,9 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
         observer=observer,
     ) as report:
         final = train(run.trainer, run.parameters, run.objective, run.output_dir, patience=run.patience, report=report)
+    for note in _judgement_notes(run, final.result):
+        if observer:
+            observer(Note(note))
     tested = {"test_metrics": final.metrics["test"]} if "test" in final.metrics else {}
     noted = {"notes": list(final.notes)} if final.notes else {}
     return {
@@ -138,6 +142,15 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
         **tested,
         **noted,
     }
+
+
+def _judgement_notes(run: FinalRun, result: TrialResult) -> list[str]:
+    """Return why the final model may be worth nothing, and the noise of its value."""
+    judgement = Judgement.from_record(result.details.get("judgement"))
+    if judgement is None or result.value is None:
+        return []
+    noise = judgement.describe_interval(run.objective.name, result.value)
+    return [*(f"Warning: the final model {finding}" for finding in judgement.findings), *filter(None, [noise])]
 
 
 def _step_limit(path: Path, steps: int) -> Problem:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .backends import get_backend_type
 from .planning import plan_sweep
 from .records.best import BEST_CONFIG_FILE, NoEligibleTrialError, best_so_far, choose_best, export_if_better
+from .records.winner import winner_notes
 from .running.events import Note, Observer, SweepStarted, log_warnings
 from .start import JoinedSweep, ResumedSweep
 
@@ -109,7 +110,7 @@ def _run(plan: Plan, backend: Backend, listen: Observer) -> SweepResult:
     if best is None:
         raise NoEligibleTrialError(trials)
     export_if_better(trials, best, plan.objective, plan.output_dir, backend.sweep_id)  # perhaps another machine's
-    for note in backend.conclude(trials, best):
+    for note in (*backend.conclude(trials, best), *winner_notes(trials, best, plan.objective)):
         listen(Note(note))
     return SweepResult(
         sweep_id=backend.sweep_id,

@@ -62,6 +62,8 @@ class TaskTrainer(Trainer):
         self._task = task
         self._class_weights = class_weights
         self.label_scale = label_scale
+        self.evaluated: NDArray[Any] | None = None
+        """The logits of the latest evaluation, in label units."""
         self._batch_size_limit = batch_size_limit or BatchSizeLimit()
         self.remove_callback(PrinterCallback)  # a library prints nothing
 
@@ -136,6 +138,7 @@ class TaskTrainer(Trainer):
         logits[rows.longest_first] = computed
         if self.label_scale is not None:
             logits = self.label_scale.restore(logits)
+        self.evaluated = logits
         metrics = compute_metrics(self._task, logits, rows.labels, class_weights=self._class_weights)
         named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
         return EvalLoopOutput(predictions=logits, label_ids=rows.labels, metrics=named, num_samples=len(rows))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import TrainingInputs, TrialResult
+from bertnado_metrics import judge
 from safetensors import SafetensorError
 
 from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
-from .best_checkpoint import BestCheckpointCallback
+from .best_checkpoint import BestCheckpointCallback, best_metrics
 from .custom_code import complete_saved_code
 from .parameters.namespaces import trial_settings
 from .saved_tokenizer import save_tokenizer
@@ -157,6 +158,7 @@ class _TrainingRun:
             self.setup, self.parameters, self.arguments, model, batch_size_limit=self.batch_size_limit
         )
         trainer.add_callback(self.best)
+        self.best.read_logits = lambda: trainer.evaluated
         trainer.train()
         timings = self._timings(begin, time.perf_counter())
         if self.best.weights is not None:
@@ -171,10 +173,28 @@ class _TrainingRun:
             checkpoint=None if self.best.weights is None else checkpoint,
             stopped=self.best.stopped,
             seed=self.arguments.seed,
-            details=self._details(),
+            details={**self._details(), **self._judgement()},
             timings=timings,
         )
         return result, trainer
+
+    def _judgement(self) -> dict[str, Any]:
+        """Return what the predictions at the best checkpoint are worth, for the record."""
+        if self.best.logits is None or self.best.step is None:
+            return {}
+        found = judge(
+            self.setup.task,
+            self.best.logits,
+            self.setup.validation.labels,
+            best_metrics(self.best.step, self.best.history),
+            self.report.objective.trainer_name,
+            class_weights=trial_class_weights(self.setup, self.parameters),
+        )
+        steps = training_steps(self.arguments, len(self.setup.train))
+        if self.best.step <= steps / 10:
+            early = f"was best at step {self.best.step} of {steps}, in the first tenth of training"
+            found = replace(found, findings=(*found.findings, early))
+        return {"judgement": found.to_record()}
 
     def _details(self) -> dict[str, Any]:
         """Return what is recorded of the trial; an evaluation that runs out of memory changes the arguments."""
