@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from bertnado_train.simulated import simulate_sequences, write_model
 
-SPLITS = {"train": 96, "validation": 40, "test": 40}
+SPLITS = {"train": 96, "validation": 56, "test": 56}
 
 
 def save(directory, splits, **columns_of):

@@ -241,7 +241,7 @@ def test_a_validation_split_without_both_classes_is_an_error(trainer, write_data
     found = errors(trainer(dataset=write_dataset(**splits)), sweep(**GOOD))
     assert found == [
         (
-            "dataset: validation: eval/roc_auc is undefined for its 40 rows, whose labels are all 1.0; "
+            "dataset: validation: eval/roc_auc is undefined for its 56 rows, whose labels are all 1.0; "
             "split the dataset again, stratified by label, or choose another metric"
         )
     ]
@@ -385,12 +385,13 @@ class TestGroupingByLength:
     def dataset(self, write_dataset):
         rng = np.random.default_rng(0)
 
-        def make(peaks_are_longer):
+        def rows(peaks_are_longer):
             labels = rng.integers(0, 2, 64).tolist()
             bases = [200 if peaks_are_longer and label else int(rng.integers(100, 140)) for label in labels]
-            texts = ["".join(rng.choice(list("ACGT"), length)) for length in bases]
-            split = {"sequence": texts, "labels": labels}
-            return write_dataset(train=split, validation=split)
+            return {"sequence": ["".join(rng.choice(list("ACGT"), length)) for length in bases], "labels": labels}
+
+        def make(peaks_are_longer):
+            return write_dataset(train=rows(peaks_are_longer), validation=rows(peaks_are_longer))
 
         return make
 

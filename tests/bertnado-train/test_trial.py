@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from bertnado_metrics import Objective, compute_metrics
+from bertnado_metrics import Judgement, Objective, compute_metrics, judge
 from bertnado_train import DivergedError, train_trial
 from bertnado_train.trial import SilentReport
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -179,7 +179,7 @@ def test_the_effective_arguments_are_recorded(train):
 
 def test_the_dataset_is_recorded_with_a_fingerprint(train):
     recorded = train().details["dataset"]
-    assert recorded["rows"] == {"train": 96, "validation": 40, "test": 40}
+    assert recorded["rows"] == {"train": 96, "validation": 56, "test": 56}
     assert len(recorded["fingerprint"]) == 32
 
 
@@ -216,3 +216,23 @@ def test_a_trial_uses_one_gpu(train):
     if torch.cuda.device_count() < 2:
         pytest.skip("needs two GPUs")
     assert train({"per_device_train_batch_size": 8}).details["arguments"]["per_device_train_batch_size"] == 8
+
+
+def test_what_the_predictions_at_the_best_checkpoint_are_worth_is_recorded(train):
+    result = train({"learning_rate": 0.0, "max_steps": 40, "eval_steps": 4})
+    judgement = Judgement.from_record(result.details["judgement"])
+    assert judgement.rows == 56
+    assert judgement.interval[0] < result.value < judgement.interval[1]
+    first, *_, last = judgement.findings
+    assert first.startswith("calls every validation row ")
+    assert last == "was best at step 4 of 40, in the first tenth of training"
+
+
+def test_it_is_that_of_the_checkpoint_and_not_of_the_last_evaluation(train, model_dir, sequences):
+    result = train({"learning_rate": 0.05, "max_steps": 12, "eval_steps": 1, "lr_scheduler_type": "constant"})
+    texts, labels = sequences["validation"]
+    logits = predict(result.checkpoint, model_dir, texts)
+    metrics = compute_metrics("binary_classification", logits, labels)
+    again = judge("binary_classification", logits, labels, metrics, "roc_auc")
+    assert result.step < 12
+    assert result.details["judgement"]["interval"] == pytest.approx(again.interval, abs=1e-4)

@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import datasets
+import numpy as np
 import pytest
 from bertnado.cli import main
 from click.testing import CliRunner
@@ -116,6 +118,46 @@ def test_check_names_the_positive_class_and_shows_the_class_weights(flags, mater
     ).output
     (weights,) = (line for line in shown.splitlines() if line.startswith("class weights "))
     assert re.fullmatch(r"class weights balanced: [01]\.\d+ for the positive class; none: all equal", weights)
+
+
+def test_check_shows_the_rows_of_each_class_in_80_columns_and_names_copies_and_rare_classes(flags, tmp_path):
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list("ACGT"), 60)) for _ in range(90)]
+    copied = {"sequence": texts[:60], "labels": [0, 1] * 20 + [1] * 20}
+    new = {"sequence": texts[60:], "labels": [0] * 25 + [1] * 5}
+    splits = {"train": copied, "validation": copied, "test": new}
+    made = datasets.DatasetDict({name: datasets.Dataset.from_dict(rows) for name, rows in splits.items()})
+    made.save_to_disk(str(tmp_path / "dataset"))
+    (tmp_path / "dataset" / "label2id.json").write_text('{"background": 0, "enhancer": 1}')
+    lines = invoke("check", *flags, "--dataset", tmp_path / "dataset").output.splitlines()
+    start = lines.index("rows of each class                    train validation       test")
+    assert lines[start + 1 : start + 3] == [
+        "  0 background                           20         20         25",
+        "  1 enhancer                             40         40          5",
+    ]
+    warnings = "\n".join(line for line in lines if line.startswith("Warning: "))
+    assert "60 of 60 validation rows are also in train" in warnings
+    assert "test has fewer than 20 rows of class 1 ('enhancer'): 5; its metrics are mostly chance" in warnings
+
+
+def test_a_sweep_and_a_final_training_end_with_what_the_model_is_worth(flags, material, tmp_path):
+    sweep = json.loads((material / "sweep.json").read_text())
+    sweep["parameters"] |= {"learning_rate": {"value": 0.0}, "max_steps": {"value": 20}}
+    (tmp_path / "sweep.json").write_text(json.dumps(sweep))
+    done = invoke("run-sweep", *flags, "--config-path", tmp_path / "sweep.json", "--backend", "local")
+    assert done.exit_code == 0, done.output
+    assert "Warning: the best trial, number 0, was best at step 2 of 20, in the first tenth of training" in done.output
+    loss = r"has a loss of [\d.]+, where one prediction for all rows has 0\.\d+"
+    interval = r"eval/roc_auc [\d.]+ has an approximate 95% interval of [\d.]+ to [\d.]+ on 60 validation rows"
+    assert re.search(rf"Warning: the best trial, number 0, {loss}", done.output)
+    assert re.search(rf"{interval}; \d of \d trials lie within it", done.output)
+    final = invoke(
+        *("full-train", "--best-config-path", tmp_path / "out" / "best_sweep_config.json"),
+        *("--output-dir", tmp_path / "final", "--model-name", material / "model", "--dataset", material / "dataset"),
+    )
+    assert final.exit_code == 0, final.output
+    assert re.search(rf"Warning: the final model {loss}", final.output)
+    assert re.search(rf"{interval}$", final.output, flags=re.MULTILINE)
 
 
 def test_a_goal_that_is_none_is_a_usage_error_that_names_both(flags):

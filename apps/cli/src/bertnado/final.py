@@ -15,10 +15,11 @@ from bertnado_config import (
     read_best_config,
     read_json,
 )
-from bertnado_metrics import Objective, resolve_objective
+from bertnado_metrics import Judgement, Objective, resolve_objective
 from bertnado_sweep.backends.wandb.environment import project_problems
 from bertnado_sweep.records.best import BEST_DETAILS_FILE
 from bertnado_sweep.records.files import holds_record, output_problems
+from bertnado_sweep.running.events import Note
 from bertnado_sweep.single_run import single_run
 from bertnado_train import HuggingFaceTrainer, convert_arguments, override_parameters, reduce_run_config
 from bertnado_train import train_model as train
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bertnado_config import Precision, TrainingInputs
+    from bertnado_config import Precision, TrainingInputs, TrialResult
     from bertnado_metrics import Goal, Task
     from bertnado_sweep.running.events import Observer
 
 _PRECISION = ("bf16", "fp16")
 _CARRIED_OVER = ("seed", *_PRECISION, "eval_strategy", "eval_steps", "eval_delay")
 """Training arguments that affect the result of a trial besides its sampled parameters."""
+_OPTIONS_OF_MODEL = ("head", "label_scaling")
+"""Training inputs that the details of a trial have beside the dataset's."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def prepare_final(
         best, reduction, problems = _reduce(best, best_config_path, inputs.precision)
     carried, options, more = _carried_over(best, best_config_path)
     problems += more
-    names = {"head", *inputs.sequence_options} - inputs.model_fields_set
+    names = {*_OPTIONS_OF_MODEL, *inputs.sequence_options} - inputs.model_fields_set
     options = {name: value for name, value in options.items() if name in names}
     inputs = inputs.model_copy(update=options)
     if inputs.precision != "auto":
@@ -125,6 +128,9 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
         observer=observer,
     ) as report:
         final = train(run.trainer, run.parameters, run.objective, run.output_dir, patience=run.patience, report=report)
+    for note in _judgement_notes(run, final.result):
+        if observer:
+            observer(Note(note))
     tested = {"test_metrics": final.metrics["test"]} if "test" in final.metrics else {}
     noted = {"notes": list(final.notes)} if final.notes else {}
     return {
@@ -136,6 +142,15 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
         **tested,
         **noted,
     }
+
+
+def _judgement_notes(run: FinalRun, result: TrialResult) -> list[str]:
+    """Return why the final model may be worth nothing, and the noise of its value."""
+    judgement = Judgement.from_record(result.details.get("judgement"))
+    if judgement is None or result.value is None:
+        return []
+    noise = judgement.describe_interval(run.objective.name, result.value)
+    return [*(f"Warning: the final model {finding}" for finding in judgement.findings), *filter(None, [noise])]
 
 
 def _step_limit(path: Path, steps: int) -> Problem:
@@ -216,14 +231,14 @@ def _select_carried_over(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _input_options(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the head that the sweep put on the model, and how it wrote and cut sequences, if it was asked to.
+    """Return the head and the scaling of labels that the sweep chose, and how it wrote and cut sequences.
 
     Raises:
         ValueError: The record of the dataset is damaged.
     """
     dataset = _mapping_in(details, "dataset") if "dataset" in details else dict[str, Any]()
     options = dict(_mapping_in(dataset, "options")) if "options" in dataset else {}
-    return {**options, "head": details["head"]} if "head" in details else options
+    return {**options, **{name: details[name] for name in _OPTIONS_OF_MODEL if name in details}}
 
 
 def _mapping_in(content: Any, key: str) -> Mapping[str, Any]:

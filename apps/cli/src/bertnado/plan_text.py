@@ -40,6 +40,7 @@ def describe_plan(checked: CheckedSweep) -> str:
         f"dataset       {dataset['path']}: {rows} rows, median {dataset['median_tokens']} tokens",
         f"first row     {trials.first_row}",
         *_classes(trials),
+        *_rows_by_class(trials),
         f"by length     {_grouping(trials)}",
         f"output        {plan.output_dir}",
         "space",
@@ -61,6 +62,24 @@ def _classes(trials: SweepPlan) -> list[str]:
     return [
         *([f"labels        positive class {positive['label']}{named}"] if positive else []),
         *([f"class weights {weights}"] if any(trials.class_weights.values()) else []),
+    ]
+
+
+def _rows_by_class(trials: SweepPlan) -> list[str]:
+    """Return a table of the rows of each class in each split; of many classes, those with the fewest rows."""
+    counts: Mapping[str, Sequence[int]] = trials.dataset.get("classes", {})
+    if not counts:
+        return []
+    rows = list(zip(*counts.values(), strict=True))
+    rarest = sorted(range(len(rows)), key=lambda number: min(rows[number]))[:_FEW]
+    of_which = f", the {_FEW} rarest of {len(rows)}" if len(rows) > _FEW else ""
+    return [
+        f"{f'rows of each class{of_which}':32}" + "".join(f"{split:>11}" for split in counts),
+        *(
+            f"  {f'{number} {trials.class_names.get(number, str()):.24}':30}"
+            + "".join(f"{count:>11,}" for count in rows[number])
+            for number in sorted(rarest)
+        ),
     ]
 
 

@@ -54,7 +54,7 @@ from .trainer_protocol import (
     TrialFunction,
     TrialResult,
 )
-from .training_inputs import Head, Precision, TooLong, TrainingInputs
+from .training_inputs import Head, LabelScaling, Precision, TooLong, TrainingInputs
 from .trial_parameters import flatten_parameters, grid_parameters, grid_point, grid_size, sample_parameters
 from .visible_gpus import VISIBLE_DEVICES, listed_gpus, named_gpus, visible_gpus
 from .wandb_names import entity_problem, project_problem
@@ -81,6 +81,7 @@ __all__ = [
     "TrainingInputs",
     "OptionDetails",
     "literal_choices",
+    "LabelScaling",
     "Precision",
     "Head",
     "sample_parameters",

@@ -95,7 +95,8 @@ class TrialResult:
     seed: int | None = None
     """The seed of the training run."""
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """The details that were passed to `Report.started`."""
+    """The details that were passed to `Report.started`; also `judgement`, the record of a `bertnado_metrics.Judgement`,
+    for lines about the best trial at the end of a sweep."""
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
     """Seconds spent, by activity."""
 

@@ -4,6 +4,7 @@ Importing this package is cheap: numpy, scipy and scikit-learn are imported when
 """
 
 from .compute import compute_metrics
+from .judgement import Judgement, judge
 from .losses import Loss
 from .metric import Evaluation, Goal, Metric
 from .metric_names import metric_name_for_trainer, reported_metric_name
@@ -27,6 +28,9 @@ __all__ = [
     "reported_metric_name",
     # metrics
     "compute_metrics",
+    # what predictions are worth
+    "Judgement",
+    "judge",
     # suggestions
     "nearest",
     "did_you_mean",

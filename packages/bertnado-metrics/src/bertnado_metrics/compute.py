@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .array_checks import number_array
@@ -12,7 +13,7 @@ from .tasks import Task, get_task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .metric import FloatArray, NumberArray
+    from .metric import Evaluation, FloatArray, NumberArray
 
 
 def compute_metrics(
@@ -39,16 +40,44 @@ def compute_metrics(
     import numpy as np
 
     task = get_task(task)
+    rows = match_rows(task, logits, labels, class_weights)
+    evaluation = rows.evaluate(task)
+    if evaluation is None:
+        return dict.fromkeys(task.metrics, math.nan)
+    with np.errstate(all="ignore"):
+        return {name: metric.function(evaluation) for name, metric in task.metrics.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedRows:
+    """Logits, labels and weights that fit each other and the task."""
+
+    logits: FloatArray
+    """Shape (rows, logits)."""
+    labels: NumberArray
+    class_weights: tuple[float, ...] | None
+
+    def evaluate(self, task: Task) -> Evaluation | None:
+        """Arrange the rows for the metrics; `None` if there are none, or a logit is not finite."""
+        import numpy as np
+
+        if not len(self.logits) or not np.isfinite(self.logits).all():
+            return None
+        with np.errstate(all="ignore"):
+            losses = task.loss.elements(self.logits, self.labels, self.class_weights)
+            return task.prediction_rule.evaluate(self.logits, self.labels, losses)
+
+
+def match_rows(task: Task, logits: Any, labels: Any, class_weights: Sequence[float] | None) -> MatchedRows:
+    """Read logits, labels and weights, see `compute_metrics`.
+
+    Raises:
+        ValueError: The shapes do not match each other or the task, or labels or weights are invalid.
+    """
     scores = _read_logits(logits)
     truth = _read_labels(task, labels, len(scores))
     matched = task.prediction_rule.match(scores, truth)
-    weights = _read_weights(task, class_weights, scores.shape[1])
-    if not len(scores) or not np.isfinite(scores).all():
-        return dict.fromkeys(task.metrics, math.nan)
-    with np.errstate(all="ignore"):
-        losses = task.loss.elements(scores, matched, weights)
-        evaluation = task.prediction_rule.evaluate(scores, matched, losses)
-        return {name: metric.function(evaluation) for name, metric in task.metrics.items()}
+    return MatchedRows(scores, matched, _read_weights(task, class_weights, scores.shape[1]))
 
 
 def _read_logits(values: Any) -> FloatArray:

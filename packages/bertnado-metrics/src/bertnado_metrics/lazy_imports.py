@@ -12,6 +12,13 @@ def sklearn_metrics() -> Any:
     return library
 
 
+def scipy_optimize() -> Any:
+    """Return `scipy.optimize`, which has no type hints."""
+    import scipy.optimize as library  # pyright: ignore[reportMissingTypeStubs]
+
+    return library
+
+
 def scipy_stats() -> Any:
     """Return `scipy.stats`, which has no type hints."""
     import scipy.stats as library  # pyright: ignore[reportMissingTypeStubs]

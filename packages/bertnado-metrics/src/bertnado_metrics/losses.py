@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 ElementLosses: TypeAlias = "Callable[[FloatArray, NDArray[Any], Sequence[float] | None], FloatArray]"
 """A function of logits (rows, logits), labels and weights that returns the weighted loss of each label element."""
 
+BestConstant: TypeAlias = "Callable[[int, NDArray[Any], Sequence[float] | None], FloatArray]"
+"""A function of the number of logits, labels and weights that returns logits of the shape (logits,)."""
+_LEAST = 1e-12
+"""The share of a class without rows, whose logarithm is finite."""
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -31,6 +36,25 @@ class Loss:
     """The argument of that function that takes the class weights; `None` if the task does not use them."""
     elements: ElementLosses
     """The function that computes the weighted loss of each label element."""
+    best_constant: BestConstant | None = None
+    """The function that computes the constant logits with the lowest loss; `None` if they are unknown."""
+
+    def of_constant(
+        self, shape: tuple[int, ...], labels: NDArray[Any], class_weights: Sequence[float] | None
+    ) -> float | None:
+        """Return the lowest mean loss of logits that are the same for every row; `None` if it is unknown.
+
+        Args:
+            shape: The shape of the logits.
+            labels: The labels that match them.
+            class_weights: One weight per logit.
+        """
+        import numpy as np
+
+        if self.best_constant is None:
+            return None
+        logits = np.broadcast_to(self.best_constant(shape[1], labels, class_weights), shape)
+        return float(self.elements(logits, labels, class_weights).mean())
 
 
 def binary_cross_entropy(logits: FloatArray, labels: NDArray[Any], class_weights: Sequence[float] | None) -> FloatArray:
@@ -72,3 +96,26 @@ def squared_error(logits: FloatArray, labels: NDArray[Any], class_weights: Seque
     """Compute (logit - label) squared, of the shape (rows, columns), without weights."""
     del class_weights
     return (logits - labels) ** 2
+
+
+def log_odds(logits: int, labels: NDArray[Any], class_weights: Sequence[float] | None) -> FloatArray:
+    """Return the logarithm of the weighted ones divided by the zeros, column by column."""
+    import numpy as np
+
+    weights = np.ones(logits) if class_weights is None else np.asarray(class_weights, dtype=np.float64)
+    ones = (labels == 1).mean(axis=0)
+    return np.log(np.maximum(weights * ones, _LEAST)) - np.log(np.maximum(1 - ones, _LEAST))
+
+
+def log_shares(logits: int, labels: NDArray[Any], class_weights: Sequence[float] | None) -> FloatArray:
+    """Return the logarithm of the weighted share of each class."""
+    import numpy as np
+
+    weights = np.ones(logits) if class_weights is None else np.asarray(class_weights, dtype=np.float64)
+    return np.log(np.maximum(weights * np.bincount(labels, minlength=logits) / len(labels), _LEAST))
+
+
+def mean_label(logits: int, labels: NDArray[Any], class_weights: Sequence[float] | None) -> FloatArray:
+    """Return the mean of each column."""
+    del logits, class_weights
+    return labels.astype("float64").mean(axis=0)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     BoolArray: TypeAlias = NDArray[np.bool_]
     NumberArray: TypeAlias = NDArray[np.number[Any] | np.bool_]
 
+IntervalFormula: TypeAlias = "Callable[[Evaluation, float], tuple[float, float] | None]"
+"""A function of an evaluation and the metric's value that returns a 95 % interval; `None` if there are too few rows."""
+
 Goal = Literal["maximize", "minimize"]
 """The direction in which a metric improves."""
 
@@ -36,6 +39,10 @@ class Evaluation:
     losses: FloatArray
     """Shape (rows,), or (rows, columns) if every column has its own label: the weighted losses."""
 
+    def select(self, rows: NDArray[np.int64]) -> Evaluation:
+        """Return the evaluation of some rows, in that order."""
+        return Evaluation(self.truth[rows], self.predicted[rows], self.scores[rows], self.losses[rows])
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -44,6 +51,10 @@ class Metric:
     name: str
     goal: Goal
     function: Callable[[Evaluation], float]
+    uninformed: float | None = None
+    """The value of predictions that do not depend on the row; `None` if it depends on the labels."""
+    interval: IntervalFormula | None = None
+    """The formula of its confidence interval; `None` for a bootstrap."""
 
 
 def metrics_by_name(*metrics: Metric) -> Mapping[str, Metric]:

@@ -36,6 +36,16 @@ class PredictionRule(ABC):
     def evaluate(self, logits: FloatArray, labels: NDArray[Any], losses: FloatArray) -> Evaluation:
         """Arrange matched logits and labels for the metrics; there is at least one row."""
 
+    def describe_constant(self, evaluation: Evaluation) -> str | None:
+        """Return that a model predicts the same for all rows, as words after its name; `None` if it does not."""
+        predicted = evaluation.predicted
+        return "predicts the same for every validation row" if (predicted == predicted[0]).all() else None
+
+    def describe_scores(self, evaluation: Evaluation) -> str:
+        """Return the range of the scores in words, if it helps to see that they hardly differ; otherwise nothing."""
+        del evaluation
+        return ""
+
 
 class _LogitPerColumn(PredictionRule):
     """Labels have one column per logit; labels without columns are one column."""
@@ -62,6 +72,23 @@ class SignRule(_LogitPerColumn):
     def evaluate(self, logits: FloatArray, labels: NDArray[Any], losses: FloatArray) -> Evaluation:
         """Predict the labels whose logit is above 0."""
         return Evaluation(truth=labels == 1, predicted=logits > 0, scores=logits, losses=losses)
+
+    def describe_constant(self, evaluation: Evaluation) -> str | None:
+        """Return which labels a model predicts for all rows."""
+        first = evaluation.predicted[0]
+        if not (evaluation.predicted == first).all():
+            return None
+        if len(first) == 1:
+            return f"calls every validation row {'positive' if first[0] else 'negative'}"
+        return f"predicts {'the same labels' if first.any() else 'no label'} for every validation row"
+
+    def describe_scores(self, evaluation: Evaluation) -> str:
+        """Return the range of the probabilities."""
+        import numpy as np
+
+        ends = (float(evaluation.scores.min()), float(evaluation.scores.max()))
+        low, high = (1 / (1 + np.exp(-end)) for end in ends)
+        return f"; every probability lies between {low:.3f} and {high:.3f}"
 
 
 @dataclass(frozen=True)
@@ -105,3 +132,7 @@ class ArgmaxRule(PredictionRule):
             scores=probabilities[:, classes],
             losses=losses,
         )
+
+    def describe_constant(self, evaluation: Evaluation) -> str | None:
+        """Return that a model predicts one class."""
+        return "predicts one class for every validation row" if evaluation.predicted.all(axis=0).any() else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import classification, losses, regression
+from . import classification, intervals, losses, regression
 from .array_checks import number_array
 from .class_weights import balanced_weights, check_weights, positive_weight, read_class_weights, weight_per_class
 from .label_formats import CLASS_INDICES, CONTINUOUS, MULTI_HOT, ZERO_OR_ONE, LabelFormat
@@ -57,6 +57,11 @@ class Task:
     def has_positive_class(self) -> bool:
         """True if there are two classes and one logit, that of class 1."""
         return self.uses_class_weights and self.loss.weight_argument == "pos_weight"
+
+    @property
+    def predicts_values(self) -> bool:
+        """True if labels are measured values, with a unit and a scale."""
+        return self.problem_type == "regression"
 
     def check_labels(self, labels: Any) -> list[str]:
         """Find the mistakes in `labels`: a list, an array or another sequence with one entry per row.
@@ -124,17 +129,17 @@ _BINARY = Task(
     label_dtype="float32",
     label_format=ZERO_OR_ONE,
     prediction_rule=SignRule(),
-    loss=Loss("binary_cross_entropy_with_logits", "pos_weight", losses.binary_cross_entropy),
+    loss=Loss("binary_cross_entropy_with_logits", "pos_weight", losses.binary_cross_entropy, losses.log_odds),
     loss_weights=positive_weight,
     metrics=metrics_by_name(
         Metric("loss", "minimize", mean_loss),
-        Metric("accuracy", "maximize", classification.accuracy_of_labels),
+        Metric("accuracy", "maximize", classification.accuracy_of_labels, interval=intervals.wilson),
         Metric("f1", "maximize", classification.f1),
         Metric("precision", "maximize", classification.precision),
         Metric("recall", "maximize", classification.recall),
-        Metric("roc_auc", "maximize", classification.roc_auc),
+        Metric("roc_auc", "maximize", classification.roc_auc, 0.5, intervals.hanley_mcneil),
         Metric("average_precision", "maximize", classification.average_precision),
-        Metric("mcc", "maximize", classification.mcc_of_labels),
+        Metric("mcc", "maximize", classification.mcc_of_labels, 0.0),
     ),
     default_objective="roc_auc",
 )
@@ -145,17 +150,17 @@ _MULTICLASS = Task(
     label_dtype="int64",
     label_format=CLASS_INDICES,
     prediction_rule=ArgmaxRule(),
-    loss=Loss("cross_entropy", "weight", losses.cross_entropy),
+    loss=Loss("cross_entropy", "weight", losses.cross_entropy, losses.log_shares),
     loss_weights=weight_per_class,
     metrics=metrics_by_name(
         Metric("loss", "minimize", mean_loss),
-        Metric("accuracy", "maximize", classification.accuracy_of_classes),
+        Metric("accuracy", "maximize", classification.accuracy_of_classes, interval=intervals.wilson),
         Metric("f1", "maximize", classification.f1),
         Metric("precision", "maximize", classification.precision),
         Metric("recall", "maximize", classification.recall),
-        Metric("roc_auc", "maximize", classification.roc_auc),
+        Metric("roc_auc", "maximize", classification.roc_auc, 0.5, intervals.hanley_mcneil),
         Metric("average_precision", "maximize", classification.average_precision),
-        Metric("mcc", "maximize", classification.mcc_of_classes),
+        Metric("mcc", "maximize", classification.mcc_of_classes, 0.0),
     ),
     default_objective="f1",
 )
@@ -166,7 +171,7 @@ _MULTILABEL = Task(
     label_dtype="float32",
     label_format=MULTI_HOT,
     prediction_rule=SignRule(),
-    loss=Loss("binary_cross_entropy_with_logits", None, losses.binary_cross_entropy),
+    loss=Loss("binary_cross_entropy_with_logits", None, losses.binary_cross_entropy, losses.log_odds),
     loss_weights=None,
     metrics=_BINARY.metrics,
     default_objective="roc_auc",
@@ -178,16 +183,16 @@ _REGRESSION = Task(
     label_dtype="float32",
     label_format=CONTINUOUS,
     prediction_rule=IdentityRule(),
-    loss=Loss("mse_loss", None, losses.squared_error),
+    loss=Loss("mse_loss", None, losses.squared_error, losses.mean_label),
     loss_weights=None,
     metrics=metrics_by_name(
         Metric("loss", "minimize", mean_loss),
         Metric("mse", "minimize", regression.mse),
         Metric("rmse", "minimize", regression.rmse),
         Metric("mae", "minimize", regression.mae),
-        Metric("r2", "maximize", regression.r2),
-        Metric("pearson", "maximize", regression.pearson),
-        Metric("spearman", "maximize", regression.spearman),
+        Metric("r2", "maximize", regression.r2, 0.0),
+        Metric("pearson", "maximize", regression.pearson, 0.0, intervals.fisher_z),
+        Metric("spearman", "maximize", regression.spearman, 0.0, intervals.fisher_z_of_ranks),
     ),
     default_objective="r2",
 )

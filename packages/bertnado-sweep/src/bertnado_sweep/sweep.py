@@ -11,6 +11,7 @@ from .planning import plan_sweep
 from .records.best import BEST_CONFIG_FILE, NoEligibleTrialError, best_so_far, choose_best, export_if_better
 from .records.files import SWEEP_FILE, named_directory
 from .records.presence import Turn
+from .records.winner import winner_notes
 from .running.events import Event, Note, Observer, SweepStarted, log_warnings
 from .running.stop_request import Interrupted
 
@@ -153,7 +154,7 @@ def _run(plan: Plan, backend: Backend, listen: Observer) -> SweepResult:
     if best is None:
         raise NoEligibleTrialError(trials)
     export_if_better(trials, best, plan.objective, plan.output_dir, backend.sweep_id)  # perhaps another machine's
-    for note in backend.conclude(trials, best):
+    for note in (*backend.conclude(trials, best), *winner_notes(trials, best, plan.objective)):
         listen(Note(note))
     return SweepResult(
         sweep_id=backend.sweep_id,

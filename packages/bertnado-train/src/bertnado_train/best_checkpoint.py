@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from bertnado_config import TrialError
-from bertnado_metrics import reported_metric_name
+from bertnado_metrics import metric_name_for_trainer, reported_metric_name
 from transformers import TrainerCallback
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from bertnado_config import Report
+    from numpy.typing import NDArray
     from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
 
 EVALUATION = "eval"
@@ -46,6 +49,10 @@ class BestCheckpointCallback(TrainerCallback):
         """The optimiser step of the best evaluation."""
         self.weights: dict[str, torch.Tensor] | None = None
         """The weights of the best evaluation, in host memory."""
+        self.logits: NDArray[Any] | None = None
+        """The logits of the best evaluation."""
+        self.read_logits: Callable[[], NDArray[Any] | None] = lambda: None
+        """Returns the logits of the latest evaluation."""
         self.history: list[dict[str, Any]] = []
         self.stopped = False
         self.evaluation_seconds = 0.0
@@ -106,6 +113,7 @@ class BestCheckpointCallback(TrainerCallback):
         if self._objective.is_better(value, self.value):
             self.value, self.step, self._evaluations_since_best = value, state.global_step, 0
             self._keep_weights(given["model"])
+            self.logits = self.read_logits()
         self.stopped = self._report(state.global_step, value, reported) or self.stopped
         if self.stopped or self._evaluations_since_best >= self._patience:
             control.should_training_stop = True
@@ -139,3 +147,9 @@ def reported_metrics(metrics: dict[str, float]) -> dict[str, float]:
         for name, value in metrics.items()
         if name.startswith(prefix) and not name.endswith(timings)
     }
+
+
+def best_metrics(step: int | None, history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the metrics of an evaluation by their names without prefix."""
+    best = next(row for row in history if row["step"] == step)
+    return {metric_name_for_trainer(name): value for name, value in best.items() if name not in ("step", "epoch")}

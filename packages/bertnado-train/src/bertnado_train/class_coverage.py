@@ -1,4 +1,4 @@
-"""Warnings of classes that no training row belongs to."""
+"""The rows of each class, and warnings of classes with few rows or none."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 
     from .prepared_dataset import PreparedDataset
 
+_FEWEST = 20
+"""A split with fewer rows of a class says little about it."""
 _MOST_SHOWN = 5
 """Of more classes than this, only some are named."""
 
 
 def coverage_problems(task: Task, dataset: PreparedDataset) -> list[Problem]:
     """Warn of classes, or labels of a multilabel task, that a model cannot learn because no training row has them."""
-    if task.problem_type == "regression":
+    if task.predicts_values:
         return []
-    counts = {name: _rows_of_classes(split.labels, dataset.logits) for name, split in dataset.splits.items()}
+    counts = {name: np.array(rows) for name, rows in dataset.classes.items()}
     classes = np.flatnonzero(counts[TRAIN] == 0).tolist()
     if len(counts[TRAIN]) - len(classes) < 2 and task.uses_class_weights:  # an error says so already
         return []
-    named = {number: f" ({name!r:.40})" for name, number in (dataset.label2id or {}).items()}
+    named = _names(dataset)
     elsewhere = {number: _rows_elsewhere(counts, number) for number in classes}
     messages = [
         _not_learnt([f"class {number}{named.get(number, '')}{rows}" for number, rows in elsewhere.items() if rows]),
@@ -38,11 +40,13 @@ def coverage_problems(task: Task, dataset: PreparedDataset) -> list[Problem]:
     return [ArgumentProblem("dataset", message, "warning") for message in messages if message]
 
 
-def _rows_of_classes(labels: NDArray[Any], logits: int) -> NDArray[np.int64]:
-    """Count the rows of each class, or those with each label of a multilabel task."""
+def count_classes(task: Task, labels: NDArray[Any], logits: int) -> tuple[int, ...]:
+    """Count the rows of each class, or those with each label of a multilabel task; empty for a regression."""
+    if task.predicts_values:
+        return ()
     if labels.ndim > 1:
-        return (labels == 1).sum(axis=0)
-    return np.bincount(labels.astype(np.int64), minlength=max(logits, 2))
+        return tuple((labels == 1).sum(axis=0).tolist())
+    return tuple(np.bincount(labels.astype(np.int64), minlength=max(logits, 2)).tolist())
 
 
 def _rows_elsewhere(counts: Mapping[str, NDArray[np.int64]], number: int) -> str:
@@ -67,6 +71,26 @@ def _unused(classes: Sequence[str]) -> str | None:
         f"no row of any split belongs to {_joined(classes)}, although the model gets an output for each from 0 on; "
         f"number the classes that occur 0 to n-1 without gaps"
     )
+
+
+def few_rows_problems(dataset: PreparedDataset) -> list[Problem]:
+    """Warn of classes, or labels of a multilabel task, that have training rows, but few rows in some split."""
+    messages = [_few(name, rows, dataset) for name, rows in dataset.classes.items()]
+    return [ArgumentProblem("dataset", message, "warning") for message in messages if message]
+
+
+def _names(dataset: PreparedDataset) -> dict[int, str]:
+    return {number: f" ({name!r:.40})" for name, number in (dataset.label2id or {}).items()}
+
+
+def _few(name: str, rows: Sequence[int], dataset: PreparedDataset) -> str | None:
+    learnt, named = dataset.classes[TRAIN], _names(dataset)
+    few = [number for number in np.argsort(rows, kind="stable").tolist() if learnt[number] and rows[number] < _FEWEST]
+    classes = [f"class {number}{named.get(number, '')}: {rows[number]}" for number in few]
+    if not classes:
+        return None
+    consequence = "a model learns little about them" if name == TRAIN else "its metrics are mostly chance"
+    return f"{name} has fewer than {_FEWEST} rows of {_joined(classes)}; {consequence}; add rows, or merge classes"
 
 
 def _joined(classes: Sequence[str]) -> str:

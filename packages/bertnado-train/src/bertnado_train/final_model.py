@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import TrialError, TrialResult, write_json
-from bertnado_metrics import metric_name_for_trainer
 
+from .best_checkpoint import best_metrics
 from .dataset_splits import TEST
 from .huggingface_trainer import HuggingFaceTrainer
 from .read_back import check_saved_model, check_saved_tokenizer
@@ -79,7 +79,7 @@ def train_model(
     metrics: dict[str, Any] = {
         "objective": {"name": objective.name, "goal": objective.goal, "value": result.value},
         "best_step": result.step,
-        "validation": _validation_metrics(result),
+        "validation": best_metrics(result.step, result.history),
     }
     if TEST in setup.dataset.splits:
         metrics["test"] = _test_metrics(trainer, setup.dataset.splits[TEST], metrics["validation"])
@@ -99,19 +99,22 @@ def _read_back(setup: TrainingSetup, trainer: TaskTrainer, model_path: Path, inp
     """
     model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False, keep_torch_compile=False)
     trust = inputs.trust_remote_code or model.is_custom_code()  # a pooled head is code that comes with the saved model
-    found = [check_saved_model(model, model_path, setup.validation, setup.batch_format, trust_remote_code=trust)]
+    found = [
+        check_saved_model(
+            model,
+            model_path,
+            setup.validation,
+            setup.batch_format,
+            trust_remote_code=trust,
+            label_scale=trainer.label_scale,
+        )
+    ]
     if setup.tokenizer is not None:
         path = setup.dataset.path
         found.append(check_saved_tokenizer(setup.tokenizer, model_path, path, trust_remote_code=trust))
     if trust and not inputs.trust_remote_code:
         found.append("the saved model has a pooled head, which is code: read it with trust_remote_code=True")
     return [note for note in found if note]
-
-
-def _validation_metrics(result: TrialResult) -> dict[str, float]:
-    """Return the metrics at the best checkpoint by their names without prefix."""
-    best = next(row for row in result.history if row["step"] == result.step)
-    return {metric_name_for_trainer(name): value for name, value in best.items() if name not in ("step", "epoch")}
 
 
 def _test_metrics(trainer: TaskTrainer, split: EncodedSplit, validation: Mapping[str, float]) -> dict[str, float]:

@@ -7,11 +7,11 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, get_args
 
 import torch
-from bertnado_config import GPU_SHARE, ArgumentProblem, Head, InvalidInputError, Problem, TrainingInputs
+from bertnado_config import GPU_SHARE, ArgumentProblem, Head, InvalidInputError, LabelScaling, Problem, TrainingInputs
 from bertnado_metrics import get_task
 
 from .batch_size_limit import BatchSizeLimit
-from .class_coverage import coverage_problems
+from .class_coverage import coverage_problems, few_rows_problems
 from .devices import describe_visible_devices, device_problems, require_gpu
 from .first_steps import step_problems
 from .input_checks import input_problems
@@ -21,6 +21,7 @@ from .possible_trials import distinct_trials
 from .precision import precision_problems
 from .prepared_dataset import dataset_name_problem, open_dataset
 from .saved_tokenizer import save_tokenizer
+from .split_overlap import overlap_problems
 from .sweep_plan import SweepPlan, plan_trials
 from .training_setup import TrainingSetup, open_training_setup
 from .trial import CHECKPOINT, run_trial
@@ -143,6 +144,8 @@ class HuggingFaceTrainer(TrainingInputs):
         if setup is not None:
             problems += input_problems(setup, objective, self.model_name)
             problems += coverage_problems(setup.task, setup.dataset)
+            problems += few_rows_problems(setup.dataset)
+            problems += overlap_problems(setup.dataset, setup.tokenizer)
         if setup is None or any(problem.severity == "error" for problem in problems):
             return None, problems
         trials, varied = distinct_trials(config)
@@ -153,14 +156,14 @@ class HuggingFaceTrainer(TrainingInputs):
         return plan, problems
 
     def _name_problems(self) -> list[Problem]:
-        """Report an empty name, names that no directory can have, and a head that does not exist."""
-        found = (model_name_problem(self.model_name), dataset_name_problem(self.dataset), self._head_problem())
+        """Report an empty name, names that no directory can have, and choices that do not exist."""
+        found = (
+            model_name_problem(self.model_name),
+            dataset_name_problem(self.dataset),
+            _choice_problem("head", self.head, get_args(Head)),
+            _choice_problem("label_scaling", self.label_scaling, get_args(LabelScaling)),
+        )
         return [problem for problem in found if problem]
-
-    def _head_problem(self) -> Problem | None:
-        if self.head in get_args(Head):
-            return None
-        return ArgumentProblem("head", f"unknown {{head}} {self.head!r}; choose from {', '.join(get_args(Head))}")
 
     def _open_setup(self) -> tuple[TrainingSetup | None, list[Problem]]:
         try:
@@ -182,6 +185,12 @@ class HuggingFaceTrainer(TrainingInputs):
         except LookupError:
             return []
         return []
+
+
+def _choice_problem(name: str, value: str, choices: Sequence[str]) -> ArgumentProblem | None:
+    if value in choices:
+        return None
+    return ArgumentProblem(name, f"unknown {{{name}}} {value!r}; choose from {', '.join(choices)}")
 
 
 def _make_trainer(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bertnado_config import ArgumentProblem, InvalidInputError, path_problem
 
+from .class_coverage import count_classes
 from .dataset_companions import read_class_weights
 from .dataset_labels import logits_with_names, positive_class, read_label_names, read_labels
 from .dataset_rows import column_problems, width_problems
@@ -45,6 +46,8 @@ class PreparedDataset:
     """The number of each class by its name, from `label2id.json` or a `ClassLabel` column."""
     positive_class: Mapping[str, Any] | None
     """The `label` and the `name` of the positive class, if the task has one."""
+    classes: Mapping[str, tuple[int, ...]]
+    """The rows of each class, or with each label of a multilabel task, by split; empty tuples for a regression."""
     fingerprint: str
     """A hash of the rows, independent of the directory."""
     first_row: str = ""
@@ -61,6 +64,7 @@ class PreparedDataset:
             "path": str(self.path),
             "fingerprint": self.fingerprint,
             "rows": {name: len(split) for name, split in self.splits.items()},
+            **({"classes": dict(self.classes)} if any(self.classes.values()) else {}),
             "median_tokens": int(np.median(self.splits[TRAIN].lengths)),
             "class_weights": self.class_weights,
             "positive_class": self.positive_class,
@@ -115,6 +119,7 @@ def open_dataset(
         class_weights,
         label2id,
         positive_class(task, label2id),
+        {name: count_classes(task, split.labels, logits) for name, split in splits.items()},
         _fingerprint(splits),
         tokens.first_row,
         options,

@@ -47,6 +47,8 @@ class SweepPlan:
     those of some trial), or `class_weights.json` for trials without both."""
     device: str
     """The devices of this machine that trials train on, with the names of GPUs."""
+    class_names: Mapping[int, str]
+    """The names of classes by number, as far as the dataset has them."""
     first_row: str
     """The first tokens of the first training row, in words."""
     grouping: LengthGrouping
@@ -107,6 +109,7 @@ def _summarise(
         dataset=setup.dataset.summary,
         class_weights=weights,
         device="cpu" if all(arguments.device.type == "cpu" for arguments in made) else describe_visible_devices(),
+        class_names={number: name for name, number in (setup.dataset.label2id or {}).items()},
         first_row=setup.dataset.first_row,
         grouping=measure_grouping(setup.train, batch, accumulation),
         is_grouped=any(arguments.train_sampling_strategy == "group_by_length" for arguments in made),

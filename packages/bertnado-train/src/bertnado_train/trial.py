@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import TrainingInputs, TrialResult
+from bertnado_metrics import judge
 from safetensors import SafetensorError
 
 from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
-from .best_checkpoint import BestCheckpointCallback
+from .best_checkpoint import BestCheckpointCallback, best_metrics
 from .custom_code import complete_saved_code
 from .devices import describe_device
 from .parameters.namespaces import trial_settings
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainingArguments
 
     from .encoded_split import EncodedSplit
+    from .label_scaling import LabelScale
 
 CHECKPOINT = "checkpoint"
 """The directory of the best checkpoint in the directory of a trial."""
@@ -107,6 +110,8 @@ def run_trial(
 ) -> tuple[TrialResult, TaskTrainer]:
     """Train one trial; the model of the trainer that is returned has the weights of the best checkpoint.
 
+    A checkpoint predicts in label units. The model in memory does so with the trainer's `label_scale`.
+
     A trial that runs out of memory in training starts again with the next smaller batch that divides its effective one.
 
     Args:
@@ -154,12 +159,13 @@ class _TrainingRun:
             self.setup, self.parameters, self.arguments, model, batch_size_limit=self.batch_size_limit
         )
         trainer.add_callback(self.best)
+        self.best.read_logits = lambda: trainer.evaluated
         trainer.train()
         timings = self._timings(begin, time.perf_counter())
         if self.best.weights is not None:
             begin = time.perf_counter()
             model.load_state_dict(self.best.weights)
-            _save(model, checkpoint)
+            _save_in_label_units(model, checkpoint, trainer.label_scale)
             timings["save"] = time.perf_counter() - begin
         result = TrialResult(
             value=self.best.value,
@@ -168,10 +174,28 @@ class _TrainingRun:
             checkpoint=None if self.best.weights is None else checkpoint,
             stopped=self.best.stopped,
             seed=self.arguments.seed,
-            details=self._details(),
+            details={**self._details(), **self._judgement()},
             timings=timings,
         )
         return result, trainer
+
+    def _judgement(self) -> dict[str, Any]:
+        """Return what the predictions at the best checkpoint are worth, for the record."""
+        if self.best.logits is None or self.best.step is None:
+            return {}
+        found = judge(
+            self.setup.task,
+            self.best.logits,
+            self.setup.validation.labels,
+            best_metrics(self.best.step, self.best.history),
+            self.report.objective.trainer_name,
+            class_weights=trial_class_weights(self.setup, self.parameters),
+        )
+        steps = training_steps(self.arguments, len(self.setup.train))
+        if self.best.step <= steps / 10:
+            early = f"was best at step {self.best.step} of {steps}, in the first tenth of training"
+            found = replace(found, findings=(*found.findings, early))
+        return {"judgement": found.to_record()}
 
     def _details(self) -> dict[str, Any]:
         """Return what is recorded of the trial; an evaluation that runs out of memory changes the arguments."""
@@ -181,6 +205,8 @@ class _TrainingRun:
             "class_weights": trial_class_weights(self.setup, self.parameters),
             "dataset": self.setup.dataset.summary,
             **({"head": self.setup.head} if self.setup.head != "auto" else {}),
+            **({"label_scaling": self.setup.label_scaling} if self.setup.label_scaling != "standardize" else {}),
+            **({"label_scale": scale.to_record()} if (scale := self.setup.label_scale) else {}),
         }
 
     def _timings(self, begin: float, end: float) -> dict[str, float]:
@@ -195,6 +221,9 @@ class _TrainingRun:
 def make_model(setup: TrainingSetup, parameters: Mapping[str, Any], seed: int) -> PreTrainedModel:
     """Return the model that a trial trains: a copy, changed as its parameters say."""
     model = setup.model.copy(seed)
+    scale = setup.label_scale
+    if scale is not None and f"{scale.layer}.weight" in setup.model.weights:
+        scale.unfold(model)  # a stored head predicts in label units
     for change in trial_settings(parameters).model_changes:
         model = change(model)
     return model
@@ -230,7 +259,18 @@ def make_trainer(
         setup.validation if validation is None else validation,
         batch_size_limit,
         setup.batch_format,
+        setup.label_scale,
     )
+
+
+def _save_in_label_units(model: PreTrainedModel, checkpoint: Path, scale: LabelScale | None) -> None:
+    """Write a checkpoint that predicts in label units, whatever the model was trained on.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with nullcontext() if scale is None else scale.folded(model):
+        _save(model, checkpoint)
 
 
 def _save(model: PreTrainedModel, checkpoint: Path) -> None:

@@ -160,7 +160,7 @@ class LocalBackend:
 
     def _retry_failed(self) -> None:
         """Let the failed trials that were chosen be tried again."""
-        failed = [trial for trial in self.trials() if self._plan.options.retries(trial)]
+        failed = [trial for trial in points_among(self._config, self.trials()) if self._plan.options.retries(trial)]
         self._ledger.try_again(replace(trial, state="interrupted") for trial in failed)
 
     def work_in_pool(self, observer: Observer, deadline: float | None) -> None:
