@@ -18,7 +18,7 @@ CONFIG = {
 JUDGEMENT = Judgement(("calls every validation row positive (mcc 0)",), (0.72, 0.83), 300)
 INTERVAL = "eval/roc_auc 0.78 has an approximate 95% interval of 0.72 to 0.83 on 300 validation rows"
 LINES = [
-    "Warning: the best trial, number 3, calls every validation row positive (mcc 0)",
+    "Warning: the best trial, number 4, calls every validation row positive (mcc 0)",
     f"{INTERVAL}; 2 of 4 trials lie within it",
 ]
 

@@ -146,10 +146,10 @@ def test_a_sweep_and_a_final_training_end_with_what_the_model_is_worth(flags, ma
     (tmp_path / "sweep.json").write_text(json.dumps(sweep))
     done = invoke("run-sweep", *flags, "--config-path", tmp_path / "sweep.json", "--backend", "local")
     assert done.exit_code == 0, done.output
-    assert "Warning: the best trial, number 0, was best at step 2 of 20, in the first tenth of training" in done.output
+    assert "Warning: the best trial, number 1, was best at step 2 of 20, in the first tenth of training" in done.output
     loss = r"has a loss of [\d.]+, where one prediction for all rows has 0\.\d+"
     interval = r"eval/roc_auc [\d.]+ has an approximate 95% interval of [\d.]+ to [\d.]+ on 60 validation rows"
-    assert re.search(rf"Warning: the best trial, number 0, {loss}", done.output)
+    assert re.search(rf"Warning: the best trial, number 1, {loss}", done.output)
     assert re.search(rf"{interval}; \d of \d trials lie within it", done.output)
     final = invoke(
         *("full-train", "--best-config-path", tmp_path / "out" / "best_sweep_config.json"),
