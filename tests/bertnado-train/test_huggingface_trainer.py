@@ -11,6 +11,7 @@ import torch
 from bertnado_config import load_sweep_config, parse_sweep_config
 from bertnado_metrics import Objective, get_task, resolve_objective
 from bertnado_train import HuggingFaceTrainer, TrainingInputs, train_model
+from bertnado_train.parameter_checks import parameter_problems
 from bertnado_train.trial import SilentReport
 from transformers import TrainingArguments
 
@@ -136,6 +137,26 @@ def test_managed_names_are_a_single_warning(trainer):
     found = warnings(trainer(), sweep(**GOOD, save_steps=100, output_dir="x", load_best_model_at_end=True))
     names = "load_best_model_at_end, output_dir, save_steps"
     assert found == [f"parameters: ignored, because BertNado sets them itself: {names}"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "mentioned"),
+    [
+        ({"save_steps": 2, "eval_steps": 2}, False),
+        ({"save_steps": 2, "training_args.eval_steps": 2}, False),
+        ({"save_steps": 4, "eval_steps": 2}, True),
+        ({"save_steps": 2}, True),
+        ({"save_steps": {"values": [2, 3]}, "eval_steps": {"values": [2, 3]}}, True),
+    ],
+)
+def test_save_steps_that_equal_eval_steps_are_not_mentioned(trainer, parameters, mentioned):
+    found = warnings(trainer(), sweep(**GOOD, **parameters))
+    assert found == ["parameters: ignored, because BertNado sets them itself: save_steps"] * mentioned
+
+
+def test_the_documented_sweep_file_is_not_warned_of_what_it_ignores():
+    config = load_sweep_config(Path(__file__).parents[2] / "configs" / "sweep_config.json")
+    assert parameter_problems(config, get_task("binary_classification")) == []
 
 
 def test_a_plan_with_a_single_evaluation_is_a_warning(trainer):

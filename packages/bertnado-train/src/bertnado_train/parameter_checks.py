@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import Problem, parameter_label, parameter_place
 
 from .parameters.namespaces import named_values, namespace_of, target_of
+from .parameters.training_argument_rules import REPEATED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from bertnado_config import Parameter, ParameterPath, SweepConfig
     from bertnado_metrics import Task
@@ -23,6 +24,7 @@ def parameter_problems(config: SweepConfig, task: Task) -> list[Problem]:
     problems: list[Problem] = []
     place_of_target: dict[str, str] = {}
     managed: set[str] = set()
+    values_of: dict[str, list[Any]] = {}
     for path, parameter in config.space.items():
         place = parameter_place(path)
         for name, value in _named_values_of(path, parameter):
@@ -30,12 +32,20 @@ def parameter_problems(config: SweepConfig, task: Task) -> list[Problem]:
             if problem:
                 problems.append(Problem(place, problem))
                 break
+            values_of.setdefault(target_of(name), []).append(value)
             if namespace_of(name).is_managed(name):
                 managed.add(name)
+    managed = {name for name in managed if not _is_repeated(target_of(name), values_of)}
     if managed:
         message = f"ignored, because BertNado sets them itself: {', '.join(sorted(managed))}"
         problems.append(Problem("parameters", message, "warning"))
     return problems
+
+
+def _is_repeated(target: str, values_of: Mapping[str, list[Any]]) -> bool:
+    """Return whether an ignored name has the one value of the field that has its effect."""
+    values = values_of[target]
+    return len(values) == 1 and values == values_of.get(REPEATED.get(target, ""))
 
 
 def swept_targets(config: SweepConfig) -> set[str]:

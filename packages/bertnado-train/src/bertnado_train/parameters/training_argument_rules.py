@@ -23,6 +23,9 @@ MANAGED = frozenset(
 )
 """Names that a sweep file may contain but that are ignored: BertNado sets them itself."""
 
+REPEATED = {"save_steps": "eval_steps"}
+"""Ignored names that need no mention if they have the value of another field, which then has the same effect."""
+
 _ONE_DEVICE = "a trial uses one device; remove it, and train several trials at once with more workers"
 _LOG_IN = (
     "a token must not be in sweep files or arguments, which are written to every record; "
