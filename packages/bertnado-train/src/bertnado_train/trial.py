@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
 from .best_checkpoint import BestCheckpointCallback
 from .custom_code import complete_saved_code
+from .file_modes import apply_umask
 from .parameters.namespaces import trial_settings
 from .saved_tokenizer import save_tokenizer
 from .schedule import training_steps
@@ -241,6 +242,7 @@ def _save(model: PreTrainedModel, checkpoint: Path) -> None:
         with hide_progress_bars():
             model.save_pretrained(checkpoint, state_dict=_separate_tensors(model))
         complete_saved_code(checkpoint, model)
+        apply_umask(checkpoint)
     except BaseException as error:
         shutil.rmtree(checkpoint, ignore_errors=True)  # on a full disk, the record of the trial needs the room
         if isinstance(error, SafetensorError):
