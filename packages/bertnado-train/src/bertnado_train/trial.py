@@ -12,7 +12,7 @@ from bertnado_config import TrainingInputs, TrialResult
 from safetensors import SafetensorError
 
 from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
-from .best_checkpoint import BestCheckpointCallback
+from .best_checkpoint import BestCheckpointCallback, FixedStepsCallback
 from .custom_code import complete_saved_code
 from .file_modes import apply_umask
 from .parameters.namespaces import trial_settings
@@ -103,9 +103,10 @@ def run_trial(
     checkpoint: Path,
     *,
     patience: int | None = None,
+    steps: int | None = None,
     batch_size_limit: BatchSizeLimit | None = None,
 ) -> tuple[TrialResult, TaskTrainer]:
-    """Train one trial; the model of the trainer that is returned has the weights of the best checkpoint.
+    """Train one trial; the model of the trainer that is returned has the weights of the checkpoint.
 
     A trial that runs out of memory in training starts again with the next smaller batch that divides its effective one.
 
@@ -115,6 +116,8 @@ def run_trial(
         report: Receives every step and evaluation.
         checkpoint: The directory of the best checkpoint; not written if no evaluation gave a number.
         patience: Stop after this many consecutive evaluations without an improvement; `None` for never.
+        steps: End after this many optimiser steps, and keep the weights of that step; by default the checkpoint is that
+            of the best evaluation.
         batch_size_limit: The batch sizes that are known to fit into memory; updated.
 
     Raises:
@@ -124,7 +127,7 @@ def run_trial(
     while True:
         arguments = setup.training_arguments(parameters, report.objective, report.directory)
         limit.apply(arguments, len(setup.train))
-        best = BestCheckpointCallback(report, patience)
+        best = BestCheckpointCallback(report, patience) if steps is None else FixedStepsCallback(report, steps)
         try:
             return _TrainingRun(setup, parameters, arguments, report, best, limit).run(checkpoint)
         except Exception as error:
@@ -149,7 +152,8 @@ class _TrainingRun:
         """Train, and write the best checkpoint."""
         begin = time.perf_counter()
         model = make_model(self.setup, self.parameters, self.arguments.seed)
-        self.report.started(training_steps(self.arguments, len(self.setup.train)), self._details())
+        steps = self.best.steps or training_steps(self.arguments, len(self.setup.train))
+        self.report.started(steps, self._details())
         trainer = make_trainer(
             self.setup, self.parameters, self.arguments, model, batch_size_limit=self.batch_size_limit
         )
