@@ -194,10 +194,11 @@ def test_a_weight_of_the_positive_class_overrides_the_file(material, tmp_path):
     assert json.loads(Path(trained["metrics_path"]).read_text())["details"]["class_weights"] == [3.0]
 
 
-def test_the_head_of_the_sweep_is_taken_over(prepare):
+@pytest.mark.parametrize(("name", "value"), [("head", "pooled"), ("label_scaling", "none")])
+def test_the_head_and_the_label_scaling_of_the_sweep_are_taken_over(prepare, name, value):
     def change(path):
         record = json.loads(path.read_text())
-        record["details"]["head"] = "pooled"
+        record["details"][name] = value
         path.write_text(json.dumps(record))
 
-    assert prepare(change)[0]["head"] == "pooled"
+    assert prepare(change)[0][name] == value

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _PRECISION = ("bf16", "fp16")
 _CARRIED_OVER = ("seed", *_PRECISION, "eval_strategy", "eval_steps", "eval_delay")
 """Training arguments that affect the result of a trial besides its sampled parameters."""
+_OPTIONS_OF_MODEL = ("head", "label_scaling")
+"""Training inputs that the details of a trial have beside the dataset's."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def prepare_final(
         best, reduction, problems = _reduce(best, best_config_path, inputs.precision)
     carried, options, more = _carried_over(best, best_config_path)
     problems += more
-    names = {"head", *inputs.sequence_options} - inputs.model_fields_set
+    names = {*_OPTIONS_OF_MODEL, *inputs.sequence_options} - inputs.model_fields_set
     options = {name: value for name, value in options.items() if name in names}
     inputs = inputs.model_copy(update=options)
     if inputs.precision != "auto":
@@ -215,14 +217,14 @@ def _select_carried_over(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _input_options(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the head that the sweep put on the model, and how it wrote and cut sequences, if it was asked to.
+    """Return the head and the scaling of labels that the sweep chose, and how it wrote and cut sequences.
 
     Raises:
         ValueError: The record of the dataset is damaged.
     """
     dataset = _mapping_in(details, "dataset") if "dataset" in details else dict[str, Any]()
     options = dict(_mapping_in(dataset, "options")) if "options" in dataset else {}
-    return {**options, "head": details["head"]} if "head" in details else options
+    return {**options, **{name: details[name] for name in _OPTIONS_OF_MODEL if name in details}}
 
 
 def _mapping_in(content: Any, key: str) -> Mapping[str, Any]:

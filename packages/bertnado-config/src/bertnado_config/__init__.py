@@ -45,7 +45,7 @@ from .sweep_config import (
     parse_sweep_config,
 )
 from .trainer_protocol import GPU_SHARE, Report, Session, Trainer, TrialError, TrialFunction, TrialResult
-from .training_inputs import Head, Precision, TooLong, TrainingInputs
+from .training_inputs import Head, LabelScaling, Precision, TooLong, TrainingInputs
 from .trial_parameters import flatten_parameters, grid_parameters, grid_point, grid_size, sample_parameters
 from .wandb_names import entity_problem, project_problem
 
@@ -71,6 +71,7 @@ __all__ = [
     "TrainingInputs",
     "OptionDetails",
     "literal_choices",
+    "LabelScaling",
     "Precision",
     "Head",
     "sample_parameters",

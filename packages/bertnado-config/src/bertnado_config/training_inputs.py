@@ -26,6 +26,9 @@ Head = Literal["auto", "pooled"]
 """`auto` is the classifier that the model's code or transformers has; `pooled` puts dropout and a linear layer on the
 mean of the model's last hidden states."""
 
+LabelScaling = Literal["standardize", "none"]
+"""`standardize` trains a regression on labels of mean 0 and standard deviation 1; `none` on the labels as they are."""
+
 _AsGiven = GetPydanticSchema(lambda _, schema_of: schema_of(Any))  # a Task's own fields are not for pydantic to resolve
 
 
@@ -59,6 +62,9 @@ class TrainingInputs(BaseModel):
     head: Annotated[Head, _AsGiven] = "auto"
     """Classifier on top of the model: `auto` is its own; `pooled` is dropout and a linear layer on the mean of its last
     hidden states, for models without one."""
+    label_scaling: Annotated[LabelScaling, _AsGiven] = "standardize"
+    """Labels that a regression trains on: `standardize` gives them mean 0 and standard deviation 1, and folds both into
+    the saved model, which predicts in label units; `none` leaves them as they are."""
     allow_new_weights: Annotated[bool, _AsGiven] = False
     """Accept a model of which a tenth or more of the parameters below the head is new or left over, to train it from
     scratch."""

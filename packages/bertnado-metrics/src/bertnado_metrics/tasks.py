@@ -58,6 +58,11 @@ class Task:
         """True if there are two classes and one logit, that of class 1."""
         return self.uses_class_weights and self.loss.weight_argument == "pos_weight"
 
+    @property
+    def predicts_values(self) -> bool:
+        """True if labels are measured values, with a unit and a scale."""
+        return self.problem_type == "regression"
+
     def check_labels(self, labels: Any) -> list[str]:
         """Find the mistakes in `labels`: a list, an array or another sequence with one entry per row.
 

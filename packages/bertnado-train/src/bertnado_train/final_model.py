@@ -188,7 +188,16 @@ def _read_back(setup: TrainingSetup, trainer: TaskTrainer, model_path: Path, inp
     """
     model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False, keep_torch_compile=False)
     trust = inputs.trust_remote_code or model.is_custom_code()  # a pooled head is code that comes with the saved model
-    found = [check_saved_model(model, model_path, setup.validation, setup.batch_format, trust_remote_code=trust)]
+    found = [
+        check_saved_model(
+            model,
+            model_path,
+            setup.validation,
+            setup.batch_format,
+            trust_remote_code=trust,
+            label_scale=trainer.label_scale,
+        )
+    ]
     if setup.tokenizer is not None:
         path = setup.dataset.path
         found.append(check_saved_tokenizer(setup.tokenizer, model_path, path, trust_remote_code=trust))

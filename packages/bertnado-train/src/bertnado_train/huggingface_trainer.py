@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, get_args
 
 import torch
-from bertnado_config import GPU_SHARE, ArgumentProblem, Head, InvalidInputError, Problem, TrainingInputs
+from bertnado_config import GPU_SHARE, ArgumentProblem, Head, InvalidInputError, LabelScaling, Problem, TrainingInputs
 from bertnado_metrics import get_task
 
 from .batch_size_limit import BatchSizeLimit
@@ -153,14 +153,14 @@ class HuggingFaceTrainer(TrainingInputs):
         return setup, problems
 
     def _name_problems(self) -> list[Problem]:
-        """Report an empty name, names that no directory can have, and a head that does not exist."""
-        found = (model_name_problem(self.model_name), dataset_name_problem(self.dataset), self._head_problem())
+        """Report an empty name, names that no directory can have, and choices that do not exist."""
+        found = (
+            model_name_problem(self.model_name),
+            dataset_name_problem(self.dataset),
+            _choice_problem("head", self.head, get_args(Head)),
+            _choice_problem("label_scaling", self.label_scaling, get_args(LabelScaling)),
+        )
         return [problem for problem in found if problem]
-
-    def _head_problem(self) -> Problem | None:
-        if self.head in get_args(Head):
-            return None
-        return ArgumentProblem("head", f"unknown {{head}} {self.head!r}; choose from {', '.join(get_args(Head))}")
 
     def _open_setup(self) -> tuple[TrainingSetup | None, list[Problem]]:
         try:
@@ -182,6 +182,12 @@ class HuggingFaceTrainer(TrainingInputs):
         except LookupError:
             return []
         return []
+
+
+def _choice_problem(name: str, value: str, choices: Sequence[str]) -> ArgumentProblem | None:
+    if value in choices:
+        return None
+    return ArgumentProblem(name, f"unknown {{{name}}} {value!r}; choose from {', '.join(choices)}")
 
 
 def _make_trainer(

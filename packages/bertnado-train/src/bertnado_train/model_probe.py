@@ -11,6 +11,7 @@ import torch
 
 from .batch_format import BatchFormat, select_rows
 from .encoded_split import EncodedSplit
+from .label_scaling import NO_OUTPUT_LAYER, find_output_layer
 from .loading_errors import first_line
 from .task_loss import agree
 
@@ -45,7 +46,9 @@ class ModelProbe:
     problems: tuple[str, ...] = ()
     """Why no trial can train it."""
     notes: tuple[str, ...] = ()
-    """What differs from an ordinary batch, for the user."""
+    """What differs from an ordinary batch or model, for the user."""
+    output_layer: str | None = None
+    """The linear layer whose outputs are the logits, see `find_output_layer`; `None` if it was not looked for."""
 
 
 class _RunError(Exception):
@@ -59,6 +62,7 @@ def probe_model(
     pad_token_id: int,
     side: PaddingSide,
     logits: int,
+    finds_output_layer: bool = False,
 ) -> ModelProbe:
     """Run a model on the shortest, a medium and the longest row, and find out which batches it takes.
 
@@ -68,16 +72,25 @@ def probe_model(
         pad_token_id: The token to pad with.
         side: The side on which its tokenizer pads.
         logits: The number of logits that the task needs.
+        finds_output_layer: Find the layer that mean and standard deviation of the labels can be folded into.
     """
-    return _Probe(model, select_rows(splits), BatchFormat(pad_token_id, side), logits).run()
+    return _Probe(model, select_rows(splits), BatchFormat(pad_token_id, side), logits, finds_output_layer).run()
 
 
 class _Probe:
-    def __init__(self, model: PreTrainedModel, rows: list[EncodedSplit], start: BatchFormat, logits: int) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        rows: list[EncodedSplit],
+        start: BatchFormat,
+        logits: int,
+        finds_output_layer: bool,
+    ) -> None:
         self._model = model.eval()
         self._rows = rows
         self._format = start
         self._logits = logits
+        self._finds_output_layer = finds_output_layer
 
     def run(self) -> ModelProbe:
         """Try everything; the first that fails ends it."""
@@ -101,7 +114,14 @@ class _Probe:
             notes.append(f"it takes lengths that are multiples of {self._format.multiple}; rows are padded to them")
         if any(row.types is not None for row in self._rows) and "token_type_ids" not in self._format.inputs:
             notes.append("it takes no token_type_ids, so those of the dataset are not used")
-        return ModelProbe(self._format, config=_changes(before, _settings(self._model)), notes=tuple(notes))
+        changes = _changes(before, _settings(self._model))
+        layer = self._output_layer() if self._finds_output_layer else None
+        if self._finds_output_layer and layer is None:
+            notes.append(NO_OUTPUT_LAYER)
+        return ModelProbe(self._format, config=changes, notes=tuple(notes), output_layer=layer)
+
+    def _output_layer(self) -> str | None:
+        return find_output_layer(self._model, lambda: torch.cat([self._run(row, self._format) for row in self._rows]))
 
     def _multiple_on_some_device(self) -> int:
         try:

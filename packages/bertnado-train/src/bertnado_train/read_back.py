@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .batch_format import BatchFormat
     from .encoded_split import EncodedSplit
+    from .label_scaling import LabelScale
 
 _ROWS = 8
 """Rows that are recomputed, from the shortest to the longest."""
@@ -51,7 +52,13 @@ def load_model(directory: Path | str, *, trust_remote_code: bool = False) -> Pre
 
 
 def check_saved_model(
-    model: PreTrainedModel, directory: Path, rows: EncodedSplit, batch_format: BatchFormat, *, trust_remote_code: bool
+    model: PreTrainedModel,
+    directory: Path,
+    rows: EncodedSplit,
+    batch_format: BatchFormat,
+    *,
+    trust_remote_code: bool,
+    label_scale: LabelScale | None = None,
 ) -> str | None:
     """Recompute some rows with the saved model, read by plain transformers.
 
@@ -61,6 +68,7 @@ def check_saved_model(
         rows: Rows to recompute, some of them.
         batch_format: The batches that the model takes.
         trust_remote_code: Allow Python code that comes with the model to run.
+        label_scale: What the model in memory was trained with; the saved one has it folded in.
 
     Returns:
         Which loader gives the right model, if plain transformers does not; otherwise `None`.
@@ -70,6 +78,8 @@ def check_saved_model(
     """
     chosen = _spread(rows)
     expected = _logits(model.cpu().eval(), chosen, batch_format)
+    if label_scale is not None:
+        expected = torch.from_numpy(label_scale.restore(expected.numpy())).float()
     try:
         with hide_progress_bars(), hide_reports():
             plain = AutoModelForSequenceClassification.from_pretrained(

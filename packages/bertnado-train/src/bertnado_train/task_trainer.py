@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from .batch_format import BatchFormat
 from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
 from .best_checkpoint import EVALUATION
 from .encoded_split import EncodedSplit
-from .task_loss import TaskLoss
+from .task_loss import TaskLoss, logits_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,9 +28,14 @@ if TYPE_CHECKING:
     from torch.utils.data import DataLoader, Dataset
     from transformers import PreTrainedModel, TrainingArguments
 
+    from .label_scaling import LabelScale
+
 
 class TaskTrainer(Trainer):
-    """A `Trainer` with the loss and the metrics of a task, which computes nothing on padding."""
+    """A `Trainer` with the loss and the metrics of a task, which computes nothing on padding.
+
+    With a `label_scale`, the model trains on standardised labels; every loss and metric is in label units.
+    """
 
     def __init__(
         self,
@@ -41,6 +47,7 @@ class TaskTrainer(Trainer):
         validation: EncodedSplit,
         batch_size_limit: BatchSizeLimit | None = None,
         batch_format: BatchFormat | None = None,
+        label_scale: LabelScale | None = None,
     ) -> None:
         self._format = batch_format or BatchFormat()
         self._loss = TaskLoss(task, class_weights, arguments.label_smoothing_factor)
@@ -48,12 +55,13 @@ class TaskTrainer(Trainer):
             model=model,
             args=arguments,
             data_collator=self._format,  # pyright: ignore[reportArgumentType] (it gets a split, not a list)
-            train_dataset=train,
+            train_dataset=_with_scaled_labels(train, label_scale),
             eval_dataset=validation,
             compute_loss_func=self._loss,
         )
         self._task = task
         self._class_weights = class_weights
+        self.label_scale = label_scale
         self._batch_size_limit = batch_size_limit or BatchSizeLimit()
         self.remove_callback(PrinterCallback)  # a library prints nothing
 
@@ -78,7 +86,15 @@ class TaskTrainer(Trainer):
         labels = inputs.pop("labels")
         outputs = {"logits": self._format.logits(model, inputs)}
         loss = self._loss(outputs, labels, num_items_in_batch)
+        if self.label_scale is not None:
+            loss = self._in_label_units(outputs, labels, num_items_in_batch) + (loss - loss.detach())
         return (loss, outputs) if return_outputs else loss
+
+    def _in_label_units(self, outputs: Any, labels: torch.Tensor, items: torch.Tensor | int | None) -> torch.Tensor:
+        """Return the loss in label units, without a gradient; that of a regression depends on differences alone."""
+        assert self.label_scale is not None  # noqa: S101  (asked by the caller)
+        logits = logits_of(outputs).detach().float()
+        return self._loss({"logits": self.label_scale.spread(logits)}, self.label_scale.spread(labels), items)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """Return the batches of an evaluation: of every row, whatever training drops."""
@@ -118,6 +134,8 @@ class TaskTrainer(Trainer):
             dataloader = self.get_eval_dataloader(rows)
         logits = np.empty_like(computed)
         logits[rows.longest_first] = computed
+        if self.label_scale is not None:
+            logits = self.label_scale.restore(logits)
         metrics = compute_metrics(self._task, logits, rows.labels, class_weights=self._class_weights)
         named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
         return EvalLoopOutput(predictions=logits, label_ids=rows.labels, metrics=named, num_samples=len(rows))
@@ -147,6 +165,10 @@ class TaskTrainer(Trainer):
 
     def _get_eval_sampler(self, eval_dataset: EncodedSplit) -> Sampler[int]:  # pyright: ignore[reportIncompatibleMethodOverride] (all are of this kind)
         return _FixedOrder(eval_dataset.longest_first.tolist())
+
+
+def _with_scaled_labels(rows: EncodedSplit, scale: LabelScale | None) -> EncodedSplit:
+    return rows if scale is None else replace(rows, labels=scale.standardise(rows.labels))
 
 
 class _FixedOrder(Sampler[int]):

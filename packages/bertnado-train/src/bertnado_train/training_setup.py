@@ -9,6 +9,7 @@ from bertnado_metrics import Task, get_task
 
 from .batch_format import BatchFormat
 from .dataset_splits import TRAIN, VALIDATION
+from .label_scaling import LabelScale
 from .model_probe import ModelProbe, probe_model
 from .new_thread import run_in_new_thread
 from .padding import choose_padding
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from bertnado_config import Head, Precision, TrainingInputs
+    from bertnado_config import Head, LabelScaling, Precision, TrainingInputs
     from bertnado_metrics import Objective
     from transformers import PreTrainedTokenizerBase, TrainingArguments
 
@@ -47,6 +48,10 @@ class TrainingSetup:
     """Precision of a trial whose parameters do not include it."""
     head: Head = "auto"
     """Classifier on top of the model."""
+    label_scaling: LabelScaling = "standardize"
+    """What was asked for, see `TrainingInputs`."""
+    label_scale: LabelScale | None = None
+    """Mean and standard deviation of the training labels; `None` if trials train on the labels as they are."""
 
     @property
     def batch_format(self) -> BatchFormat:
@@ -115,17 +120,35 @@ def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None)
         head=inputs.head,
         is_checked=probe is not None,
     )
-    probe = probe or run_in_new_thread(_try_model, model, dataset, padding)
+    is_scaled = task.predicts_values and inputs.label_scaling == "standardize"
+    probe = probe or run_in_new_thread(_try_model, model, dataset, padding, is_scaled)
     for name, value in probe.config.items():
         setattr(model.config, name, value)
-    return TrainingSetup(task, dataset, model, tokenizer, probe, inputs.seed, inputs.precision, inputs.head)
+    scale = LabelScale.of(dataset.splits[TRAIN].labels, probe.output_layer) if probe.output_layer is not None else None
+    return TrainingSetup(
+        task,
+        dataset,
+        model,
+        tokenizer,
+        probe,
+        inputs.seed,
+        inputs.precision,
+        inputs.head,
+        inputs.label_scaling,
+        scale,
+    )
 
 
-def _try_model(model: StoredModel, dataset: PreparedDataset, padding: Padding) -> ModelProbe:
+def _try_model(model: StoredModel, dataset: PreparedDataset, padding: Padding, is_scaled: bool) -> ModelProbe:
     splits = list(dataset.splits.values())
     if model.vocabulary is not None and max(int(split.tokens.max()) for split in splits) >= model.vocabulary:
         return ModelProbe(BatchFormat(padding.token_id, padding.side))  # `input_problems` names the tokens
     with hide_reports():
         return probe_model(
-            model.copy(0), splits, pad_token_id=padding.token_id, side=padding.side, logits=dataset.logits
+            model.copy(0),
+            splits,
+            pad_token_id=padding.token_id,
+            side=padding.side,
+            logits=dataset.logits,
+            finds_output_layer=is_scaled,
         )

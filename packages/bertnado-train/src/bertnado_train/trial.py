@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainingArguments
 
     from .encoded_split import EncodedSplit
+    from .label_scaling import LabelScale
 
 CHECKPOINT = "checkpoint"
 """The directory of the best checkpoint in the directory of a trial."""
@@ -108,6 +110,8 @@ def run_trial(
 ) -> tuple[TrialResult, TaskTrainer]:
     """Train one trial; the model of the trainer that is returned has the weights of the checkpoint.
 
+    A checkpoint predicts in label units. The model in memory does so with the trainer's `label_scale`.
+
     A trial that runs out of memory in training starts again with the next smaller batch that divides its effective one.
 
     Args:
@@ -163,7 +167,7 @@ class _TrainingRun:
         if self.best.weights is not None:
             begin = time.perf_counter()
             model.load_state_dict(self.best.weights)
-            _save(model, checkpoint)
+            _save_in_label_units(model, checkpoint, trainer.label_scale)
             timings["save"] = time.perf_counter() - begin
         result = TrialResult(
             value=self.best.value,
@@ -184,6 +188,8 @@ class _TrainingRun:
             "class_weights": trial_class_weights(self.setup, self.parameters),
             "dataset": self.setup.dataset.summary,
             **({"head": self.setup.head} if self.setup.head != "auto" else {}),
+            **({"label_scaling": self.setup.label_scaling} if self.setup.label_scaling != "standardize" else {}),
+            **({"label_scale": scale.to_record()} if (scale := self.setup.label_scale) else {}),
         }
 
     def _timings(self, begin: float, end: float) -> dict[str, float]:
@@ -198,6 +204,9 @@ class _TrainingRun:
 def make_model(setup: TrainingSetup, parameters: Mapping[str, Any], seed: int) -> PreTrainedModel:
     """Return the model that a trial trains: a copy, changed as its parameters say."""
     model = setup.model.copy(seed)
+    scale = setup.label_scale
+    if scale is not None and f"{scale.layer}.weight" in setup.model.weights:
+        scale.unfold(model)  # a stored head predicts in label units
     for change in trial_settings(parameters).model_changes:
         model = change(model)
     return model
@@ -233,7 +242,18 @@ def make_trainer(
         setup.validation if validation is None else validation,
         batch_size_limit,
         setup.batch_format,
+        setup.label_scale,
     )
+
+
+def _save_in_label_units(model: PreTrainedModel, checkpoint: Path, scale: LabelScale | None) -> None:
+    """Write a checkpoint that predicts in label units, whatever the model was trained on.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with nullcontext() if scale is None else scale.folded(model):
+        _save(model, checkpoint)
 
 
 def _save(model: PreTrainedModel, checkpoint: Path) -> None:
