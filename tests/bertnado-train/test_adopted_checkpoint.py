@@ -42,6 +42,20 @@ def test_it_is_the_model_that_training_anew_gives(inputs, trial, tmp_path):
     assert metrics["details"]["arguments"]["learning_rate"] == 1e-3
 
 
+def test_a_regression_on_standardised_labels_stays_in_label_units(model_dir, write_dataset, sequences, tmp_path):
+    columns = {
+        name: {"sequence": texts, "labels": [1000 + 900 * text.count("G") / len(text) for text in texts]}
+        for name, (texts, _) in sequences.items()
+    }
+    dataset = write_dataset(**columns)
+    inputs = TrainingInputs(model_name=str(model_dir), dataset=dataset, task_type="regression")
+    error = Objective("eval/rmse", "minimize")
+    trial = train_trial(inputs.model_name, dataset, "regression", QUICK, error, tmp_path)
+    adopted = adopt_checkpoint(inputs, QUICK, error, tmp_path / "adopted", trial)
+    assert adopted.result.value == pytest.approx(trial.value, rel=1e-3)
+    assert adopted.result.value < 500
+
+
 def test_the_checkpoint_stays_and_a_missing_tokenizer_is_added(inputs, trial, tmp_path):
     (trial.checkpoint / "tokenizer.json").unlink()
     before = {file.name: file.read_bytes() for file in trial.checkpoint.iterdir()}

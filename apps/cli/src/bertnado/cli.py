@@ -243,24 +243,39 @@ def sync(output_dir: str, storage: str | None) -> None:
     type=click.IntRange(min=1),
     help="Stop training after this many evaluations in a row without an improvement.  [default: never]",
 )
+@click.option(
+    "--from-sweep",
+    is_flag=True,
+    help="Train nothing: take over the checkpoint that the sweep kept, and evaluate validation and test with it. "
+    "--dataset, --model-name and the other inputs are those of the sweep; nothing is tracked.",
+)
+@click.option(
+    "--train-on",
+    metavar="[train|train+validation]",
+    default="train",
+    help="Splits to train on. train+validation trains for as many optimizer steps as the sweep's best checkpoint had, "
+    "each with the learning rate that it had there; nothing is selected or evaluated on validation.  [default: train]",
+)
 def full_train(**flags: Any) -> None:
     """Train the final model with the best settings.
 
     Writes the model and its tokenizer to OUTPUT_DIR/model and its metrics to OUTPUT_DIR/metrics.json.
 
     \b
-    Example:
+    Examples:
       bertnado full-train --best-config-path output/sweep/best_sweep_config.json \\
         --output-dir output/train --dataset output/dataset
+      bertnado full-train --best-config-path output/sweep/best_sweep_config.json \\
+        --output-dir output/train --from-sweep
     """
-    _require(flags, "output_dir", "dataset")
+    _require(flags, "output_dir", *(() if flags["from_sweep"] else ("dataset",)))
     with exit_on_error():
         from bertnado.display import Display
 
         with Display() as display:
             display.say("reading the dataset and the model ...")
-            given = {name: value for name, value in flags.items() if value is not None}
-            trained = api.train_model(**given, observer=display)
+            given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+            trained = api.train_model(dataset=given.pop("dataset", None), **given, observer=display)
         click.echo(json.dumps(trained, indent=2))
 
 

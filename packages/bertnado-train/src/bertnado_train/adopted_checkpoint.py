@@ -45,6 +45,7 @@ def adopt_checkpoint(
         TrialError: The checkpoint gives no finite value, or not the same logits with plain transformers.
     """
     setup, directory = prepare_output(inputs, output_dir)
+    setup = replace(setup, label_scale=None)  # a checkpoint predicts in label units
     assert trained.checkpoint is not None  # noqa: S101  (see `trained`)
     _copy(trained.checkpoint, directory / MODEL)
     trust = inputs.trust_remote_code or inputs.head != "auto"  # a pooled head is code that a trial wrote
