@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from bertnado_config import load_sweep_config, parse_sweep_config
+from bertnado_config import load_sweep_config, parse_sweep_config, sample_parameters
 from bertnado_metrics import Objective, get_task, resolve_objective
 from bertnado_train import HuggingFaceTrainer, TrainingInputs, train_model
 from bertnado_train.parameter_checks import parameter_problems
@@ -126,6 +126,38 @@ def test_a_parameter_that_cannot_be_trained_with_is_an_error(trainer, parameters
     found = errors(trainer(), sweep(**parameters))
     assert len(found) == 1
     assert message in found[0]
+
+
+COSINE = {"lr_scheduler_type": "cosine_with_restarts"}
+
+
+@pytest.mark.parametrize("above", [None, "training_args"])
+def test_the_entries_of_an_object_may_be_parameters_one_by_one(trainer, tmp_path, above):
+    entries = {"num_cycles": {"values": [1, 2]}}
+    declared = {"lr_scheduler_kwargs": {"parameters": entries}}
+    config = sweep(**GOOD, **COSINE, **({above: {"parameters": declared}} if above else declared))
+    assert trainer().check(config, AUC) == []
+    sampled = sample_parameters(config, np.random.default_rng(0))
+    result = trainer().open().run(sampled | {"max_steps": 2, "eval_steps": 1}, SilentReport(tmp_path, AUC))
+    kwargs = (sampled[above] if above else sampled)["lr_scheduler_kwargs"]
+    assert result.details["arguments"]["lr_scheduler_kwargs"] == kwargs
+    assert kwargs["num_cycles"] in (1, 2)
+
+
+def test_two_entries_of_an_object_do_not_contradict_each_other_and_its_two_spellings_do(trainer):
+    entries = {"num_cycles": {"value": 0.5}, "min_lr": {"values": [0.0, 1e-6]}}
+    config = sweep(**GOOD, lr_scheduler_type="cosine_with_min_lr", lr_scheduler_kwargs={"parameters": entries})
+    assert trainer().check(config, AUC) == []
+    whole = {"training_args.lr_scheduler_kwargs": {"value": {}}}
+    config = sweep(**GOOD, **COSINE, lr_scheduler_kwargs={"parameters": entries}, **whole)
+    found = "parameters.lr_scheduler_kwargs sets 'lr_scheduler_kwargs' as well; keep one of them"
+    assert errors(trainer(), config) == [f"parameters.training_args.lr_scheduler_kwargs: {found}"]
+
+
+def test_an_entry_that_the_scheduler_does_not_take_is_an_error(trainer):
+    config = sweep(**GOOD, **COSINE, lr_scheduler_kwargs={"parameters": {"cycles": {"values": [1, 2]}}})
+    (found,) = errors(trainer(), config)
+    assert "unexpected keyword argument 'cycles'" in found
 
 
 def test_all_mistakes_are_found_at_once(trainer):

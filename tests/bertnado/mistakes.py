@@ -276,6 +276,16 @@ def changed_id(name: str) -> Preparation:
     return prepare
 
 
+def detailed(**changes: Any) -> Preparation:
+    """Change the record of the best trial."""
+
+    def prepare(scene: Path) -> None:
+        file = scene / "done" / "best_sweep_details.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+    return prepare
+
+
 def own(name: str, *changes: Preparation) -> Preparation:
     """Put a copy in the place of a directory that the scenes share, and change that."""
 
@@ -480,6 +490,12 @@ MISTAKES = (
     declaring("an empty list", weight_decay={"values": []}),
     declaring("probabilities of 1.1", weight_decay={"values": [0, 0.1], "probabilities": [0.5, 0.6]}),
     declaring("a learning rate that is a word", learning_rate={"values": ["small", "large"]}),
+    declaring("the optimizer `AdamW`", optim={"values": ["AdamW", "sgd"]}),
+    declaring("`optimizer`", optimizer={"value": "adamw_torch"}),
+    declaring("`dropout`", dropout={"values": [0.1, 0.2]}),
+    declaring("`max_length`", max_length={"values": [128, 256]}),
+    declaring("`model_name`", model_name={"values": ["PoetschLab/GROVER", "zhihan1996/DNABERT-2-117M"]}),
+    declaring("`patience`", patience={"value": 3}),
     declaring("a learning rate below 0", learning_rate={"values": [-1e-4, 1e-4]}),
     declaring("a batch of 0 rows", per_device_train_batch_size={"values": [0, 16]}),
     declaring("a batch of 16.5 rows", per_device_train_batch_size={"values": [16.5]}),
@@ -746,6 +762,42 @@ MISTAKES = (
     training(FINAL, "`--dataset ''`", "--dataset ''"),
     training(FINAL, "`--early-stopping-patience 0`", "--early-stopping-patience 0"),
     training(FINAL, "`--seed 4294967296`", "--seed 4294967296"),
+    training(FINAL, "`--from-sweep` with `--seed 3`", "--from-sweep --seed 3"),
+    training(FINAL, "`--from-sweep` with `--metric-name f1`", "--from-sweep --metric-name f1"),
+    training(FINAL, "`--from-sweep` with `--max-length 50`", "--from-sweep --max-length 50"),
+    training(FINAL, "`--from-sweep` after `--keep-checkpoints none`", "--from-sweep", detailed(checkpoint=None)),
+    training(
+        FINAL,
+        "`--from-sweep`, and the checkpoint was removed",
+        "--from-sweep",
+        detailed(checkpoint="done/gone/checkpoint", directory="gone"),
+    ),
+    training(
+        FINAL,
+        "`--from-sweep`, and the checkpoint is on another machine",
+        "--from-sweep",
+        detailed(checkpoint="/scratch/sweep/gone/checkpoint", directory="gone", host="node17"),
+    ),
+    training(FINAL, "`--from-sweep` of other parameters", "--from-sweep", detailed(parameters={"epochs": 1})),
+    training(
+        FINAL,
+        "`--from-sweep` with a file that a person wrote",
+        "--from-sweep --best-config-path best.json",
+        best(epochs=1),
+    ),
+    training(FINAL, "`--from-sweep` with `--train-on train+validation`", "--from-sweep --train-on train+validation"),
+    training(FINAL, "`--train-on all`", "--train-on all"),
+    training(
+        FINAL,
+        "`--train-on train+validation` with `--early-stopping-patience 3`",
+        "--train-on train+validation --early-stopping-patience 3",
+    ),
+    training(
+        FINAL,
+        "`--train-on train+validation` with a file that a person wrote",
+        "--train-on train+validation --best-config-path best.json",
+        best(max_steps=4, eval_steps=2),
+    ),
     # quickstart
     Mistake(QUICK, "a directory that is not empty", "bertnado quickstart done"),
     # what failed

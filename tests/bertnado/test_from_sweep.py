@@ -95,10 +95,9 @@ def test_a_checkpoint_on_another_machine_is_named_with_the_machine(sweep, tmp_pa
     shutil.rmtree(sweep / directory / "checkpoint")
     change(sweep / DETAILS, host="node-17")
     (problem,) = problems_of(sweep, tmp_path)
-    assert problem.startswith("the checkpoint /nowhere/checkpoint is on node-17, and this is ")
-    assert problem.endswith(
-        f"; run this command on node-17, copy the directory from there to {sweep / directory / 'checkpoint'}, "
-        "or train anew without from_sweep"
+    assert problem == (
+        "the checkpoint /nowhere/checkpoint is on the machine node-17; run this command there, copy the directory to "
+        f"{sweep / directory / 'checkpoint'}, or train anew without from_sweep"
     )
 
 
@@ -139,7 +138,9 @@ def test_another_dataset_is_refused_and_a_copy_is_not(sweep, material, tmp_path)
 
 def test_another_model_or_task_is_refused(sweep, material, tmp_path):
     shutil.copytree(material / "model", tmp_path / "model")
-    found = problems_of(sweep, tmp_path, model_name=str(tmp_path / "model"), task_type="regression")
+    given = {"model_name": str(tmp_path / "model"), "task_type": "regression", "max_length": 50}
+    found = problems_of(sweep, tmp_path, **given)
+    assert found[2] == "the sweep has trained without max_length, got 50; remove it, or train anew without from_sweep"
     assert found[0] == (
         f"the sweep has trained with model_name {material / 'model'}, got {tmp_path / 'model'}; remove it, "
         "or train anew without from_sweep"

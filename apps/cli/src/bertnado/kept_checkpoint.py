@@ -137,7 +137,8 @@ def _other_inputs(inputs: TrainingInputs, recorded: Mapping[str, Any]) -> list[P
             continue
         value, before = now.get(name, field.default), recorded.get(name, field.default)
         if value != before and not (name == "model_name" and _was_moved(before)):
-            message = f"the sweep has trained with {{{name}}} {before}, got {value}; remove it, {_WITHOUT}"
+            told = f"without {{{name}}}" if before in (None, False) else f"with {{{name}}} {before}"
+            message = f"the sweep has trained {told}, got {value}; remove it, {_WITHOUT}"
             problems.append(ArgumentProblem(name, message))
     return problems
 
@@ -176,10 +177,9 @@ def _find_checkpoint(details: BestDetails, output_dir: Path) -> tuple[Path | Non
     found = next((path for path in (beside, recorded) if (path / "config.json").is_file()), None)
     if found is not None:
         return found, []
-    here = socket.gethostname()
-    if details.host not in (None, here):
-        cure = f"run this command on {details.host}, copy the directory from there to {beside}, {_WITHOUT}"
-        message = f"the checkpoint {recorded} is on {details.host}, and this is {here}; {cure}"
+    if details.host not in (None, socket.gethostname()):
+        cure = f"run this command there, copy the directory to {beside}, {_WITHOUT}"
+        message = f"the checkpoint {recorded} is on the machine {details.host}; {cure}"
     else:
         message = f"the checkpoint {recorded} was removed; restore it, {_WITHOUT}"
     return None, [ArgumentProblem("from_sweep", message)]
