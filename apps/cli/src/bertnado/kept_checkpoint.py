@@ -169,6 +169,9 @@ def _other_objective(
 
 def _find_checkpoint(details: BestDetails, output_dir: Path) -> tuple[Path | None, list[Problem]]:
     """Return the directory of the checkpoint, None if it is not here, and why."""
+    if details.checkpoint is None and details.step is None:
+        message = f"the record was exported from W&B, which has no checkpoints; pass that of the sweep, {_WITHOUT}"
+        return None, [ArgumentProblem("from_sweep", message)]
     if details.checkpoint is None:
         message = f"the sweep kept no checkpoint; run it with {{keep_checkpoints}} best, {_WITHOUT}"
         return None, [ArgumentProblem("from_sweep", message)]
