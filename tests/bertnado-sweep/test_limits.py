@@ -107,13 +107,21 @@ class TestTimeLimit:
             ("3h30m", 12600),
             ("3h 30min", 12600),
             ("2d", 172800),
+            ("12:00:00", 43200),
+            ("12:00", 720),
+            ("1-00:00:00", 86400),
+            ("1-12", 129600),
+            ("1-12:30", 131400),
+            ("90:00", 5400),
         ],
     )
     def test_durations(self, tmp_path, said, seconds):
         plan = plan_sweep(CurveTrainer(), GRID, output_dir=tmp_path / "sweep", backend="local", time_limit=said)
         assert plan.options.time_limit == seconds
 
-    @pytest.mark.parametrize("said", ["", "soon", "3 weeks", "0s", 0, -1, "-5m"])
+    @pytest.mark.parametrize("said", ["", "soon", "3 weeks", "0s", 0, -1, "-5m", "1-", "1:2:3:4", "00:00:00", "12:00h"])
     def test_what_is_none_is_refused_with_examples(self, sweep, said):
-        with pytest.raises(SweepConfigError, match=f"must be a duration .*, got {said!r}; for example 3h30m"):
+        with pytest.raises(
+            SweepConfigError, match=f"must be a duration .*, got {said!r}; for example 3h30m, 90m, 2d or 12"
+        ):
             sweep(CurveTrainer(), time_limit=said)

@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bertnado_config import SweepConfigError, read_best_config
 from bertnado_sweep import NoEligibleTrialError, TooManyFailuresError, recorded_status, run_sweep, service_status
+from bertnado_sweep.status import trial_seconds
 from bertnado_sweep.testing.wandb_server import ENTITY
 from support.trainers import CurveTrainer
 
@@ -32,6 +34,47 @@ def test_the_best_is_exported_again_from_what_is_recorded(tmp_path):
     result.best_config_path.unlink()
     assert recorded_status(tmp_path / "sweep").export(tmp_path / "sweep") == result.best_config_path
     assert result.best_config_path.read_text() == before
+
+
+def test_it_says_how_many_trials_count_of_how_many(tmp_path):
+    run_sweep(CurveTrainer(), GRID, output_dir=tmp_path / "sweep", backend="local", sweep_count=2)
+    status = recorded_status(tmp_path / "sweep")
+    assert (status.done, status.budget) == (2, 2)
+
+
+def test_the_best_trial_comes_first_and_those_without_a_value_last(tmp_path):
+    def train(parameters, report):
+        if parameters["x"] == 2:
+            raise ValueError("no")
+        return float(parameters["x"])
+
+    grid = GRID | {"parameters": {"x": {"values": [1, 2, 4, 3]}}}
+    for goal, expected in {"maximize": [4, 3, 1, 2], "minimize": [1, 3, 4, 2]}.items():
+        run_sweep(train, grid, output_dir=tmp_path / goal, backend="local", metric_goal=goal)
+        status = recorded_status(tmp_path / goal)
+        assert [trial.parameters["x"] for trial in status.ordered("value")] == expected
+        assert [trial.parameters["x"] for trial in status.ordered("number")] == [1, 2, 4, 3]
+
+
+def test_what_all_trials_share_is_constant(tmp_path):
+    nested = {"parameters": {"warm": {"value": True}, "cold": {"values": [1, 2]}}}
+    grid = GRID | {"parameters": {"x": {"value": 1}, "inner": nested}}
+    run_sweep(CurveTrainer(), grid, output_dir=tmp_path / "sweep", backend="local")
+    assert recorded_status(tmp_path / "sweep").constant_parameters == {"inner.warm": True, "x": 1}
+    run_sweep(CurveTrainer(), grid, output_dir=tmp_path / "one", backend="local", sweep_count=1)
+    assert recorded_status(tmp_path / "one").constant_parameters == {}
+
+
+def test_a_trial_is_told_with_its_directory_and_its_duration(tmp_path):
+    result = run_sweep(CurveTrainer(), GRID, output_dir=tmp_path / "sweep", backend="local")
+    status = recorded_status(tmp_path / "sweep")
+    assert [status.place_of(trial) for trial in status.trials] == [trial.directory.name for trial in result.trials]
+    began = {"started": "2026-11-23T18:30:00.000+00:00"}
+    first = status.trials[0]
+    assert trial_seconds(replace(first, **began, ended="2026-11-23T18:32:05.500+00:00")) == 125.5
+    assert trial_seconds(replace(first, **began, ended=None, state="interrupted")) is None
+    assert trial_seconds(replace(first, **began, ended=None, state="running")) > 0
+    assert trial_seconds(replace(first, started="yesterday")) is None
 
 
 def test_a_sweep_at_wandb_is_read_from_its_runs(server, tmp_path):

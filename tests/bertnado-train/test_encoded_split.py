@@ -106,3 +106,15 @@ def test_rows_are_cut_at_their_end_and_keep_a_closing_token():
     assert cut.labels.tolist() == [0, 1]
     assert TYPED.shortened(4)[0]["input_ids"].tolist() == [2, 5, 3, 6]
     assert TYPED.shortened(2, closing=[3]).lengths.tolist() == [2, 2]
+
+
+def test_two_splits_are_joined_row_by_row():
+    joined = SPLIT.joined(TYPED)
+    rows = [*(SPLIT[row] for row in range(len(SPLIT))), *(TYPED[row] for row in range(len(TYPED)))]
+    assert [row["input_ids"].tolist() for row in joined] == [row["input_ids"].tolist() for row in rows]
+    assert [row["attention_mask"].tolist() for row in joined] == [row["attention_mask"].tolist() for row in rows]
+    assert joined.labels.tolist() == [*SPLIT.labels.tolist(), *TYPED.labels.tolist()]
+    assert joined.stored_lengths.tolist() == [*SPLIT.stored_lengths.tolist(), *TYPED.stored_lengths.tolist()]
+    assert not joined[0]["token_type_ids"].any()
+    assert joined[len(SPLIT)]["token_type_ids"].tolist() == [0, 0, 0, 1, 1]
+    assert TYPED.joined(TYPED)[3]["token_type_ids"].tolist() == TYPED[1]["token_type_ids"].tolist()

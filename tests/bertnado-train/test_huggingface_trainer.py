@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from bertnado_config import load_sweep_config, parse_sweep_config
+from bertnado_config import load_sweep_config, parse_sweep_config, sample_parameters
 from bertnado_metrics import Objective, get_task, resolve_objective
 from bertnado_train import HuggingFaceTrainer, TrainingInputs, train_model
+from bertnado_train.parameter_checks import parameter_problems
 from bertnado_train.trial import SilentReport
 from transformers import TrainingArguments
 
@@ -127,6 +128,38 @@ def test_a_parameter_that_cannot_be_trained_with_is_an_error(trainer, parameters
     assert message in found[0]
 
 
+COSINE = {"lr_scheduler_type": "cosine_with_restarts"}
+
+
+@pytest.mark.parametrize("above", [None, "training_args"])
+def test_the_entries_of_an_object_may_be_parameters_one_by_one(trainer, tmp_path, above):
+    entries = {"num_cycles": {"values": [1, 2]}}
+    declared = {"lr_scheduler_kwargs": {"parameters": entries}}
+    config = sweep(**GOOD, **COSINE, **({above: {"parameters": declared}} if above else declared))
+    assert trainer().check(config, AUC) == []
+    sampled = sample_parameters(config, np.random.default_rng(0))
+    result = trainer().open().run(sampled | {"max_steps": 2, "eval_steps": 1}, SilentReport(tmp_path, AUC))
+    kwargs = (sampled[above] if above else sampled)["lr_scheduler_kwargs"]
+    assert result.details["arguments"]["lr_scheduler_kwargs"] == kwargs
+    assert kwargs["num_cycles"] in (1, 2)
+
+
+def test_two_entries_of_an_object_do_not_contradict_each_other_and_its_two_spellings_do(trainer):
+    entries = {"num_cycles": {"value": 0.5}, "min_lr": {"values": [0.0, 1e-6]}}
+    config = sweep(**GOOD, lr_scheduler_type="cosine_with_min_lr", lr_scheduler_kwargs={"parameters": entries})
+    assert trainer().check(config, AUC) == []
+    whole = {"training_args.lr_scheduler_kwargs": {"value": {}}}
+    config = sweep(**GOOD, **COSINE, lr_scheduler_kwargs={"parameters": entries}, **whole)
+    found = "parameters.lr_scheduler_kwargs sets 'lr_scheduler_kwargs' as well; keep one of them"
+    assert errors(trainer(), config) == [f"parameters.training_args.lr_scheduler_kwargs: {found}"]
+
+
+def test_an_entry_that_the_scheduler_does_not_take_is_an_error(trainer):
+    config = sweep(**GOOD, **COSINE, lr_scheduler_kwargs={"parameters": {"cycles": {"values": [1, 2]}}})
+    (found,) = errors(trainer(), config)
+    assert "unexpected keyword argument 'cycles'" in found
+
+
 def test_all_mistakes_are_found_at_once(trainer):
     found = errors(trainer(dataset="nowhere"), sweep(learning_rat=1e-4, epochs=-1))
     assert [problem.split(":")[0] for problem in found] == ["parameters.learning_rat", "parameters.epochs", "dataset"]
@@ -136,6 +169,26 @@ def test_managed_names_are_a_single_warning(trainer):
     found = warnings(trainer(), sweep(**GOOD, save_steps=100, output_dir="x", load_best_model_at_end=True))
     names = "load_best_model_at_end, output_dir, save_steps"
     assert found == [f"parameters: ignored, because BertNado sets them itself: {names}"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "mentioned"),
+    [
+        ({"save_steps": 2, "eval_steps": 2}, False),
+        ({"save_steps": 2, "training_args.eval_steps": 2}, False),
+        ({"save_steps": 4, "eval_steps": 2}, True),
+        ({"save_steps": 2}, True),
+        ({"save_steps": {"values": [2, 3]}, "eval_steps": {"values": [2, 3]}}, True),
+    ],
+)
+def test_save_steps_that_equal_eval_steps_are_not_mentioned(trainer, parameters, mentioned):
+    found = warnings(trainer(), sweep(**GOOD, **parameters))
+    assert found == ["parameters: ignored, because BertNado sets them itself: save_steps"] * mentioned
+
+
+def test_the_documented_sweep_file_is_not_warned_of_what_it_ignores():
+    config = load_sweep_config(Path(__file__).parents[2] / "configs" / "sweep_config.json")
+    assert parameter_problems(config, get_task("binary_classification")) == []
 
 
 def test_a_plan_with_a_single_evaluation_is_a_warning(trainer):

@@ -5,9 +5,16 @@ from dataclasses import MISSING, fields
 import pytest
 from bertnado_train.parameters.namespaces import named_values, namespace_of, override_parameters, trial_settings
 from bertnado_train.parameters.training_argument_names import TrainingArgumentNames
-from bertnado_train.parameters.training_argument_rules import MANAGED, REFUSED
+from bertnado_train.parameters.training_argument_rules import (
+    MANAGED,
+    MISNOMERS,
+    NOT_PARAMETERS,
+    OTHER_CHOICES,
+    REFUSED,
+)
 from bertnado_train.parameters.training_argument_types import FIELDS
 from transformers import TrainingArguments
+from transformers.trainer_utils import SchedulerType
 
 NAMES = TrainingArgumentNames()
 
@@ -59,6 +66,10 @@ def test_a_name_leads_to_its_field_and_a_value_gets_the_type_of_the_field(name, 
         ("eval_delay", -1, "must be at least 0 and at most 1000000000, got -1"),
         ("dataloader_num_workers", -1, "must be at least 0, got -1"),
         ("optim", "adam", "unknown value 'adam'; did you mean 'adamw_torch'?"),
+        ("optim", "AdamW", "unknown value 'AdamW'; did you mean 'adamw_torch'?"),
+        ("optim", "ADAM", "unknown value 'ADAM'; did you mean 'adamw_torch'?"),
+        ("optim", "Lion", "unknown value 'Lion'; did you mean 'lion_32bit'?"),
+        ("lr_scheduler_type", "CosineAnnealingLR", "unknown value 'CosineAnnealingLR'; did you mean 'cosine'?"),
         (
             "train_sampling_strategy",
             "by_length",
@@ -101,6 +112,12 @@ def test_every_field_takes_its_default_and_refuses_what_it_cannot_hold(name):
         ("batch_size", "per_device_train_batch_size"),
         ("num_epochs", "epochs"),
         ("wieght_decay", "weight_decay"),
+        ("LR", "learning_rate"),
+        ("optimizer", "optim"),
+        ("scheduler", "lr_scheduler_type"),
+        ("warmup", "warmup_ratio"),
+        ("weight_decay_rate", "weight_decay"),
+        ("grad-clip", "max_grad_norm"),
         ("training_args.lr", "training_args.learning_rate"),
         ("training_args.max_grad_nor", "training_args.max_grad_norm"),
     ],
@@ -108,6 +125,42 @@ def test_every_field_takes_its_default_and_refuses_what_it_cannot_hold(name):
 def test_an_unknown_name_is_refused_with_the_nearest_one(name, suggestion):
     with pytest.raises(ValueError, match=f"unknown parameter {name!r}; did you mean {suggestion!r}"):
         namespace_of(name)
+
+
+@pytest.mark.parametrize("name", sorted(MISNOMERS))
+def test_every_name_of_other_libraries_is_answered_with_one_that_exists(name):
+    assert not NAMES.knows(name)
+    assert NAMES.knows(MISNOMERS[name])
+    with pytest.raises(ValueError, match=f"did you mean {MISNOMERS[name]!r}"):
+        namespace_of(name)
+
+
+@pytest.mark.parametrize("choice", sorted(OTHER_CHOICES))
+def test_every_choice_of_other_libraries_is_answered_with_one_that_exists(choice):
+    name = "lr_scheduler_type" if OTHER_CHOICES[choice] in {kind.value for kind in SchedulerType} else "optim"
+    with pytest.raises(ValueError, match=f"did you mean {OTHER_CHOICES[choice]!r}"):
+        NAMES.convert(name, choice)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("dropout", "dropout belongs to the configuration of the model, which a sweep does not set; save a copy"),
+        ("max_length", "the tokens of a row are the same in all trials; remove it, and give --max-length"),
+        ("model_name", "all trials train one model; remove it, give --model-name"),
+        ("patience", "a trial keeps its best checkpoint, however long it goes on; remove it, and stop poor trials"),
+        ("training_args.Dropout", "dropout belongs to the configuration of the model"),
+    ],
+)
+def test_what_is_not_a_parameter_is_answered_with_what_it_is(name, answer):
+    with pytest.raises(ValueError) as caught:
+        namespace_of(name)
+    assert str(caught.value).startswith(f"{name!r} is not a parameter of a trial: {answer}")
+
+
+def test_no_name_of_a_field_counts_as_something_else():
+    known = {name for names in (MISNOMERS, NOT_PARAMETERS) for name in names if NAMES.knows(name)}
+    assert known == set()
 
 
 def test_a_name_that_resembles_none_is_refused_with_where_to_look():

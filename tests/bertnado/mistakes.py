@@ -30,6 +30,8 @@ SEARCH = f"--config-path sweep.json --output-dir out {RUN}"
 TRAIN = f"--best-config-path done/best_sweep_config.json --output-dir out {RUN}"
 
 _TRIAL = re.compile(r"sweep_\d{4}(-\d\d){2}_\d\d(-\d\d){2}(_\d+)?")
+_PROGRESS = re.compile(r"^\d{4}(-\d\d){2} \d\d(:\d\d){2} .*\.\.\.\n", re.MULTILINE)
+"""Lines that tell what a command is doing before anything is started."""
 _ID = re.compile(r"(?<= beside it to )[a-z0-9]{8}(?=;)")
 
 Preparation = Callable[[Path], None]
@@ -94,6 +96,7 @@ def run(command: str, scene: Path, environment: Mapping[str, str] | None = None)
         done = CliRunner().invoke(PROGRAMS[program], words, prog_name=program)
     shown = _TRIAL.sub("sweep_YYYY-MM-DD_hh-mm-ss", done.output.replace(f"{scene.resolve()}/", ""))
     shown = _ID.sub("a1b2c3d4", shown)
+    shown = _PROGRESS.sub("", shown)
     before, *messages = re.split("^Error: ", shown, maxsplit=1, flags=re.MULTILINE)
     crash = None if isinstance(done.exception, SystemExit) else done.exception
     return Answer("".join(messages).rstrip("\n"), done.exit_code, before, crash)
@@ -272,6 +275,16 @@ def changed_id(name: str) -> Preparation:
     def prepare(scene: Path) -> None:
         record = json.loads((scene / name).read_text())
         (scene / name).write_text(json.dumps(record | {"sweep_id": "another1"}))
+
+    return prepare
+
+
+def detailed(**changes: Any) -> Preparation:
+    """Change the record of the best trial."""
+
+    def prepare(scene: Path) -> None:
+        file = scene / "done" / "best_sweep_details.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
     return prepare
 
@@ -480,6 +493,12 @@ MISTAKES = (
     declaring("an empty list", weight_decay={"values": []}),
     declaring("probabilities of 1.1", weight_decay={"values": [0, 0.1], "probabilities": [0.5, 0.6]}),
     declaring("a learning rate that is a word", learning_rate={"values": ["small", "large"]}),
+    declaring("the optimizer `AdamW`", optim={"values": ["AdamW", "sgd"]}),
+    declaring("`optimizer`", optimizer={"value": "adamw_torch"}),
+    declaring("`dropout`", dropout={"values": [0.1, 0.2]}),
+    declaring("`max_length`", max_length={"values": [128, 256]}),
+    declaring("`model_name`", model_name={"values": ["PoetschLab/GROVER", "zhihan1996/DNABERT-2-117M"]}),
+    declaring("`patience`", patience={"value": 3}),
     declaring("a learning rate below 0", learning_rate={"values": [-1e-4, 1e-4]}),
     declaring("a batch of 0 rows", per_device_train_batch_size={"values": [0, 16]}),
     declaring("a batch of 16.5 rows", per_device_train_batch_size={"values": [16.5]}),
@@ -749,6 +768,42 @@ MISTAKES = (
     training(FINAL, "`--dataset ''`", "--dataset ''"),
     training(FINAL, "`--early-stopping-patience 0`", "--early-stopping-patience 0"),
     training(FINAL, "`--seed 4294967296`", "--seed 4294967296"),
+    training(FINAL, "`--from-sweep` with `--seed 3`", "--from-sweep --seed 3"),
+    training(FINAL, "`--from-sweep` with `--metric-name f1`", "--from-sweep --metric-name f1"),
+    training(FINAL, "`--from-sweep` with `--max-length 50`", "--from-sweep --max-length 50"),
+    training(FINAL, "`--from-sweep` after `--keep-checkpoints none`", "--from-sweep", detailed(checkpoint=None)),
+    training(
+        FINAL,
+        "`--from-sweep`, and the checkpoint was removed",
+        "--from-sweep",
+        detailed(checkpoint="done/gone/checkpoint", directory="gone"),
+    ),
+    training(
+        FINAL,
+        "`--from-sweep`, and the checkpoint is on another machine",
+        "--from-sweep",
+        detailed(checkpoint="/scratch/sweep/gone/checkpoint", directory="gone", host="node17"),
+    ),
+    training(FINAL, "`--from-sweep` of other parameters", "--from-sweep", detailed(parameters={"epochs": 1})),
+    training(
+        FINAL,
+        "`--from-sweep` with a file that a person wrote",
+        "--from-sweep --best-config-path best.json",
+        best(epochs=1),
+    ),
+    training(FINAL, "`--from-sweep` with `--train-on train+validation`", "--from-sweep --train-on train+validation"),
+    training(FINAL, "`--train-on all`", "--train-on all"),
+    training(
+        FINAL,
+        "`--train-on train+validation` with `--early-stopping-patience 3`",
+        "--train-on train+validation --early-stopping-patience 3",
+    ),
+    training(
+        FINAL,
+        "`--train-on train+validation` with a file that a person wrote",
+        "--train-on train+validation --best-config-path best.json",
+        best(max_steps=4, eval_steps=2),
+    ),
     # quickstart
     Mistake(QUICK, "a directory that is not empty", "bertnado quickstart done"),
     # what failed

@@ -52,11 +52,16 @@ def test_help_loads_nothing_heavy():
     assert shown.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("command", ["run-sweep", "check", "full-train", "quickstart"])
-def test_every_command_has_a_help_text(command):
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_every_command_has_a_help_text_with_its_examples_line_by_line(command):
     shown = invoke(command, "--help")
     assert shown.exit_code == 0
-    assert len(shown.output.splitlines()) > 5
+    lines = shown.output.splitlines()
+    assert len(lines) > 5
+    marks = ("\b", "\\b", "\\\\")
+    assert [line for line in lines if any(mark in line for mark in marks)] == []
+    examples = [line for line in lines if "Example" in line]
+    assert all(line in ("  Example:", "  Examples:") for line in examples)
 
 
 @pytest.mark.parametrize("script", [["bertnado", "run-sweep"], ["bertnado-sweep"]])

@@ -177,7 +177,8 @@ def test_sweep_status_lists_trials_and_exports_the_best(place, server):
     }
     shown = CliRunner().invoke(main, ["sweep-status", "--output-dir", "output"])
     assert shown.exit_code == 0, shown.output
-    assert shown.output.splitlines()[1:3] == lines[1:3]
+    parameters = [line for line in lines if "=" in line]
+    assert [line for line in shown.output.splitlines() if "=" in line] == parameters != []
 
 
 def test_offline_runs_are_uploaded_and_each_is_reported(place, server):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from bertnado_sweep.running.events import Observer
     from bertnado_train import HuggingFaceTrainer, SweepPlan
 
+    from bertnado.all_rows import TrainOn
+
 
 def run_sweep(
     config_path: Path | str | None,
@@ -206,7 +208,7 @@ def check_sweep(
 
 def train_model(
     output_dir: Path | str,
-    dataset: Path | str,
+    dataset: Path | str | None,
     best_config_path: Path | str,
     model_name: str | None = None,
     task_type: str | Task | None = None,
@@ -216,6 +218,8 @@ def train_model(
     *,
     seed: int | None = None,
     early_stopping_patience: int | None = None,
+    from_sweep: bool = False,
+    train_on: TrainOn = "train",
     observer: Observer | None = None,
     **further: Any,
 ) -> dict[str, Any]:
@@ -226,7 +230,7 @@ def train_model(
 
     Args:
         output_dir: The directory to write everything to; it must not contain a trained model.
-        dataset: See `bertnado_config.TrainingInputs`.
+        dataset: See `bertnado_config.TrainingInputs`; with `from_sweep`, None for the recorded one.
         best_config_path: `best_sweep_config.json` of a sweep, or a file in the same format. The config of a whole
             run, as W&B has it, is reduced to what changed its result.
         model_name: See `bertnado_config.TrainingInputs`.
@@ -236,13 +240,18 @@ def train_model(
         metric_goal: `maximize` or `minimize`; by default the file's, otherwise that of the metric.
         seed: The seed of training; by default the sweep's, otherwise 42.
         early_stopping_patience: Stop after this many evaluations in a row without an improvement; at least 1.
+        from_sweep: Train nothing: take the checkpoint that the sweep kept over as the final model, and evaluate
+            `validation` and `test` with it. What is not given is as the sweep recorded it; nothing is tracked.
+        train_on: The splits to train on. `train+validation` trains for as many optimiser steps as the best checkpoint
+            of the sweep had, each with the learning rate that it had there. Nothing is selected or evaluated on
+            validation, so there is no validation value.
         observer: Called with every event, for a display.
         further: All other fields of `TrainingInputs`, of which None stands for the default, and parameters, training
             arguments or others such as `pos_weight`, which override the file.
 
     Returns:
-        `model_path`, `metrics_path`, `metric_name`, `metric_goal`, `metric_value`, `test_metrics` if there is a test
-        split, and `notes` if a user of the saved model must know something.
+        `model_path`, `metrics_path`, `metric_name`, `metric_goal`, `metric_value` unless validation was trained on,
+        `test_metrics` if there is a test split, and `notes` if a user of the saved model must know something.
 
     Raises:
         InvalidInputError: Something is wrong; every problem is in it, and nothing was started.
@@ -250,10 +259,26 @@ def train_model(
     """
     from bertnado_config import TrainingInputs
 
+    from bertnado.all_rows import check_train_on
     from bertnado.final import prepare_final, train_final
 
+    check_train_on(train_on, from_sweep=from_sweep)
     inputs = {name: value for name, value in further.items() if name in TrainingInputs.model_fields}
     given = {"model_name": model_name, "dataset": dataset, "task_type": task_type, **inputs}
+    overrides = {name: value for name, value in further.items() if name not in inputs}
+    if from_sweep:
+        from bertnado.kept_checkpoint import find_kept_checkpoint, take_over
+
+        options = {"project_name": project_name, "seed": seed, "early_stopping_patience": early_stopping_patience}
+        kept = find_kept_checkpoint(
+            given,
+            output_dir=Path(output_dir),
+            best_config_path=Path(best_config_path),
+            metric_name=metric_name,
+            metric_goal=metric_goal,
+            training_options=[*(name for name, value in options.items() if value is not None), *overrides],
+        )
+        return take_over(kept, observer)
     run = prepare_final(
         TrainingInputs.completed(given, {}),
         output_dir=Path(output_dir),
@@ -263,7 +288,8 @@ def train_model(
         metric_goal=metric_goal,
         seed=seed,
         patience=early_stopping_patience,
-        overrides={name: value for name, value in further.items() if name not in inputs},
+        overrides=overrides,
+        train_on=train_on,
     )
     return train_final(run, observer)
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from bertnado.flags import GeneratedCommand, flag_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from bertnado_sweep import TrialOrder
 
 
 _QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "WANDB_SILENT": "true"}
@@ -176,6 +179,20 @@ def check(**flags: Any) -> None:
     is_flag=True,
     help="Write best_sweep_config.json to --output-dir, from what is recorded.",
 )
+@click.option(
+    "--sort",
+    "order",
+    type=click.Choice(["number", "value"]),
+    default="number",
+    help="Order of the trials: as they started, or the best first.  [default: number]",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "csv", "json"]),
+    default="text",
+    help="Format of the output; csv and json have every field.  [default: text]",
+)
 def sweep_status(
     output_dir: str | None,
     sweep_id: str | None,
@@ -183,12 +200,17 @@ def sweep_status(
     project_name: str | None,
     storage: str | None,
     export: bool,
+    order: TrialOrder,
+    form: str,
 ) -> None:
     """Show the trials of a sweep and the best one, while it runs or afterwards.
 
+    For each trial: its number, state, value, duration and directory, the parameters that vary, and the error.
+
     \b
     Examples:
-      bertnado sweep-status --output-dir output/sweep
+      bertnado sweep-status --output-dir output/sweep --sort value
+      bertnado sweep-status --output-dir output/sweep --format csv > trials.csv
       bertnado sweep-status --sweep-id laboratory/dna/a1b2c3d4 --output-dir output/sweep --export
     """
     if output_dir is None and (sweep_id is None or export):
@@ -196,19 +218,22 @@ def sweep_status(
     with exit_on_error():
         from bertnado_sweep import recorded_status, service_status
 
-        from bertnado.status_text import describe_status
+        from bertnado import status_text
 
         if sweep_id is not None:
             status = service_status(sweep_id, entity=entity, project=project_name)
         else:
             status = recorded_status(str(output_dir), storage=storage)
-        click.echo(describe_status(status))
+        if form == "text":
+            click.echo(status_text.describe_status(status, order, max(80, shutil.get_terminal_size().columns)))
+        else:
+            click.echo({"csv": status_text.status_table, "json": status_text.status_json}[form](status, order))
         for warning in status.warnings:
             click.echo(f"Warning: {warning}", err=True)
         if export:
             is_kept = status.has_better_export(str(output_dir))
             what = "kept (from a better trial, whose record is lost)" if is_kept else "written"
-            click.echo(f"{what}: {status.export(str(output_dir))}")
+            click.echo(f"{what}: {status.export(str(output_dir))}", err=form != "text")
 
 
 @main.command()
@@ -249,24 +274,39 @@ def sync(output_dir: str, storage: str | None) -> None:
     type=click.IntRange(min=1),
     help="Stop training after this many evaluations in a row without an improvement.  [default: never]",
 )
+@click.option(
+    "--from-sweep",
+    is_flag=True,
+    help="Train nothing: take over the checkpoint that the sweep kept, and evaluate validation and test with it. "
+    "--dataset, --model-name and the other inputs are those of the sweep; nothing is tracked.",
+)
+@click.option(
+    "--train-on",
+    metavar="[train|train+validation]",
+    default="train",
+    help="Splits to train on. train+validation trains for as many optimizer steps as the sweep's best checkpoint had, "
+    "each with the learning rate that it had there; nothing is selected or evaluated on validation.  [default: train]",
+)
 def full_train(**flags: Any) -> None:
     """Train the final model with the best settings.
 
     Writes the model and its tokenizer to OUTPUT_DIR/model and its metrics to OUTPUT_DIR/metrics.json.
 
     \b
-    Example:
+    Examples:
       bertnado full-train --best-config-path output/sweep/best_sweep_config.json \\
         --output-dir output/train --dataset output/dataset
+      bertnado full-train --best-config-path output/sweep/best_sweep_config.json \\
+        --output-dir output/train --from-sweep
     """
-    _require(flags, "output_dir", "dataset")
+    _require(flags, "output_dir", *(() if flags["from_sweep"] else ("dataset",)))
     with exit_on_error():
         from bertnado.display import Display
 
         with Display() as display:
             display.say("checking the dataset and the model ...")
-            given = {name: value for name, value in flags.items() if value is not None}
-            trained = api.train_model(**given, observer=display)
+            given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+            trained = api.train_model(dataset=given.pop("dataset", None), **given, observer=display)
         click.echo(json.dumps(trained, indent=2))
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import reprlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from bertnado_config import (
     ArgumentProblem,
@@ -21,16 +20,28 @@ from bertnado_sweep.records.best import BEST_DETAILS_FILE
 from bertnado_sweep.records.files import holds_record, output_problems
 from bertnado_sweep.running.events import Note
 from bertnado_sweep.single_run import single_run
-from bertnado_train import HuggingFaceTrainer, convert_arguments, override_parameters, reduce_run_config
+from bertnado_train import (
+    HuggingFaceTrainer,
+    convert_arguments,
+    override_parameters,
+    reduce_run_config,
+    train_on_all_rows,
+)
 from bertnado_train import train_model as train
+
+from bertnado.all_rows import best_step, contradictions
+from bertnado.best_details import OPTIONS_OF_MODEL, mapping_in, recorded_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bertnado_config import Precision, TrainingInputs, TrialResult
+    from bertnado_config import Precision, Report, TrainingInputs, TrialResult
     from bertnado_metrics import Goal, Task
     from bertnado_sweep.running.events import Observer
+    from bertnado_train import FinalModel
+
+    from bertnado.all_rows import TrainOn
 
 _PRECISION = ("bf16", "fp16")
 _CARRIED_OVER = ("seed", *_PRECISION, "eval_strategy", "eval_steps", "eval_delay")
@@ -55,6 +66,8 @@ class FinalRun:
     """What was taken from the config of a whole run, in words."""
     patience: int | None
     warnings: Sequence[Problem]
+    steps: int | None = None
+    """The number of steps if it is trained on train and validation; None if validation selects its checkpoint."""
 
 
 def prepare_final(
@@ -68,6 +81,7 @@ def prepare_final(
     seed: int | None,
     patience: int | None,
     overrides: Mapping[str, Any],
+    train_on: TrainOn = "train",
 ) -> FinalRun:
     """Check everything that can be checked before training; see `bertnado.api.train_model`.
 
@@ -80,7 +94,7 @@ def prepare_final(
         best, reduction, problems = _reduce(best, best_config_path, inputs.precision)
     carried, options, more = _carried_over(best, best_config_path)
     problems += more
-    names = {*_OPTIONS_OF_MODEL, *inputs.sequence_options} - inputs.model_fields_set
+    names = {*OPTIONS_OF_MODEL, *inputs.sequence_options} - inputs.model_fields_set
     options = {name: value for name, value in options.items() if name in names}
     inputs = inputs.model_copy(update=options)
     if inputs.precision != "auto":
@@ -95,7 +109,7 @@ def prepare_final(
     if not parameters:
         message = "must contain parameters to train with, got none; pass the best_sweep_config.json of a sweep"
         raise InvalidInputError([Problem("", message)], source=str(best_config_path))
-    problems += [*_output_problems(output_dir), *project_problems(project_name)]
+    problems += [*final_output_problems(output_dir), *project_problems(project_name)]
     try:
         objective = _objective(best, inputs.task_type, metric_name, metric_goal)
         config = parse_sweep_config(_constants(parameters))
@@ -103,12 +117,19 @@ def prepare_final(
         raise InvalidInputError([*problems, *error.problems], source=str(best_config_path)) from None
     except ValueError as error:
         raise InvalidInputError([*problems, ArgumentProblem("metric_name", str(error))]) from None
-    problems += trainer.check(config, objective)
+    plan, found = trainer.plan(config, objective)
+    problems += found
+    steps = None
+    if train_on != "train":
+        steps, more = best_step(best, best_config_path, plan)
+        problems += [*more, *contradictions(patience, given)]
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         raise InvalidInputError(errors)
     warnings = [problem for problem in problems if problem.severity == "warning"]
-    return FinalRun(trainer, objective, output_dir, project_name, parameters, carried, reduction, patience, warnings)
+    return FinalRun(
+        trainer, objective, output_dir, project_name, parameters, carried, reduction, patience, warnings, steps
+    )
 
 
 def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
@@ -127,18 +148,30 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
         notes=_notes(run),
         observer=observer,
     ) as report:
-        final = train(run.trainer, run.parameters, run.objective, run.output_dir, patience=run.patience, report=report)
+        final = _train(run, report)
     for note in _judgement_notes(run, final.result):
         if observer:
             observer(Note(note))
+    return describe_final(final, run.objective)
+
+
+def _train(run: FinalRun, report: Report) -> FinalModel:
+    given = (run.trainer, run.parameters, run.objective, run.output_dir)
+    if run.steps is None:
+        return train(*given, patience=run.patience, report=report)
+    return train_on_all_rows(*given, steps=run.steps, report=report)
+
+
+def describe_final(final: FinalModel, objective: Objective) -> dict[str, Any]:
+    """Return what `bertnado.api.train_model` returns of a final model."""
     tested = {"test_metrics": final.metrics["test"]} if "test" in final.metrics else {}
     noted = {"notes": list(final.notes)} if final.notes else {}
     return {
         "model_path": str(final.model_path),
         "metrics_path": str(final.metrics_path),
-        "metric_name": run.objective.name,
-        "metric_goal": run.objective.goal,
-        "metric_value": final.result.value,
+        "metric_name": objective.name,
+        "metric_goal": objective.goal,
+        **({} if final.result.value is None else {"metric_value": final.result.value}),
         **tested,
         **noted,
     }
@@ -164,8 +197,9 @@ def _notes(run: FinalRun) -> tuple[str, ...]:
     taken = ", ".join(f"{name}={value}" for name, value in run.carried_over.items())
     source = f"taken from {BEST_DETAILS_FILE}: {taken}"
     warnings = (f"Warning: {warning}" for warning in run.warnings)
-    device = f"device: {run.trainer.device}"
-    return (device, *([run.reduction] if run.reduction else []), *warnings, *((source,) if taken else ()))
+    aim = f"trained on train and validation for {run.steps} steps, without selection or a validation value"
+    said = [run.reduction, *warnings, source if taken else None, None if run.steps is None else aim]
+    return (f"device: {run.trainer.device}", *(line for line in said if line))
 
 
 def _reduce(best: BestConfig, path: Path, precision: Precision) -> tuple[BestConfig, str, list[Problem]]:
@@ -206,10 +240,10 @@ def _carried_over(best: BestConfig, best_config_path: Path) -> tuple[dict[str, A
         return {}, {}, []
     try:
         recorded = read_json(path)
-        if _mapping_in(recorded, "parameters") != best.parameters:
+        if mapping_in(recorded, "parameters") != best.parameters:
             return {}, {}, []
-        details = _mapping_in(recorded, "details")
-        return _select_carried_over(_mapping_in(details, "arguments")), _input_options(details), []
+        details = mapping_in(recorded, "details")
+        return _select_carried_over(mapping_in(details, "arguments")), recorded_options(details), []
     except InvalidInputError as error:
         reason = "; ".join(map(str, error.problems))
     except ValueError as error:
@@ -230,35 +264,12 @@ def _select_carried_over(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return selected
 
 
-def _input_options(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the head and the scaling of labels that the sweep chose, and how it wrote and cut sequences.
-
-    Raises:
-        ValueError: The record of the dataset is damaged.
-    """
-    dataset = _mapping_in(details, "dataset") if "dataset" in details else dict[str, Any]()
-    options = dict(_mapping_in(dataset, "options")) if "options" in dataset else {}
-    return {**options, **{name: details[name] for name in _OPTIONS_OF_MODEL if name in details}}
-
-
-def _mapping_in(content: Any, key: str) -> Mapping[str, Any]:
-    """Return the object `key` of an object.
-
-    Raises:
-        ValueError: It is missing.
-    """
-    found = cast("dict[str, Any]", content).get(key) if isinstance(content, dict) else None
-    if not isinstance(found, dict):
-        msg = f"must contain the object {key!r}, got {reprlib.repr(cast('object', content))}"
-        raise ValueError(msg)
-    return cast("dict[str, Any]", found)
-
-
 def _constants(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {"method": "grid", "parameters": {name: {"value": value} for name, value in parameters.items()}}
 
 
-def _output_problems(output_dir: Path) -> list[Problem]:
+def final_output_problems(output_dir: Path) -> list[Problem]:
+    """Return why a final model cannot be written to a directory; empty if it can."""
     if holds_record(output_dir):
         return [ArgumentProblem("output_dir", f"{output_dir} already contains a sweep; choose another {{output_dir}}")]
     for name in ("model", "metrics.json"):

@@ -30,7 +30,7 @@ from .records.trial import Trial
 from .running.limits import StorageError, TooManyFailuresError, WorkersLeftError
 from .running.stop_request import Interrupted
 from .search import SearchMethod, register_method
-from .status import SweepStatus, recorded_status, service_status
+from .status import SweepStatus, TrialOrder, recorded_status, service_status
 from .sweep import SweepResult, run_plan, run_sweep
 from .sweeper import Sweeper
 from .sync import SyncedRun, sync_runs
@@ -47,6 +47,7 @@ __all__ = [
     "recorded_status",
     "service_status",
     "SweepStatus",
+    "TrialOrder",
     "sync_runs",
     "SyncedRun",
     "SearchMethod",

@@ -33,23 +33,38 @@ LARGEST_SEED = 2**32 - 1
 
 _DURATION = re.compile(r"(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m(?:in)?)?(?:(?P<seconds>\d+)s?)?")
 
+_SLURM_DURATION = re.compile(
+    r"(?P<days>\d+)-(?P<hours>\d+)(?::(?P<minutes>\d+)(?::(?P<seconds>\d+))?)?"
+    r"|(?:(?P<h>\d+):)?(?P<m>\d+):(?P<s>\d+)"
+)
+"""`days-hours[:minutes[:seconds]]` or `[hours:]minutes:seconds`, see https://slurm.schedmd.com/sbatch.html#OPT_time."""
+
+_UNITS = {"h": "hours", "m": "minutes", "s": "seconds"}
+
 
 def _read_duration(value: object) -> float | None:
-    """Read a number of seconds, or a text such as `2d`, `3h30m`, `90m`, `45s`."""
+    """Read a number of seconds, or a text such as `2d`, `3h30m`, `90m`, `45s`, `12:00:00`, `1-00:00:00`."""
     if value is None:
         return None
-    found = _DURATION.fullmatch(value.replace(" ", "").lower()) if isinstance(value, str) else None
-    parts = {name: int(number) for name, number in found.groupdict().items() if number} if found else {}
     try:
-        seconds = timedelta(**parts).total_seconds() if isinstance(value, str) else float(cast("float", value))
+        seconds = _seconds_in(value) if isinstance(value, str) else float(cast("float", value))
     except (OverflowError, ValueError, TypeError):
         seconds = math.inf
     if 0 < seconds <= LONGEST_LIMIT:
         return seconds
     message = (
-        f"{{time_limit}} must be a duration above 0 and at most a year, got {value!r}; for example 3h30m, 90m or 2d"
+        f"{{time_limit}} must be a duration above 0 and at most a year, got {value!r}; "
+        f"for example 3h30m, 90m, 2d or 12:00:00"
     )
     raise ValueError(message)
+
+
+def _seconds_in(text: str) -> float:
+    """Return the seconds that a text stands for; 0 if it is not a duration."""
+    plain = text.replace(" ", "").lower()
+    found = _DURATION.fullmatch(plain) or _SLURM_DURATION.fullmatch(plain)
+    parts = found.groupdict().items() if found else ()
+    return timedelta(**{_UNITS.get(unit, unit): int(number) for unit, number in parts if number}).total_seconds()
 
 
 _STUDY = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -158,7 +173,8 @@ class SweepOptions(BaseModel):
         float | None, BeforeValidator(_read_duration), OptionDetails(metavar="DURATION", for_joining=True)
     ] = None
     """End the sweep after a duration such as `3h30m`, `90m` or `2d`: no trial is started that would not finish in time,
-    and running ones are interrupted."""
+    and running ones are interrupted. SLURM's `12:00:00`, `1-00:00:00` and `12:00`, which is 12 minutes, are durations
+    as well; a bare number is seconds."""
     max_failures: Annotated[
         int | None,
         Field(ge=1),

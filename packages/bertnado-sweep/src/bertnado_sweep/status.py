@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from bertnado_config import ArgumentProblem, InvalidInputError
+from bertnado_config import ArgumentProblem, InvalidInputError, value_key
 
 from .backends import get_backend_type
 from .backends.wandb.environment import quiet_wandb, require_wandb
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from .records.trial import Trial
 
 
+TrialOrder = Literal["number", "value"]
+"""`number` is the order in which trials started; `value` puts the best trial first, and those without a value last."""
+
+
 @dataclass(frozen=True)
 class SweepStatus:
     """The state of a sweep."""
@@ -33,11 +39,49 @@ class SweepStatus:
     """All of them, by number."""
     warnings: tuple[str, ...] = ()
     """Damaged parts of the record."""
+    budget: int | None = None
+    """The number of trials that the sweep has in all; None for one at W&B."""
+    output_dir: Path | None = None
+    """The directory that the directories of the trials lie in; None for a sweep at W&B."""
 
     @property
     def best(self) -> Trial | None:
         """The best trial so far; None if no trial has a value."""
         return choose_best(self.trials, self.objective)
+
+    @property
+    def done(self) -> int:
+        """The number of trials that count: those that completed, were stopped early or failed."""
+        return len({trial.number for trial in self.trials if trial.is_counted})
+
+    @property
+    def constant_parameters(self) -> dict[str, Any]:
+        """The parameters that all trials share, by path; empty with fewer than two trials."""
+        known = [flat_parameters(trial.parameters) for trial in self.trials if trial.parameters]
+        if len(known) < 2:
+            return {}
+        first, *others = known
+        return {
+            name: value
+            for name, value in first.items()
+            if all(name in other and value_key(other[name]) == value_key(value) for other in others)
+        }
+
+    def ordered(self, by: TrialOrder) -> list[Trial]:
+        """Return the trials in an order."""
+        if by == "number":
+            return list(self.trials)
+        sign = -1 if self.objective.greater_is_better else 1
+        valued = [trial for trial in self.trials if trial.value is not None]
+        rest = [trial for trial in self.trials if trial.value is None]
+        return [*sorted(valued, key=lambda trial: (not trial.is_eligible, sign * cast("float", trial.value))), *rest]
+
+    def place_of(self, trial: Trial) -> str | None:
+        """Return the directory of a trial, its name if it lies in the output directory; None for a run at W&B."""
+        if self.output_dir is None:
+            return None
+        is_inside = trial.directory.parent == self.output_dir
+        return trial.directory.name if is_inside else str(trial.directory)
 
     def export(self, output_dir: str | Path) -> Path:
         """Write `best_sweep_config.json`, and the details beside it, into `output_dir`.
@@ -65,6 +109,33 @@ class SweepStatus:
         return exported.is_better(self.trials, best, self.objective, self.sweep_id)
 
 
+def flat_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters by path, nested ones as `training_args.max_grad_norm`, sorted."""
+    return dict(sorted(_leaves(parameters, "")))
+
+
+def _leaves(parameters: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
+    for name, value in parameters.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(cast("Mapping[str, Any]", value), f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def trial_seconds(trial: Trial) -> float | None:
+    """Return how long a trial took, or has been running; None if its end is not recorded."""
+    try:
+        began = datetime.fromisoformat(trial.started)
+        ended = datetime.fromisoformat(trial.ended) if trial.ended else None
+    except ValueError:
+        return None
+    if ended is None and trial.is_over:
+        return None
+    if began.tzinfo is None:
+        return None
+    return max(((ended or datetime.now(UTC)) - began).total_seconds(), 0.0)
+
+
 def recorded_status(output_dir: str | Path, *, storage: str | None = None) -> SweepStatus:
     """Return the state of a sweep as recorded in its output directory, or in the database that this names.
 
@@ -87,7 +158,15 @@ def recorded_status(output_dir: str | Path, *, storage: str | None = None) -> Sw
             [ArgumentProblem("storage", f"the database no longer contains the sweep of {directory}")]
         )
     trials, warnings = get_backend_type(recorded.backend).read_trials(recorded)
-    return SweepStatus(recorded.sweep_id, str(directory), recorded.objective, tuple(trials), tuple(warnings))
+    return SweepStatus(
+        recorded.sweep_id,
+        str(directory),
+        recorded.objective,
+        tuple(trials),
+        tuple(warnings),
+        recorded.budget,
+        recorded.output_dir,
+    )
 
 
 def service_status(sweep_id: str, *, entity: str | None = None, project: str | None = None) -> SweepStatus:

@@ -22,9 +22,10 @@ Lower and upper bounds of transformers in `pyproject.toml` cover versions with t
 
 from bertnado_config import Precision, TrainingInputs
 
+from .adopted_checkpoint import adopt_checkpoint
 from .batch_size_limit import OutOfMemoryError
 from .best_checkpoint import DivergedError
-from .final_model import FinalModel, train_model
+from .final_model import FinalModel, train_model, train_on_all_rows
 from .huggingface_trainer import HuggingFaceTrainer
 from .parameters.namespaces import override_parameters
 from .read_back import load_model
@@ -36,6 +37,8 @@ from .trial import train_trial
 __all__ = [
     "train_trial",
     "train_model",
+    "train_on_all_rows",
+    "adopt_checkpoint",
     "load_model",
     "FinalModel",
     "HuggingFaceTrainer",

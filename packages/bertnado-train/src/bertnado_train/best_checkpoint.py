@@ -1,4 +1,4 @@
-"""The best checkpoint of a trial, and the reports of its evaluations."""
+"""The weights that a trial keeps, those of its best evaluation or of a given step, and the reports of its progress."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ class BestCheckpointCallback(TrainerCallback):
         self._report = report
         self._patience = math.inf if patience is None else patience
         self._evaluations_since_best = 0
+        self.steps: int | None = None
+        """The optimiser step that ends training, if that is not the last one of the schedule."""
         self.value: float | None = None
         """The objective at the best evaluation."""
         self.step: int | None = None
@@ -112,7 +114,7 @@ class BestCheckpointCallback(TrainerCallback):
         self._evaluations_since_best += 1
         if self._objective.is_better(value, self.value):
             self.value, self.step, self._evaluations_since_best = value, state.global_step, 0
-            self._keep_weights(given["model"])
+            self.keep_weights(given["model"])
             self.logits = self.read_logits()
         self.stopped = self._report(state.global_step, value, reported) or self.stopped
         if self.stopped or self._evaluations_since_best >= self._patience:
@@ -126,7 +128,7 @@ class BestCheckpointCallback(TrainerCallback):
                 f"the learning rate, {learning_rate:g} at its highest, is likely too high"
             )
 
-    def _keep_weights(self, model: PreTrainedModel) -> None:
+    def keep_weights(self, model: PreTrainedModel) -> None:
         """Copy the weights into the same pinned memory each time: allocating it is slow."""
         current = model.state_dict()
         if self.weights is None:
@@ -136,6 +138,44 @@ class BestCheckpointCallback(TrainerCallback):
             }
         for name, weight in current.items():
             self.weights[name].copy_(weight)
+
+
+class FixedStepsCallback(BestCheckpointCallback):
+    """Ends training after a given number of steps, and keeps the weights of that step; nothing is evaluated."""
+
+    def __init__(self, report: Report, steps: int) -> None:
+        """Watch one trial.
+
+        Args:
+            report: Receives every step; its answer may stop the trial.
+            steps: The number of optimiser steps.
+        """
+        super().__init__(report)
+        self.steps = steps
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
+        """Report the step; end training, and keep the weights, after the last one.
+
+        Raises:
+            DivergedError: The weights became NaN or infinite.
+        """
+        super().on_step_end(args, state, control)
+        if state.global_step == self.steps:
+            control.should_training_stop = True
+            self.step = self.steps
+            self.keep_weights(given["model"])
+            self._require_finite_weights(args.learning_rate)
+
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Evaluate nothing."""
+
+    def _require_finite_weights(self, learning_rate: float) -> None:
+        weights = (weight for weight in (self.weights or {}).values() if weight.is_floating_point())
+        if not all(bool(weight.isfinite().all()) for weight in weights):
+            raise DivergedError(
+                f"some weights are not finite after step {self.steps}; "
+                f"the learning rate, {learning_rate:g} at its highest, is likely too high"
+            )
 
 
 def reported_metrics(metrics: dict[str, float]) -> dict[str, float]:

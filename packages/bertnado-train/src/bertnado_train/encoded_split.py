@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -110,6 +110,20 @@ class EncodedSplit(Dataset[Row]):
         widths = None if self.widths is None else np.minimum(self.widths, most)
         return self._at(places, starts, self.labels, widths)
 
+    def joined(self, other: EncodedSplit) -> EncodedSplit:
+        """Return the rows of both splits, these first."""
+        has_widths = self.widths is not None or other.widths is not None
+        has_types = self.types is not None or other.types is not None
+        labels: Any = np.concatenate([self.labels, other.labels])
+        return EncodedSplit(
+            np.concatenate([self.tokens, other.tokens]),
+            np.concatenate([self.mask, other.mask]),
+            np.concatenate([self.starts, self.starts[-1] + other.starts[1:]]),
+            labels,
+            np.concatenate([self.stored_lengths, other.stored_lengths]) if has_widths else None,
+            np.concatenate([_types_of(self), _types_of(other)]) if has_types else None,
+        )
+
     def _at(
         self,
         places: NDArray[np.int64],
@@ -134,3 +148,7 @@ class EncodedSplit(Dataset[Row]):
     def longest_first(self) -> NDArray[np.int64]:
         """The indices of the rows, longest row first, equally long rows in their order: shape (rows,)."""
         return np.argsort(-self.lengths, kind="stable")
+
+
+def _types_of(split: EncodedSplit) -> NDArray[np.uint8]:
+    return np.zeros(len(split.tokens), np.uint8) if split.types is None else split.types

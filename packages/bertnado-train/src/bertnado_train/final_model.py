@@ -1,18 +1,24 @@
-"""The final model: one trial with the best configuration, saved with its tokenizer and tested once."""
+"""The final model: one trial with the best configuration, saved with its tokenizer and tested once.
+
+It selects its checkpoint by the validation split, or is trained on that split as well.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import TrialError, TrialResult, write_json
+from bertnado_metrics import metric_name_for_trainer
 
-from .best_checkpoint import best_metrics
-from .dataset_splits import TEST
+from .best_checkpoint import EVALUATION, best_metrics, reported_metrics
+from .dataset_splits import TEST, TRAIN, VALIDATION
 from .huggingface_trainer import HuggingFaceTrainer
+from .parameters.namespaces import override_parameters
 from .read_back import check_saved_model, check_saved_tokenizer
 from .saved_tokenizer import save_tokenizer
+from .schedule import training_steps
 from .training_setup import open_training_setup
 from .trial import SilentReport, run_trial
 
@@ -39,7 +45,10 @@ class FinalModel:
     """The directory of the model and its tokenizer, for `from_pretrained`."""
     metrics_path: Path
     metrics: Mapping[str, Any]
-    """The content of `metrics.json`: `validation` at the best checkpoint, `test` if there is such a split, ..."""
+    """The content of `metrics.json`: `validation` at the best checkpoint, `test` if there is such a split, ...
+
+    A model that was trained on `validation` has no such metrics.
+    """
     notes: Sequence[str] = ()
     """What a user of the saved model must know, also in `metrics.json`."""
 
@@ -69,26 +78,106 @@ def train_model(
         DivergedError: The loss became NaN or infinite.
         TrialError: No evaluation gave a number, or the saved model does not give the logits of the trained one.
     """
-    directory = Path(output_dir)
-    directory.mkdir(parents=True, exist_ok=True)
-    setup = inputs.setup if isinstance(inputs, HuggingFaceTrainer) else open_training_setup(inputs)
+    setup, directory = prepare_output(inputs, output_dir)
     report = report or SilentReport(directory, objective)
     result, trainer = run_trial(setup, parameters, report, directory / MODEL, patience=patience)
     if result.value is None:
         raise TrialError(f"no evaluation gave a finite {objective.name}, so there is no best checkpoint to keep")
-    metrics: dict[str, Any] = {
-        "objective": {"name": objective.name, "goal": objective.goal, "value": result.value},
-        "best_step": result.step,
-        "validation": best_metrics(result.step, result.history),
-    }
+    return finish_model(inputs, setup, trainer, result, validation_record(result, objective))
+
+
+def train_on_all_rows(
+    inputs: TrainingInputs,
+    parameters: Mapping[str, Any],
+    objective: Objective,
+    output_dir: Path | str,
+    *,
+    steps: int,
+    report: Report | None = None,
+) -> FinalModel:
+    """Train on the splits `train` and `validation` together, save the last weights, and evaluate `test` once.
+
+    Nothing is selected and nothing is evaluated on `validation`, so the model has no validation metrics.
+
+    The number of steps is that of the best checkpoint of a trial on `train` alone, and the schedule is that of the
+    whole trial: training ends within it, so that each step has the learning rate that it had there. The steps are not
+    increased with the number of rows. They are what validation selected, and further ones would have learning rates at
+    which nothing was tried; a row is seen a little less often instead.
+
+    Args:
+        inputs: The model, the dataset and the task. A `HuggingFaceTrainer` does not read them again.
+        parameters: Training arguments, by any name that the installed or an older transformers has for them.
+        objective: The metric that the trial was judged by.
+        output_dir: The directory for `model` and `metrics.json`; made if it is missing.
+        steps: The number of optimiser steps.
+        report: Receives every step.
+
+    Raises:
+        InvalidInputError: The model or the dataset cannot be used.
+        ValueError: A parameter cannot be used, or the trial has fewer steps.
+        DivergedError: The weights became NaN or infinite.
+        TrialError: The saved model does not give the logits of the trained one.
+    """
+    setup, directory = prepare_output(inputs, output_dir)
+    report = report or SilentReport(directory, objective)
+    arguments = setup.training_arguments(parameters, objective, directory)
+    total = training_steps(arguments, len(setup.train))
+    if not 1 <= steps <= total:
+        raise ValueError(f"steps must be at least 1 and at most the {total} steps of the trial, got {steps}")
+    fixed = override_parameters(parameters, {"max_steps": total, "eval_strategy": "no"})
+    result, trainer = run_trial(_with_all_rows(setup), fixed, report, directory / MODEL, steps=steps)
+    result = replace(result, details={**result.details, "dataset": setup.dataset.summary})
+    trained = {"objective": _described(objective), "steps": steps, "trained_on": [TRAIN, VALIDATION]}
+    return finish_model(inputs, setup, trainer, result, trained)
+
+
+def prepare_output(inputs: TrainingInputs, output_dir: Path | str) -> tuple[TrainingSetup, Path]:
+    """Return what is read of the inputs, and the output directory, which is made if it is missing.
+
+    Raises:
+        InvalidInputError: The model or the dataset cannot be used.
+    """
+    directory = Path(output_dir)
+    directory.mkdir(parents=True, exist_ok=True)
+    return inputs.setup if isinstance(inputs, HuggingFaceTrainer) else open_training_setup(inputs), directory
+
+
+def _with_all_rows(setup: TrainingSetup) -> TrainingSetup:
+    """Return the setup with the validation rows among the training rows."""
+    splits = {**setup.dataset.splits, TRAIN: setup.train.joined(setup.validation)}
+    return replace(setup, dataset=replace(setup.dataset, splits=splits))
+
+
+def finish_model(
+    inputs: TrainingInputs,
+    setup: TrainingSetup,
+    trainer: TaskTrainer,
+    result: TrialResult,
+    record: Mapping[str, Any],
+) -> FinalModel:
+    """Evaluate `test`, write `metrics.json` and the tokenizer, and read the saved model back.
+
+    Args:
+        inputs: The model, the dataset and the task.
+        setup: What was read of them.
+        trainer: The trainer, whose model is the saved one.
+        result: The result of the training; its checkpoint is the saved model.
+        record: The first entries of `metrics.json`.
+
+    Raises:
+        TrialError: The saved model does not give the logits of the one in memory.
+    """
+    assert result.checkpoint is not None  # noqa: S101  (it was saved)
+    model_path, metrics_path = result.checkpoint, result.checkpoint.with_name(METRICS)
+    metrics = dict(record)
     if TEST in setup.dataset.splits:
-        metrics["test"] = _test_metrics(trainer, setup.dataset.splits[TEST], metrics["validation"])
+        metrics[TEST] = _test_metrics(trainer, setup.dataset.splits[TEST])
     metrics |= {"seed": result.seed, "details": result.details, "timings": result.timings}
-    write_json(directory / METRICS, metrics)
-    notes = [*save_tokenizer(setup, directory / MODEL), *_read_back(setup, trainer, directory / MODEL, inputs)]
+    write_json(metrics_path, metrics)
+    notes = [*save_tokenizer(setup, model_path), *_read_back(setup, trainer, model_path, inputs)]
     if notes:
-        write_json(directory / METRICS, metrics | {"notes": notes})
-    return FinalModel(result, directory / MODEL, directory / METRICS, metrics, notes)
+        write_json(metrics_path, metrics | {"notes": notes})
+    return FinalModel(result, model_path, metrics_path, metrics, notes)
 
 
 def _read_back(setup: TrainingSetup, trainer: TaskTrainer, model_path: Path, inputs: TrainingInputs) -> list[str]:
@@ -117,8 +206,20 @@ def _read_back(setup: TrainingSetup, trainer: TaskTrainer, model_path: Path, inp
     return [note for note in found if note]
 
 
-def _test_metrics(trainer: TaskTrainer, split: EncodedSplit, validation: Mapping[str, float]) -> dict[str, float]:
-    """Evaluate the test split, and return the metrics that `validation` has."""
-    predicted = trainer.predict(split, metric_key_prefix=TEST).metrics or {}
-    by_name = {name.removeprefix(f"{TEST}_"): value for name, value in predicted.items()}
-    return {name: value for name, value in by_name.items() if name in validation}
+def _described(objective: Objective) -> dict[str, str]:
+    return {"name": objective.name, "goal": objective.goal}
+
+
+def validation_record(result: TrialResult, objective: Objective) -> dict[str, Any]:
+    """Return what `metrics.json` has of the best checkpoint; its metrics by their names without prefix."""
+    return {
+        "objective": {**_described(objective), "value": result.value},
+        "best_step": result.step,
+        VALIDATION: best_metrics(result.step, result.history),
+    }
+
+
+def _test_metrics(trainer: TaskTrainer, split: EncodedSplit) -> dict[str, float]:
+    """Evaluate the test split; return its metrics by their names without prefix."""
+    reported = reported_metrics(trainer.predict(split, metric_key_prefix=EVALUATION).metrics or {})
+    return {metric_name_for_trainer(name): value for name, value in reported.items()}

@@ -70,6 +70,10 @@ class HuggingFaceTrainer(TrainingInputs):
             self._last_plan[:] = [_KeptPlan(config, objective, plan, tuple(problems))]
         return plan, problems
 
+    def check_inputs(self, objective: Objective) -> Sequence[Problem]:
+        """Report what is wrong with the model and the dataset, whatever the parameters of trials are."""
+        return self._check_inputs(objective)[1]
+
     def open(self) -> HuggingFaceSession:
         """Return a session that shares the dataset and the model among its trials; reads them unless `check` did.
 
@@ -138,14 +142,8 @@ class HuggingFaceTrainer(TrainingInputs):
         problems = parameter_problems(config, self.task)
         problems += device_problems()
         problems += precision_problems(self.precision, swept_targets(config))
-        unnamed = self._name_problems()
-        setup, more = (None, unnamed) if unnamed else self._open_setup()
+        setup, more = self._check_inputs(objective)
         problems += more
-        if setup is not None:
-            problems += input_problems(setup, objective, self.model_name)
-            problems += coverage_problems(setup.task, setup.dataset)
-            problems += few_rows_problems(setup.dataset)
-            problems += overlap_problems(setup.dataset, setup.tokenizer)
         if setup is None or any(problem.severity == "error" for problem in problems):
             return None, problems
         trials, varied = distinct_trials(config)
@@ -154,6 +152,17 @@ class HuggingFaceTrainer(TrainingInputs):
         if plan is not None and not any(problem.severity == "error" for problem in problems):
             problems += step_problems(self, trials, objective)
         return plan, problems
+
+    def _check_inputs(self, objective: Objective) -> tuple[TrainingSetup | None, list[Problem]]:
+        """Return the setup, `None` if it cannot be read, and all problems."""
+        unnamed = self._name_problems()
+        setup, problems = (None, unnamed) if unnamed else self._open_setup()
+        if setup is not None:
+            problems += input_problems(setup, objective, self.model_name)
+            problems += coverage_problems(setup.task, setup.dataset)
+            problems += few_rows_problems(setup.dataset)
+            problems += overlap_problems(setup.dataset, setup.tokenizer)
+        return setup, problems
 
     def _name_problems(self) -> list[Problem]:
         """Report an empty name, names that no directory can have, and choices that do not exist."""

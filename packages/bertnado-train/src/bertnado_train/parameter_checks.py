@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import Problem, parameter_label, parameter_place
+from bertnado_config import Problem, nest_parameters, parameter_label, parameter_place
 
-from .parameters.namespaces import named_values, namespace_of, target_of
+from .parameters.namespaces import named_values, namespace_of, object_parameter, target_of
+from .parameters.training_argument_rules import REPEATED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from bertnado_config import Parameter, ParameterPath, SweepConfig
     from bertnado_metrics import Task
@@ -23,19 +24,28 @@ def parameter_problems(config: SweepConfig, task: Task) -> list[Problem]:
     problems: list[Problem] = []
     place_of_target: dict[str, str] = {}
     managed: set[str] = set()
+    values_of: dict[str, list[Any]] = {}
     for path, parameter in config.space.items():
         place = parameter_place(path)
         for name, value in _named_values_of(path, parameter):
-            problem = _problem_with(name, value, task) or _contradiction(name, place, place_of_target)
+            problem = _problem_with(name, value, task) or _contradiction(name, path, place_of_target)
             if problem:
                 problems.append(Problem(place, problem))
                 break
+            values_of.setdefault(target_of(name), []).append(value)
             if namespace_of(name).is_managed(name):
                 managed.add(name)
+    managed = {name for name in managed if not _is_repeated(target_of(name), values_of)}
     if managed:
         message = f"ignored, because BertNado sets them itself: {', '.join(sorted(managed))}"
         problems.append(Problem("parameters", message, "warning"))
     return problems
+
+
+def _is_repeated(target: str, values_of: Mapping[str, list[Any]]) -> bool:
+    """Return whether an ignored name has the one value of the field that has its effect."""
+    values = values_of[target]
+    return len(values) == 1 and values == values_of.get(REPEATED.get(target, ""))
 
 
 def swept_targets(config: SweepConfig) -> set[str]:
@@ -54,8 +64,10 @@ def typical_values(parameter: Parameter) -> list[Any]:
 
 def _named_values_of(path: ParameterPath, parameter: Parameter) -> Iterator[tuple[str, Any]]:
     """Yield the names that a parameter of the sweep file stands for, with typical values."""
+    whole = object_parameter(path)
+    entry = path[len(whole) :]
     for value in typical_values(parameter):
-        yield from named_values({parameter_label(path): value})
+        yield from named_values({parameter_label(whole): nest_parameters({entry: value}) if entry else value})
 
 
 def _problem_with(name: str, value: Any, task: Task) -> str | None:
@@ -68,10 +80,10 @@ def _problem_with(name: str, value: Any, task: Task) -> str | None:
         return str(error)
 
 
-def _contradiction(name: str, place: str, place_of_target: dict[str, str]) -> str | None:
+def _contradiction(name: str, path: ParameterPath, place_of_target: dict[str, str]) -> str | None:
     """Return how a parameter contradicts an earlier one; record its target."""
     if namespace_of(name).is_managed(name):
         return None
-    target = target_of(name)
+    target, place = target_of(name), parameter_place(object_parameter(path))
     earlier = place_of_target.setdefault(target, place)
     return None if earlier == place else f"{earlier} sets {target!r} as well; keep one of them"

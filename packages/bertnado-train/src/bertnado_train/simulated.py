@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import datasets
@@ -10,11 +11,11 @@ from tokenizers import Tokenizer, models, processors, trainers
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast, set_seed
 
 from .dataset_splits import TEST, TRAIN, VALIDATION
+from .file_modes import apply_umask
 from .stored_model import hide_progress_bars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -91,6 +92,7 @@ def write_model(directory: Path | str, sequences: Iterable[str], *, seed: int = 
     )
     with hide_progress_bars():
         BertForMaskedLM(config).save_pretrained(str(directory))
+    apply_umask(Path(directory))
 
 
 def _simulate_sequence(positive: bool, rng: np.random.Generator) -> str:

@@ -14,9 +14,10 @@ from bertnado_metrics import judge
 from safetensors import SafetensorError
 
 from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
-from .best_checkpoint import BestCheckpointCallback, best_metrics
+from .best_checkpoint import BestCheckpointCallback, FixedStepsCallback, best_metrics
 from .custom_code import complete_saved_code
 from .devices import describe_device
+from .file_modes import apply_umask
 from .parameters.namespaces import trial_settings
 from .saved_tokenizer import save_tokenizer
 from .schedule import training_steps
@@ -106,9 +107,10 @@ def run_trial(
     checkpoint: Path,
     *,
     patience: int | None = None,
+    steps: int | None = None,
     batch_size_limit: BatchSizeLimit | None = None,
 ) -> tuple[TrialResult, TaskTrainer]:
-    """Train one trial; the model of the trainer that is returned has the weights of the best checkpoint.
+    """Train one trial; the model of the trainer that is returned has the weights of the checkpoint.
 
     A checkpoint predicts in label units. The model in memory does so with the trainer's `label_scale`.
 
@@ -120,6 +122,8 @@ def run_trial(
         report: Receives every step and evaluation.
         checkpoint: The directory of the best checkpoint; not written if no evaluation gave a number.
         patience: Stop after this many consecutive evaluations without an improvement; `None` for never.
+        steps: End after this many optimiser steps, and keep the weights of that step; by default the checkpoint is that
+            of the best evaluation.
         batch_size_limit: The batch sizes that are known to fit into memory; updated.
 
     Raises:
@@ -129,7 +133,7 @@ def run_trial(
     while True:
         arguments = setup.training_arguments(parameters, report.objective, report.directory)
         limit.apply(arguments, len(setup.train))
-        best = BestCheckpointCallback(report, patience)
+        best = BestCheckpointCallback(report, patience) if steps is None else FixedStepsCallback(report, steps)
         try:
             return _TrainingRun(setup, parameters, arguments, report, best, limit).run(checkpoint)
         except Exception as error:
@@ -154,7 +158,8 @@ class _TrainingRun:
         """Train, and write the best checkpoint."""
         begin = time.perf_counter()
         model = make_model(self.setup, self.parameters, self.arguments.seed)
-        self.report.started(training_steps(self.arguments, len(self.setup.train)), self._details())
+        steps = self.best.steps or training_steps(self.arguments, len(self.setup.train))
+        self.report.started(steps, self._details())
         trainer = make_trainer(
             self.setup, self.parameters, self.arguments, model, batch_size_limit=self.batch_size_limit
         )
@@ -283,6 +288,7 @@ def _save(model: PreTrainedModel, checkpoint: Path) -> None:
         with hide_progress_bars():
             model.save_pretrained(checkpoint, state_dict=_separate_tensors(model))
         complete_saved_code(checkpoint, model)
+        apply_umask(checkpoint)
     except BaseException as error:
         shutil.rmtree(checkpoint, ignore_errors=True)  # on a full disk, the record of the trial needs the room
         if isinstance(error, SafetensorError):

@@ -74,12 +74,20 @@ class ParameterNamespace(Protocol):
         """Return the name that an unknown `name` most likely stands for, or `None`."""
         return nearest(name, sorted(self.names))
 
+    def explain(self, name: str) -> str | None:
+        """Return what to do instead of setting `name`, if it is known not to be a parameter of a trial."""
+        return None
+
     def target(self, name: str) -> str:
         """Return what the parameter sets. Two parameters with the same target contradict each other."""
         return name
 
     def holds_parameters(self, name: str) -> bool:
         """Return whether `name` takes an object of parameters: `{name: {inner: ...}}` stands for `name.inner`."""
+        return False
+
+    def takes_object(self, name: str) -> bool:
+        """Return whether the value of `name` is an object, whose entries a sweep file may declare one by one."""
         return False
 
     def is_managed(self, name: str) -> bool:

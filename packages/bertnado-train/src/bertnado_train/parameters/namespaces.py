@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
+from bertnado_config import ParameterPath, parameter_label
 from bertnado_metrics import nearest
 
 from .class_weight_names import ClassWeightNames
@@ -28,11 +29,14 @@ def namespace_of(name: str) -> ParameterNamespace:
     """Return the namespace that knows `name`.
 
     Raises:
-        ValueError: None does; the message suggests the most similar name.
+        ValueError: None does; the message says what to do instead, or suggests the most similar name.
     """
     for namespace in NAMESPACES:
         if namespace.knows(name):
             return namespace
+    for explanation in (namespace.explain(name) for namespace in NAMESPACES):
+        if explanation:
+            raise ValueError(f"{name!r} is not a parameter of a trial: {explanation}")
     suggestions = [suggestion for namespace in NAMESPACES if (suggestion := namespace.suggest(name))]
     if not suggestions:
         raise ValueError(f"unknown parameter {name!r}; see the fields of transformers' TrainingArguments")
@@ -52,6 +56,18 @@ def named_values(parameters: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                 yield f"{name}.{inner}", inner_value
         else:
             yield name, value
+
+
+def object_parameter(path: ParameterPath) -> ParameterPath:
+    """Return the part of a path that names a parameter whose value is an object; the whole path if none does.
+
+    `("lr_scheduler_kwargs", "num_cycles")` is an entry of the parameter `("lr_scheduler_kwargs",)`.
+    """
+    for length in range(1, len(path)):
+        name = parameter_label(path[:length])
+        if any(namespace.knows(name) and namespace.takes_object(name) for namespace in NAMESPACES):
+            return path[:length]
+    return path
 
 
 def convert_parameters(parameters: Mapping[str, Any]) -> list[ConvertedParameter]:

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Any
 from bertnado_metrics import nearest
 
 from .namespace import Interaction, ParameterNamespace, TrialSettings
-from .training_argument_rules import INDEPENDENT, MANAGED, MISNOMERS, REFUSED, RENAMED, SCHEDULE, TRANSLATED
-from .training_argument_types import FIELDS, convert_argument
+from .training_argument_rules import (
+    INDEPENDENT,
+    MANAGED,
+    MISNOMERS,
+    NOT_PARAMETERS,
+    REFUSED,
+    RENAMED,
+    SCHEDULE,
+    TRANSLATED,
+)
+from .training_argument_types import FIELDS, convert_argument, is_object_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,12 +68,20 @@ class TrainingArgumentNames(ParameterNamespace):
     def suggest(self, name: str) -> str | None:
         """Return the most similar name, or the one that a name from another library stands for."""
         short = _short(name)
-        suggestion = MISNOMERS.get(short) or nearest(short, sorted(self.names))
+        suggestion = MISNOMERS.get(_plain(short)) or nearest(short, sorted(self.names))
         return None if suggestion is None else name.removesuffix(short) + suggestion
+
+    def explain(self, name: str) -> str | None:
+        """Return what to do instead of setting what a sweep of other libraries would set."""
+        return NOT_PARAMETERS.get(_plain(_short(name)))
 
     def holds_parameters(self, name: str) -> bool:
         """Return whether `name` is the object `training_args`."""
         return name == OBJECT_NAME
+
+    def takes_object(self, name: str) -> bool:
+        """Return whether the field is an object, such as `lr_scheduler_kwargs`."""
+        return is_object_field(self.target(name)) and not self.is_managed(name)
 
     def is_managed(self, name: str) -> bool:
         """Return whether BertNado sets the field itself."""
@@ -87,3 +104,7 @@ class TrainingArgumentNames(ParameterNamespace):
 def _short(name: str) -> str:
     prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), "")
     return name.removeprefix(prefix)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")

@@ -7,14 +7,14 @@ import os
 from dataclasses import fields
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
 from annotated_types import Interval
 from bertnado_config import InvalidInputError, read_json
 from pydantic import AfterValidator, BeforeValidator
 from transformers import TrainingArguments
 
-from .training_argument_rules import MISNOMERS
+from .training_argument_rules import OTHER_CHOICES
 from .value_types import ValueType, broken_rule, choice_type, union_members, value_type
 
 if TYPE_CHECKING:
@@ -72,12 +72,17 @@ def convert_argument(name: str, field: str, value: Any) -> Any:
     return (_TRANSLATING.get(name) or _field_type(field)).convert(value)
 
 
+def is_object_field(field: str) -> bool:
+    """Return whether the value of a field is an object, whose entries may be parameters one by one."""
+    return any((get_origin(member) or member) is dict for member in union_members(FIELDS.get(field)))
+
+
 @cache
 def _field_type(field: str) -> ValueType:
     members = union_members(FIELDS[field])
     choices = _LISTED_CHOICES.get(field) or _enum_values(members)
     if choices:
-        return choice_type(choices, misnomers=MISNOMERS, is_optional=type(None) in members)
+        return choice_type(choices, misnomers=OTHER_CHOICES, is_optional=type(None) in members)
     return value_type(FIELDS[field], bounds=_BOUNDS.get(field), rule=_RULES.get(field))
 
 

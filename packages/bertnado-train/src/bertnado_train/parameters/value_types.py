@@ -131,7 +131,7 @@ def choice_type(choices: Sequence[str], *, misnomers: Mapping[str, str], is_opti
 
     Args:
         choices: The strings.
-        misnomers: Other strings to suggest a choice for.
+        misnomers: Other strings, in lower case, to suggest a choice for.
         is_optional: Accept `None` as well.
     """
 
@@ -139,7 +139,7 @@ def choice_type(choices: Sequence[str], *, misnomers: Mapping[str, str], is_opti
         given = value.value if isinstance(value, Enum) else value
         if given in choices:
             return given
-        meant = misnomers.get(str(given))
+        meant = misnomers.get(str(given).lower())
         hint = did_you_mean(str(given), choices, suggestion=meant if meant in choices else None)
         raise broken_rule(f"unknown value {show(given)}; {hint}")
 

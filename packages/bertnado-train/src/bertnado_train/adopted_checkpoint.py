@@ -1,0 +1,80 @@
+"""The kept checkpoint of a trial as the final model."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import TrialError
+
+from .best_checkpoint import reported_metrics
+from .final_model import MODEL, FinalModel, finish_model, prepare_output, validation_record
+from .read_back import load_model
+from .trial import make_trainer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from bertnado_config import TrainingInputs, TrialResult
+    from bertnado_metrics import Objective
+
+
+def adopt_checkpoint(
+    inputs: TrainingInputs,
+    parameters: Mapping[str, Any],
+    objective: Objective,
+    output_dir: Path | str,
+    trained: TrialResult,
+) -> FinalModel:
+    """Make the checkpoint of a trial the final model: copy it, and evaluate `validation` and `test` with the copy.
+
+    Args:
+        inputs: The model, the dataset and the task of the trial. A `HuggingFaceTrainer` does not read them again.
+        parameters: The parameters of the trial.
+        objective: The metric that selected the checkpoint.
+        output_dir: The directory for `model` and `metrics.json`; made if it is missing.
+        trained: The result of the trial; it has a checkpoint.
+
+    Raises:
+        InvalidInputError: The model, the dataset or the checkpoint cannot be used.
+        ValueError: A parameter cannot be used.
+        TrialError: The checkpoint gives no finite value, or not the same logits with plain transformers.
+    """
+    setup, directory = prepare_output(inputs, output_dir)
+    setup = replace(setup, label_scale=None)  # a checkpoint predicts in label units
+    assert trained.checkpoint is not None  # noqa: S101  (see `trained`)
+    _copy(trained.checkpoint, directory / MODEL)
+    trust = inputs.trust_remote_code or inputs.head != "auto"  # a pooled head is code that a trial wrote
+    model = load_model(directory / MODEL, trust_remote_code=trust)
+    arguments = setup.training_arguments(parameters, objective, directory)
+    trainer = make_trainer(setup, parameters, arguments, model)
+    begin = time.perf_counter()
+    metrics = reported_metrics(trainer.evaluate())
+    value = metrics[objective.name]
+    if not math.isfinite(value):
+        raise TrialError(f"{objective.name} of {trained.checkpoint} must be finite, got {value}; train without it")
+    row = {"step": trained.step, **metrics}
+    timings = {"evaluate": time.perf_counter() - begin}
+    result = replace(trained, value=value, history=(row,), checkpoint=directory / MODEL, timings=timings)
+    adopted = {**validation_record(result, objective), "adopted_from": str(trained.checkpoint)}
+    return finish_model(inputs, setup, trainer, result, adopted)
+
+
+def _copy(checkpoint: Path, model_path: Path) -> None:
+    """Copy the files of a checkpoint, completely or not at all; their modes are those of new files.
+
+    Raises:
+        OSError: They cannot be copied.
+    """
+    try:
+        model_path.mkdir()
+        for file in checkpoint.iterdir():
+            if file.is_file():
+                shutil.copyfile(file, model_path / file.name)
+    except BaseException:
+        shutil.rmtree(model_path, ignore_errors=True)
+        raise
