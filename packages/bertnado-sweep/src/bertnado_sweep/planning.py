@@ -334,7 +334,7 @@ def require_backend(options: Mapping[str, Any]) -> None:
     Raises:
         InvalidInputError: It cannot.
     """
-    asked, _ = check_options({"backend": options.get("backend")})
+    asked, _ = check_options({name: options.get(name) for name in ("backend", "join_or_begin")})
     problems = [] if asked.backend == AUTO else choose_backend(asked)[1]
     if problems:
         raise InvalidInputError(problems)
