@@ -539,6 +539,7 @@ MISTAKES = (
     flagged("--metric-name roc"),
     flagged("--metric-goal maximum"),
     flagged("--precision fp8"),
+    flagged("--label-scaling standardise"),
     flagged("--precision bf16", ", and `fp16` in the file", parameters(fp16={"value": False})),
     flagged("--backend wandbb"),
     flagged("--backend wandb", " without an account"),
