@@ -62,18 +62,42 @@ def test_runs_whose_process_was_killed_do_not_keep_the_others_back(server, outpu
     assert {name: run.state for (_, _, name), run in server.runs.items()} == {killed.id: "failed", whole.id: "finished"}
 
 
-@pytest.mark.parametrize("size", [0, 3, HEADER, 30, 100])
-def test_a_run_that_had_not_begun_is_removed_when_its_sweep_continues(server, output, size):
-    sweep(output, sweep_count=1)
+KILLED = """
+import os, signal, sys
+from bertnado_sweep import run_sweep
+
+def die(parameters, report):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+config = {
+    "method": "random",
+    "metric": {"name": "score", "goal": "maximize"},
+    "parameters": {"x": {"min": 0.0, "max": 1.0}},
+}
+run_sweep(die, config, output_dir=sys.argv[1], backend="local", sweep_count=2)
+"""
+
+
+@pytest.mark.parametrize("size", [0, HEADER, 100])
+def test_a_run_that_had_not_begun_when_it_was_killed_is_removed_when_its_sweep_continues(server, output, size):
+    subprocess.run([sys.executable, "-c", KILLED, str(output)], check=False)
     (unbegun,) = offline_runs(output)
     cut(unbegun, size)
-    sweep(output, resume=True)
-    (second,) = offline_runs(output)
-    assert second.id != unbegun.id
+    result = sweep(output, resume=True)
+    assert [run.id for run in offline_runs(output)] == [trial.id for trial in result.trials]
     if size == HEADER:
         command = [sys.executable, "-m", "wandb", "sync", *map(str, output.glob("wandb/offline-run-*"))]
         subprocess.run(command, check=True, capture_output=True)
-        assert [name for _, _, name in server.runs] == [second.id]
+        assert sorted(name for _, _, name in server.runs) == sorted(trial.id for trial in result.trials)
+
+
+def test_the_run_of_a_finished_trial_is_never_removed(server, output):
+    """W&B's client may write it only after the sweep has ended."""
+    sweep(output, sweep_count=1)
+    (finished,) = offline_runs(output)
+    cut(finished, HEADER)
+    sweep(output, resume=True)
+    assert finished.directory.is_dir()
 
 
 def test_runs_of_others_in_a_shared_directory_are_left_alone(server, output, tmp_path, monkeypatch):

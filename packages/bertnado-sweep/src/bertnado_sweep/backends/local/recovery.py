@@ -114,6 +114,7 @@ def recover(output_dir: Path, sweep_id: str, objective: Objective, studies: Sequ
         _write_missing(known, files)
         notes += _adopt(sweep, lost)
     _remove_unbegun(known, output_dir, sweep_id, looked)
+    _remove_unbegun_runs(known, output_dir, sweep_id, looked)
     return notes
 
 
@@ -236,7 +237,7 @@ def _write_missing(attempts: Iterable[Trial], files: TrialFiles) -> None:
 
 
 def tidy(output_dir: Path, sweep_id: str) -> None:
-    """Remove the temporary files that killed processes have left behind, and tracked runs that had not yet begun.
+    """Remove the temporary files that killed processes have left behind.
 
     Args:
         output_dir: The sweep's; no other process works there, or can start to. Newer files than this call stay anyway.
@@ -252,9 +253,6 @@ def tidy(output_dir: Path, sweep_id: str) -> None:
     for path in scratch:
         if path.is_file() and not _is_younger(path, looked):
             path.unlink(missing_ok=True)
-    for run in offline_runs(output_dir, sweep_id):
-        if run.id.startswith(f"{sweep_id}-") and not _is_younger(run.directory, looked) and not run.has_begun:
-            shutil.rmtree(run.directory, ignore_errors=True)
 
 
 def _is_trial_of(directory: Path, output_dir: Path, sweep_id: str) -> bool:
@@ -283,6 +281,18 @@ def _remove_unbegun(attempts: Iterable[Trial], output_dir: Path, sweep_id: str, 
         trial = _read_own(directory, output_dir)
         if trial is not None and trial.is_of(sweep_id) and not trial.is_over:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _remove_unbegun_runs(attempts: Iterable[Trial], output_dir: Path, sweep_id: str, looked: int) -> None:
+    """Remove the tracked runs of interrupted trials whose process was killed before their run began.
+
+    The run of a finished trial stays: W&B's client writes it after the trial has ended.
+    """
+    finished = {trial.id for trial in attempts if trial.is_counted}
+    for run in offline_runs(output_dir, sweep_id):
+        is_own = run.id.startswith(f"{sweep_id}-") and run.id not in finished
+        if is_own and not _is_younger(run.directory, looked) and not run.has_begun:
+            shutil.rmtree(run.directory, ignore_errors=True)
 
 
 def _moment(output_dir: Path) -> int:
