@@ -259,7 +259,7 @@ class TestInterruptedTrials:
         result = go_on(file_of(CHANGES[change]))
         assert [(trial.number, trial.state) for trial in result.trials] == [(n, "completed") for n in range(4)]
         assert (result.trials[1].attempt, result.trials[1].parameters) == (2, broken_off)
-        assert "1 interrupted are tried again" in sweep.events[0].notes[-1]
+        assert "interrupted, and tried again: 1" in sweep.events[0].notes[-1]
 
     @pytest.mark.parametrize("change", ["a range moved", "one parameter more", "one parameter less", "words"])
     @pytest.mark.parametrize("method", ["bayes", "random"])

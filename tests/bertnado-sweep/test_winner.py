@@ -19,7 +19,7 @@ JUDGEMENT = Judgement(("calls every validation row positive (mcc 0)",), (0.72, 0
 INTERVAL = "eval/roc_auc 0.78 has an approximate 95% interval of 0.72 to 0.83 on 300 validation rows"
 LINES = [
     "Warning: the best trial, number 4, calls every validation row positive (mcc 0)",
-    f"{INTERVAL}; 2 of 4 trials lie within it",
+    f"{INTERVAL}; trials within it: 2 of 4",
 ]
 
 
@@ -45,7 +45,7 @@ def test_trials_without_a_value_do_not_count():
     best = trial(2, 0.8, judgement=Judgement((), (0.7, 0.9), 50).to_record())
     others = [trial(0, 0.75), trial(1, None, "failed"), trial(3, 0.85, "interrupted"), trial(4, 0.5)]
     (line,) = winner_notes([*others, best], best, AUC)
-    assert line.endswith("; 2 of 3 trials lie within it")
+    assert line.endswith("; trials within it: 2 of 3")
 
 
 @pytest.mark.parametrize("judgement", [None, "good", {"findings": 3}, Judgement((), None, 9).to_record()])

@@ -30,7 +30,7 @@ SEARCH = f"--config-path sweep.json --output-dir out {RUN}"
 TRAIN = f"--best-config-path done/best_sweep_config.json --output-dir out {RUN}"
 
 _TRIAL = re.compile(r"sweep_\d{4}(-\d\d){2}_\d\d(-\d\d){2}(_\d+)?")
-_PROGRESS = re.compile(r"^\d{4}(-\d\d){2} \d\d(:\d\d){2} .*\.\.\.\n", re.MULTILINE)
+_PROGRESS = re.compile(r"^(\d{4}(-\d\d){2} \d\d(:\d\d){2}|Loading) .*\.\.\.\n", re.MULTILINE)
 """Lines that tell what a command is doing before anything is started."""
 _ID = re.compile(r"(?<= beside it to )[a-z0-9]{8}(?=;)")
 

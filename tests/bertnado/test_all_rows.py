@@ -57,7 +57,10 @@ def test_it_trains_for_the_steps_of_the_best_checkpoint_and_claims_no_validation
     assert metrics["test"] == final["test_metrics"]
     assert metrics["seed"] == 7
     assert metrics["details"]["arguments"]["max_steps"] == 6
-    assert "trained on train and validation for 4 steps, without selection or a validation value" in events[0].notes
+    assert (
+        "train and validation are the training rows, for 4 steps, without selection or a validation value"
+        in events[0].notes
+    )
     assert {type(event).__name__ for event in events} == {"RunStarted", "TrialProgress"}
 
 

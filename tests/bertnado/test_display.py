@@ -93,7 +93,7 @@ def test_without_a_terminal_there_are_lines_with_the_time():
         "sweep abc: 2 trials, maximize eval/roc_auc",
         "trial 1 of 2: epochs=3 learning_rate=3.21e-05 training_args.seed=1",
         "  completed: eval/roc_auc 0.9123 at step 20 (0 s)",
-        "1 of 2 trials, best 0.9123, 0 s left",
+        "1 of 2 trials, best 0.9123",
         "trial 2 of 2: epochs=5 learning_rate=0.0001 training_args.seed=1",
         "  failed: ValueError: no (0 s)",
         "2 of 2 trials, 1 failed, best 0.9123",
@@ -152,7 +152,16 @@ def test_trials_that_run_at_once_are_told_apart():
         seconds_per_look=11,
     )
     assert "  trial 1 step 20 of 40: eval/roc_auc 0.9000" in lines(shown)
-    assert "  trial 1 completed: eval/roc_auc 0.9123 at step 20 (55 s)" in lines(shown)
+    assert "  trial 1 completed: eval/roc_auc 0.9123 at step 20 (1 min 06 s)" in lines(shown)
+
+
+def test_trials_of_other_processes_count():
+    said = lines(show([*SWEEP[:4], replace(SWEEP[4], finished=2)]))
+    assert said[-1] == "2 of 2 trials, best 0.9123"
+
+
+def test_without_a_terminal_a_minute_of_silence_is_broken_by_a_step():
+    assert "  step 20 of 40" in lines(show([*SWEEP[:3], SWEEP[2]], seconds_per_look=70))
 
 
 def test_notes_are_said():

@@ -98,15 +98,18 @@ def _prepare(
     Raises:
         InvalidInputError: The requested backend, or what is recorded, cannot be used.
     """
-    from bertnado_config import TrainingInputs
+    from bertnado_config import InvalidInputError, TrainingInputs
     from bertnado_sweep import Sweeper
     from bertnado_sweep.planning import require_backend
-    from bertnado_sweep.resume import find_recorded
+    from bertnado_sweep.records.files import named_directory
+    from bertnado_sweep.resume import find_recorded, nothing_to_resume
 
     require_backend(given)
     storage, study = given.get("storage"), given.get("study")
     continues = given.get("resume") or given.get("join_or_begin") or (study and storage)
     recorded = find_recorded(output_dir, storage=storage, study=study) if continues else None
+    if given.get("resume") and recorded is None:
+        raise InvalidInputError([nothing_to_resume(named_directory(output_dir))])
     inputs = {name: value for name, value in given.items() if name in TrainingInputs.model_fields}
     options = {name: value for name, value in given.items() if name not in inputs}
     return Sweeper(config_path, output_dir, recorded=recorded, **inputs), options

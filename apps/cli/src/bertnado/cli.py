@@ -35,7 +35,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 UNFINISHED = 3
 """Exit code of a sweep that the time limit, SIGUSR1 or W&B ended before its budget was met, with a best trial."""
 
-_OUTPUT_DIR = "Directory to write everything to. One that already contains results is refused. Required."
+_OUTPUT_DIR = "Directory to write everything to. One that already contains results is refused."
 _CONFIG_PATH = "Sweep file, JSON or YAML, in W&B's format. Required unless --sweep-id names a sweep."
 _JOIN = (
     "Work on the sweep in that directory, which other machines may see as well, with its recorded options. Only the "
@@ -51,7 +51,7 @@ def _run_sweep_flags() -> list[click.Parameter]:
 
     return [
         click.Option(["--config-path"], type=click.Path(), help=_CONFIG_PATH),
-        click.Option(["--output-dir"], type=click.Path(), help=_OUTPUT_DIR),
+        click.Option(["--output-dir"], type=click.Path(), help=f"{_OUTPUT_DIR} Required unless --join names it."),
         *flags_of(TrainingInputs, leave_out=["seed"]),
         *flags_of(SweepOptions),
     ]
@@ -64,7 +64,7 @@ def _full_train_flags() -> list[click.Parameter]:
     from bertnado.flags import flags_of, make_flag
 
     return [
-        click.Option(["--output-dir"], type=click.Path(), help=_OUTPUT_DIR),
+        click.Option(["--output-dir"], type=click.Path(), help=f"{_OUTPUT_DIR} Required."),
         *flags_of(TrainingInputs, leave_out=["seed"]),
         *(make_flag(SweepOptions, name) for name in ("project_name", "metric_name", "metric_goal")),
     ]
@@ -133,6 +133,8 @@ def _require(flags: dict[str, Any], *names: str) -> None:
 
 def _require_sweep(flags: dict[str, Any]) -> None:
     """Check that a sweep has what it needs; one that continues has it in its record."""
+    if flags["retry_failed"] and not flags["resume"]:
+        raise click.UsageError("--retry-failed requires --resume, with the --output-dir of a sweep")
     _require(flags, "output_dir", *(() if flags["resume"] else ("dataset",)))
 
 
@@ -168,7 +170,7 @@ def check(**flags: Any) -> None:
         click.echo(describe_plan(checked))
 
 
-@main.command("sweep-status")
+@main.command("sweep-status", short_help="Show the trials of a sweep.")
 @click.option("--output-dir", type=click.Path(), help="Output directory of a sweep.")
 @click.option("--sweep-id", metavar="[ENTITY/PROJECT/]ID", help="Sweep at W&B.")
 @click.option("--entity", help="W&B user or team, if --sweep-id does not contain it.")
@@ -236,7 +238,7 @@ def sweep_status(
             click.echo(f"{what}: {status.export(str(output_dir))}", err=form != "text")
 
 
-@main.command()
+@main.command(short_help="Upload offline runs to W&B.")
 @click.option("--output-dir", required=True, type=click.Path(), help="Output directory of a sweep or of full-train.")
 @click.option("--storage", metavar="URL", envvar="BERTNADO_STORAGE", help="Database of the sweep, with its password.")
 def sync(output_dir: str, storage: str | None) -> None:
@@ -310,7 +312,7 @@ def full_train(**flags: Any) -> None:
         click.echo(json.dumps(trained, indent=2))
 
 
-@main.command()
+@main.command(short_help="Try everything on simulated DNA.")
 @click.argument("directory", required=False, type=click.Path())
 def quickstart(directory: str | None) -> None:
     """Try everything on simulated DNA with a small model, in about a minute.
@@ -319,6 +321,7 @@ def quickstart(directory: str | None) -> None:
     uses the local backend and needs neither an account nor internet.
     """
     with exit_on_error():
+        click.echo("Loading the libraries ...", err=True)
         from bertnado.quickstart import run_quickstart
 
         run_quickstart(directory)

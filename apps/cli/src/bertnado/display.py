@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from bertnado_config import SweepConfig
     from bertnado_sweep import Trial
 
-_QUIET_SECONDS = 10.0
-"""Without a terminal, an evaluation is printed only if nothing was printed for this long."""
+_QUIET_SECONDS, _SILENT_SECONDS = 10.0, 60.0
+"""Without a terminal, an evaluation, or a step, is printed only if nothing was printed for this long."""
 
 _TRAIN_LOG = logging.getLogger("bertnado_train")
 
@@ -122,7 +122,7 @@ class Display:
         self._objective = ""
         self._config: SweepConfig | None = None
         self._total: int | None = None
-        self._done_before = 0
+        self._done_before = self._done_elsewhere = 0
         self._ended: dict[int, Trial] = {}
         self._best: Trial | None = None
         self._spoke = clock()
@@ -203,9 +203,12 @@ class Display:
 
     def _trial_progressed(self, event: TrialProgress) -> None:
         running = self._running.get(event.number)
-        if running is not None:
-            running.total_steps = event.total_steps
-            self._progress.update(running.task, completed=event.step, total=event.total_steps)
+        if running is None:
+            return
+        running.total_steps = event.total_steps
+        self._progress.update(running.task, completed=event.step, total=event.total_steps)
+        if event.step and not self._console.is_terminal and self._clock() - self._spoke > _SILENT_SECONDS:
+            self._say_step(event.number, f"step {event.step} of {event.total_steps}")
 
     def _trial_evaluated(self, event: TrialEvaluated) -> None:
         running = self._running.get(event.number)
@@ -214,8 +217,11 @@ class Display:
         running.value = f"{self._objective} {event.value:.4f}"
         self._progress.update(running.task, refresh=True)
         if not self._console.is_terminal and self._clock() - self._spoke > _QUIET_SECONDS:
-            which = f"trial {event.number + 1} " if len(self._running) > 1 else ""
-            self.say(f"  {which}step {event.step} of {running.total_steps}: {running.value}")
+            self._say_step(event.number, f"step {event.step} of {running.total_steps}: {running.value}")
+
+    def _say_step(self, number: int, text: str) -> None:
+        which = f"trial {number + 1} " if len(self._running) > 1 else ""
+        self.say(f"  {which}{text}")
 
     def _trial_ended(self, event: TrialEnded) -> None:
         trial = event.trial
@@ -226,6 +232,8 @@ class Display:
         seconds = self._pace.end(trial.number, is_counted=trial.is_counted)
         took = "" if seconds is None else f" ({describe_seconds(seconds)})"
         self._ended[trial.number] = trial
+        if event.finished is not None:
+            self._done_elsewhere += max(event.finished - self._done, 0)
         self._best = event.best
         self.say(f"  {which}{describe_outcome(trial, self._objective)}{took}")
         if self._trials is not None:
@@ -236,7 +244,7 @@ class Display:
     @property
     def _done(self) -> int:
         """The number of finished trials; a trial that ends more than once counts once."""
-        return self._done_before + sum(trial.is_counted for trial in self._ended.values())
+        return self._done_before + self._done_elsewhere + sum(trial.is_counted for trial in self._ended.values())
 
     @property
     def _failed(self) -> int:
@@ -248,7 +256,7 @@ class Display:
         return [
             *([f"{self._failed} failed"] if self._failed else []),
             *([f"best {self._best.value:.4f}"] if self._best is not None else []),
-            *([f"{describe_estimate(left)} left"] if left is not None else []),
+            *([f"{describe_estimate(left)} left"] if left else []),
         ]
 
 

@@ -197,7 +197,7 @@ def _notes(run: FinalRun) -> tuple[str, ...]:
     taken = ", ".join(f"{name}={value}" for name, value in run.carried_over.items())
     source = f"taken from {BEST_DETAILS_FILE}: {taken}"
     warnings = (f"Warning: {warning}" for warning in run.warnings)
-    aim = f"trained on train and validation for {run.steps} steps, without selection or a validation value"
+    aim = f"train and validation are the training rows, for {run.steps} steps, without selection or a validation value"
     said = [run.reduction, *warnings, source if taken else None, None if run.steps is None else aim]
     return (f"device: {run.trainer.device}", *(line for line in said if line))
 

@@ -144,7 +144,7 @@ class SweepOptions(BaseModel):
     """Checkpoints to keep on disk. `best` removes a checkpoint as soon as it cannot be the best any more."""
     resume: bool = False
     """Continue the sweep in `output_dir`: finished trials count, interrupted ones are tried again. Options that are not
-    given are as recorded."""
+    given are as recorded, except those of this machine: `workers`, `trials_per_gpu` and `time_limit`."""
     join_or_begin: bool = False
     """Begin the sweep, or continue it if `output_dir` contains one: for several jobs that are started with the same
     command. The first one begins it; if it cannot, the next one tries. Requires the local backend."""
@@ -172,9 +172,9 @@ class SweepOptions(BaseModel):
     time_limit: Annotated[
         float | None, BeforeValidator(_read_duration), OptionDetails(metavar="DURATION", for_joining=True)
     ] = None
-    """End the sweep after a duration such as `3h30m`, `90m` or `2d`: no trial is started that would not finish in time,
-    and running ones are interrupted. SLURM's `12:00:00`, `1-00:00:00` and `12:00`, which is 12 minutes, are durations
-    as well; a bare number is seconds."""
+    """End the sweep after a duration such as `3h30m`, `90m` or `2d`, counted from its first trial: no trial is started
+    that would not finish in time, and running ones are interrupted. SLURM's `12:00:00`, `1-00:00:00` and `12:00`, which
+    is 12 minutes, are durations as well; a bare number is seconds."""
     max_failures: Annotated[
         int | None,
         Field(ge=1),

@@ -14,8 +14,8 @@ from .backends.wandb.service import ServiceError, check_service_config, find_swe
 from .budget import find_budget
 from .options import SweepOptions, check_options
 from .plan import Application, BackendChoice, Plan
-from .records.files import holds_record, named_directory, output_problems, room_problems
-from .resume import STUDY_WITHOUT_STORAGE, find_recorded, require_recorded
+from .records.files import named_directory, output_problems, room_problems
+from .resume import STUDY_WITHOUT_STORAGE, find_recorded, nothing_to_resume, require_recorded
 from .retrying import retry_problems
 from .running.function_trainer import FunctionTrainer
 from .running.worker_pool import pickling_problem
@@ -183,18 +183,10 @@ class _Planner:
         if recorded is not None and recorded.is_damaged:
             return []  # it is repaired
         if recorded is None and options.resume:
-            return [self._nothing_to_resume()]
+            return [nothing_to_resume(self._output)]
         known = start.sweep.id if isinstance(start, JoinedWandbSweep) else recorded.sweep_id if recorded else None
         problems = output_problems(self._output, known=known)
         return problems + self._backend_problems(options, recorded)
-
-    def _nothing_to_resume(self) -> Problem:
-        if holds_record(self._output):
-            cure = "restore the sweep.json of that sweep, or choose another {output_dir}"
-            return ArgumentProblem("resume", f"{self._output} contains a journal without its sweep.json; {cure}")
-        return ArgumentProblem(
-            "resume", f"{self._output} does not contain a sweep; remove {{resume}} to start one there"
-        )
 
     def _backend_problems(self, options: SweepOptions, recorded: RecordedSweep | None) -> list[Problem]:
         if recorded is None or options.backend in (AUTO, recorded.backend):

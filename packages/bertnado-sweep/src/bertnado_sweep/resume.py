@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bertnado_config import ArgumentProblem, InvalidInputError, Problem
 
-from .records.files import JOURNAL_FILE, SWEEP_FILE, DamagedRecordError, named_directory, read_sweep
+from .records.files import JOURNAL_FILE, SWEEP_FILE, DamagedRecordError, holds_record, named_directory, read_sweep
 from .records.recorded_sweep import RecordedSweep
 from .records.secrets import is_masked, masked_url
 from .records.sweep_record import complete_sweep_record
@@ -97,6 +97,14 @@ def require_recorded(output_dir: str | Path, *, storage: str | None = None, stud
     if recorded is None:
         raise InvalidInputError([_nothing_to_join(Path(output_dir), storage, study)])
     return recorded
+
+
+def nothing_to_resume(output: Path) -> Problem:
+    """Return why no sweep can be resumed in a directory in which none is recorded."""
+    if holds_record(output):
+        cure = "restore the sweep.json of that sweep, or choose another {output_dir}"
+        return ArgumentProblem("resume", f"{output} contains a journal without its sweep.json; {cure}")
+    return ArgumentProblem("resume", f"{output} does not contain a sweep; remove {{resume}} to start one there")
 
 
 def _nothing_to_join(output: Path, storage: str | None, study: str | None) -> Problem:

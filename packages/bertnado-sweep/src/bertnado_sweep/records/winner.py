@@ -35,4 +35,4 @@ def winner_notes(trials: Sequence[Trial], best: Trial, objective: Objective) -> 
     low, high = judgement.interval
     values = [trial.value for trial in trials if trial.is_eligible and trial.value is not None]
     within = sum(low <= value <= high for value in values)
-    return [*notes, f"{noise}; {within} of {len(values)} trials lie within it"]
+    return [*notes, f"{noise}; trials within it: {within} of {len(values)}"]

@@ -100,6 +100,8 @@ class TrialEnded:
     trial: Trial
     best: Trial | None
     """The best trial so far, this one included."""
+    finished: int | None = None
+    """The number of finished trials of the sweep, those of other processes included; None if it is unknown."""
 
 
 Event = SweepStarted | RunStarted | Note | TrialStarted | TrialProgress | TrialEvaluated | TrialEnded

@@ -87,7 +87,8 @@ class AssignmentRunner:
         except BaseException:
             self._finish(end_trial(report, "interrupted"), assignment, report)
             raise
-        observer(TrialEnded(*self._finish(verdict.trial, assignment, report)))
+        ended, best = self._finish(verdict.trial, assignment, report)
+        observer(TrialEnded(ended, best, self._ledger.count_finished()))
         if verdict.leaves is not None:
             raise WorkersLeftError([verdict.leaves])
         if verdict.needs_new_process:

@@ -201,7 +201,7 @@ class LocalBackend:
         if plan.recorded is None:
             return (*joining, *self._repairs, *([plan.search_note] if plan.search_note else []))
         done, again = sum(trial.is_counted for trial in trials), sum(map(self._is_repeated, trials))
-        repeated = f", {again} interrupted are tried again" if again else ""
+        repeated = f"; interrupted, and tried again: {again}" if again else ""
         outside = len(trials) - len(points_among(self._config, trials))
         kept = f"; in the record, outside the present search space: {outside}" if outside else ""
         return (*joining, *self._repairs, f"resumed: {done} of {self._budget} trials were finished{repeated}{kept}")

@@ -111,6 +111,10 @@ class Ledger:
         self._entries.refresh()
         return self._entries.trials()
 
+    def count_finished(self) -> int:
+        """Return the number of trials that were finished when the trials were last read."""
+        return sum(trial.is_counted for trial in self._entries.trials())
+
     def recent_trials(self) -> list[Trial]:
         """Return the trials that were tried since this run of the sweep began."""
         return self._entries.recent_trials()
