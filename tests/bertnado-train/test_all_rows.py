@@ -53,7 +53,7 @@ def test_it_claims_nothing_about_validation_and_tests_once(train):
     assert {"validation", "best_step"} & metrics.keys() == set()
     assert {"loss", "roc_auc", "f1"} <= metrics["test"].keys()
     assert (final.result.value, final.result.history) == (None, [])
-    assert metrics["details"]["dataset"]["rows"] == {"train": 96, "validation": 40, "test": 40}
+    assert metrics["details"]["dataset"]["rows"] == {"train": 96, "validation": 56, "test": 56}
 
 
 def test_it_ends_within_the_schedule_of_the_trial(train, tmp_path):

@@ -88,7 +88,10 @@ def test_the_plan_has_the_weights_of_every_choice(problems):
         ),
         (
             *({"class_weights": "balanced"}, "binary_classification"),
-            "parameters.class_weights: unknown parameter 'class_weights'; did you mean 'class_weight'?",
+            (
+                "parameters.class_weights: 'class_weights' is not a parameter of a trial: "
+                "write class_weight: balanced, or pos_weight"
+            ),
         ),
         (
             *({"pos_weight": 2, "class_weight": "balanced"}, "binary_classification"),

@@ -87,7 +87,7 @@ class SignRule(_LogitPerColumn):
         import numpy as np
 
         ends = (float(evaluation.scores.min()), float(evaluation.scores.max()))
-        low, high = (1 / (1 + np.exp(-end)) for end in ends)
+        low, high = (np.exp(-np.logaddexp(0, -end)) for end in ends)
         return f"; every probability lies between {low:.3f} and {high:.3f}"
 
 

@@ -129,7 +129,9 @@ class ResultTests(BackendFixtures):
         assert isinstance(started, SweepStarted)
         assert (started.sweep_id, started.total, started.done, started.warnings) == (result.sweep_id, 1, 0, ())
         assert (started.objective, started.output_dir) == (Objective("score", "maximize"), tmp_path / "sweep")
-        trial = result.trials[0]
+        trial, ended = result.trials[0], events[-1]
+        assert isinstance(ended, TrialEnded)
+        assert ended.finished in (1, None)
         assert events[1:] == [
             TrialStarted(0, trial.id, trial.parameters, trial.directory),
             TrialProgress(0, 0, 2),
@@ -137,7 +139,7 @@ class ResultTests(BackendFixtures):
             TrialEvaluated(0, 1, 0.1, {"eval/loss": -0.1, "score": 0.1}),
             TrialProgress(0, 2, 2),
             TrialEvaluated(0, 2, 0.2, {"eval/loss": -0.2, "score": 0.2}),
-            TrialEnded(trial, trial),
+            TrialEnded(trial, trial, ended.finished),
         ]
 
     def test_the_best_so_far_is_exported_after_each_trial_that_improves_it(
