@@ -228,7 +228,12 @@ from support.trainers import CurveTrainer
 
 if __name__ == "__main__":
     run_sweep(
-        CurveTrainer(pause=2.0), {config!r}, output_dir={output!r}, backend="local", workers=2, sweep_count=20,
+        CurveTrainer((1.0,) * 100, pause=0.5),
+        {config!r},
+        output_dir={output!r},
+        backend="local",
+        workers=2,
+        sweep_count=20,
         observer=lambda event: print(type(event).__name__, flush=True),
     )
 """
@@ -247,7 +252,7 @@ def started(tmp_path):
         [sys.executable, script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
     )
     said = []
-    while said.count("TrialEvaluated") < 2:
+    while said.count("TrialStarted") < 2 or said.count("TrialEvaluated") < 2:
         said.append(process.stdout.readline().strip())
         assert said[-1] or process.poll() is None
     yield process, output
