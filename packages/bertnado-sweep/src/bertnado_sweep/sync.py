@@ -64,7 +64,7 @@ def sync_runs(output_dir: str | Path, *, storage: str | None = None) -> Iterator
         require_server()
     except WandbUnavailableError as error:
         raise InvalidInputError([ArgumentProblem("", str(error))]) from None
-    is_idle = _is_idle(output)
+    is_idle = not trials or _is_idle(output)
     for run in runs:
         trial = trials.get(run.id)
         is_running = trial is not None and trial.state == "running" and not is_idle

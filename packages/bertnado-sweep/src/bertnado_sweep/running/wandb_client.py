@@ -35,11 +35,6 @@ def is_inside_agent() -> bool:
     return all(os.environ.get(name) for name in _ASSIGNMENT)
 
 
-def is_outside_sweep() -> bool:
-    """Return True if WANDB_SWEEP_ID is set although no agent started this process: a shell or a script exported it."""
-    return bool(os.environ.get(SWEEP_ID)) and not is_inside_agent()
-
-
 def what_disables_tracking() -> str | None:
     """Return the variable that switches tracking off, with its value; None if it is on."""
     if os.environ.get("WANDB_MODE") == "disabled":

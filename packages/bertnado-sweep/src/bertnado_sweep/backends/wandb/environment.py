@@ -16,7 +16,6 @@ from bertnado_config import ArgumentProblem, Problem, project_problem
 from bertnado_sweep.running.wandb_client import (
     SWEEP_ID,
     is_inside_agent,
-    is_outside_sweep,
     wandb_client,
     what_disables_tracking,
 )
@@ -143,7 +142,7 @@ def assignment_problems(options: SweepOptions) -> list[Problem]:
             "not trained, because {backend} local, {resume} or another {sweep_id} was given"
         )
         return [ArgumentProblem("sweep_id", message, "warning")]
-    if not is_outside_sweep() or options.sweep_id is not None:
+    if not sweep_id or options.sweep_id is not None:
         return []
     message = (
         f"{SWEEP_ID} is {sweep_id} in the environment and is ignored, because no agent of W&B started this process; "
