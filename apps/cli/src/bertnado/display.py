@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from bertnado_config import parameter_label
 from bertnado_sweep.running.events import (
@@ -20,6 +19,7 @@ from bertnado_sweep.running.events import (
     TrialProgress,
     TrialStarted,
 )
+from bertnado_sweep.status import flat_parameters
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -37,7 +37,7 @@ from bertnado.flags import flag_of
 from bertnado.pace import Pace, describe_estimate, describe_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from bertnado_config import SweepConfig
     from bertnado_sweep import Trial
@@ -265,13 +265,13 @@ def varied_parameters(config: SweepConfig | None, parameters: Mapping[str, Any])
     if config is None:
         return dict(parameters)
     fixed = {parameter_label(path): form.from_unit(0.5) for path, form in config.space.items() if form.cardinality == 1}
-    constants = list(_leaves(fixed))
-    return dict(leaf for leaf in _leaves(parameters) if leaf not in constants)
+    constants = flat_parameters(fixed).items()
+    return dict(leaf for leaf in flat_parameters(parameters).items() if leaf not in constants)
 
 
 def describe_parameters(parameters: Mapping[str, Any]) -> str:
     """Return parameters in one line, nested ones named by their path: `epochs=3 learning_rate=3.2e-05`."""
-    return " ".join(f"{name}={_short(value)}" for name, value in sorted(_leaves(parameters)))
+    return " ".join(f"{name}={_short(value)}" for name, value in flat_parameters(parameters).items())
 
 
 def describe_outcome(trial: Trial, objective: str) -> str:
@@ -279,14 +279,6 @@ def describe_outcome(trial: Trial, objective: str) -> str:
     if trial.value is None:
         return f"{trial.state}: {trial.error}" if trial.error else trial.state
     return f"{trial.state}: {objective} {trial.value:.4f} at step {trial.step}"
-
-
-def _leaves(parameters: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in parameters.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(cast("Mapping[str, Any]", value), f"{above}{name}.")
-        else:
-            yield f"{above}{name}", value
 
 
 def _short(value: Any) -> str:
