@@ -11,6 +11,8 @@ from bertnado_config import TrialError
 from bertnado_metrics import metric_name_for_trainer, reported_metric_name
 from transformers import TrainerCallback
 
+from .trained_weights import trained_weights
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -50,7 +52,7 @@ class BestCheckpointCallback(TrainerCallback):
         self.step: int | None = None
         """The optimiser step of the best evaluation."""
         self.weights: dict[str, torch.Tensor] | None = None
-        """The weights of the best evaluation, in host memory."""
+        """The trained weights of the best evaluation, in host memory."""
         self.logits: NDArray[Any] | None = None
         """The logits of the best evaluation."""
         self.read_logits: Callable[[], NDArray[Any] | None] = lambda: None
@@ -129,8 +131,8 @@ class BestCheckpointCallback(TrainerCallback):
             )
 
     def keep_weights(self, model: PreTrainedModel) -> None:
-        """Copy the weights into the same pinned memory each time: allocating it is slow."""
-        current = model.state_dict()
+        """Copy the trained weights into the same pinned memory each time: allocating it is slow."""
+        current = trained_weights(model)
         if self.weights is None:
             pin = any(weight.is_cuda for weight in current.values())
             self.weights = {

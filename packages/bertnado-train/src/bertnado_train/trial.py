@@ -23,6 +23,7 @@ from .saved_tokenizer import save_tokenizer
 from .schedule import training_steps
 from .stored_model import hide_progress_bars
 from .task_trainer import TaskTrainer
+from .trained_weights import restore_weights
 from .training_arguments import effective_arguments
 from .training_setup import TrainingSetup, open_training_setup
 from .trial_class_weights import trial_class_weights
@@ -169,7 +170,7 @@ class _TrainingRun:
         timings = self._timings(begin, time.perf_counter())
         if self.best.weights is not None:
             begin = time.perf_counter()
-            model.load_state_dict(self.best.weights)
+            restore_weights(model, self.best.weights)
             _save_in_label_units(model, checkpoint, trainer.label_scale)
             timings["save"] = time.perf_counter() - begin
         result = TrialResult(
