@@ -124,7 +124,7 @@ class TestNumberOfTrials:
         sweep(grid(a=[1, 2], b=[0, 1]))
         result = go_on(grid(**new))
         assert sorted(values(result.trials[4:], "a", "b")) == expected
-        assert sweep.events[0].total == 4 + len(expected)
+        assert sweep.events[0].budget == 4 + len(expected)
 
     @pytest.mark.parametrize(("count", "more"), [(4, 0), (5, 1), (7, 3), (8, 3)])
     def test_the_number_that_is_said_is_that_of_all_trials(self, sweep, go_on, count, more):
@@ -211,7 +211,7 @@ class TestRunCap:
     def test_a_number_below_what_was_done_is_named_and_takes_nothing_away(self, sweep):
         sweep(self.CAPPED)
         assert len(sweep(self.CAPPED, sweep_count=2).trials) == 4
-        assert sweep.events[0].total == 4
+        assert sweep.events[0].budget == 4
         assert self.warnings(sweep) == ["sweep_count 2 is below the 4 trials that were finished, so none is added"]
 
     def test_a_space_with_fewer_points_than_are_asked_for_is_named(self, sweep, go_on):

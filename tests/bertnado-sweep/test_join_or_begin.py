@@ -117,7 +117,7 @@ def test_the_same_command_again_runs_the_trials_that_are_left(tmp_path):
     sweep(tmp_path, sweep_count=2)
     events = []
     result = sweep(tmp_path, sweep_count=5, observer=events.append)
-    assert [event.done for event in events if isinstance(event, SweepStarted)] == [2]
+    assert [event.finished for event in events if isinstance(event, SweepStarted)] == [2]
     assert (result.finished, result.budget) == (5, 5)
 
 

@@ -40,7 +40,7 @@ class TestJoin:
         heard = []
         joined = run_sweep(CurveTrainer(), None, output_dir=output, join=True, observer=heard.append)
         assert joined.trials == first.trials
-        assert heard[0].total == 2
+        assert heard[0].budget == 2
         assert read_json(output / "sweep.json")["resumed"] == []
 
     def test_a_database_that_is_named_for_other_sweeps_is_left_alone(self, output):

@@ -39,7 +39,7 @@ def test_the_best_is_exported_again_from_what_is_recorded(tmp_path):
 def test_it_says_how_many_trials_count_of_how_many(tmp_path):
     run_sweep(CurveTrainer(), GRID, output_dir=tmp_path / "sweep", backend="local", sweep_count=2)
     status = recorded_status(tmp_path / "sweep")
-    assert (status.done, status.budget) == (2, 2)
+    assert (status.finished, status.budget) == (2, 2)
 
 
 def test_the_best_trial_comes_first_and_those_without_a_value_last(tmp_path):

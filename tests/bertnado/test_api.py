@@ -34,9 +34,9 @@ def test_a_sweep_returns_what_it_found(swept):
     output, found = swept
     assert set(found) == {
         *("sweep_id", "best_run_id", "metric_name", "metric_goal", "metric_for_best_model", "metric_value"),
-        *("best_config", "best_config_path", "trials", "budget", "ended_by"),
+        *("best_config", "best_config_path", "finished", "budget", "ended_by"),
     }
-    assert (found["trials"], found["budget"], found["ended_by"]) == (3, 3, None)
+    assert (found["finished"], found["budget"], found["ended_by"]) == (3, 3, None)
     assert (found["metric_name"], found["metric_goal"]) == ("eval/roc_auc", "maximize")
     assert found["metric_for_best_model"] == "roc_auc"
     assert found["best_config_path"] == str(output / "best_sweep_config.json")

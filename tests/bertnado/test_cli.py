@@ -269,8 +269,8 @@ def test_sigusr1_ends_a_sweep_early_with_its_best_and_exit_code_3(flags, tmp_pat
     assert code == 3
     found = json.loads(shown)
     assert found["ended_by"] == "SIGUSR1"
-    assert (1 <= found["trials"] < 50, found["budget"]) == (True, 50)
-    assert f"SIGUSR1 ended the sweep after {found['trials']} of 50 trials; --resume goes on" in said
+    assert (1 <= found["finished"] < 50, found["budget"]) == (True, 50)
+    assert f"SIGUSR1 ended the sweep after {found['finished']} of 50 trials; --resume goes on" in said
     assert "Error" not in said
 
 

@@ -124,7 +124,7 @@ def test_a_terminal_shows_trials_done_the_running_step_the_best_and_the_time_lef
 
 def test_a_narrow_terminal_shows_everything_in_one_line():
     shown = show(
-        [replace(SWEEP[0], total=40, done=10), *SWEEP[1:5], *SWEEP[5:], SWEEP[1]],
+        [replace(SWEEP[0], budget=40, finished=10), *SWEEP[1:5], *SWEEP[5:], SWEEP[1]],
         terminal=True,
         seconds_per_look=200,
         width=56,

@@ -79,7 +79,7 @@ def test_as_csv_it_is_a_table_with_a_column_for_each_parameter(sweep):
 
 def test_as_json_it_has_everything(sweep):
     status = json.loads(show(sweep, "--format", "json", "--export"))
-    assert (status["trials_done"], status["trials_in_all"], status["best_trial"]) == (3, 3, 3)
+    assert (status["finished"], status["budget"], status["best_trial"]) == (3, 3, 3)
     assert status["objective"] == {"name": "score", "goal": "maximize"}
     assert status["constant_parameters"] == {"epochs": 3, "training_args.max_grad_norm": 0.5}
     first = status["trials"][0]

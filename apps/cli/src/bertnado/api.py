@@ -55,7 +55,8 @@ def run_sweep(
 
     Returns:
         `sweep_id`, `best_run_id`, `metric_name`, `metric_goal`, `metric_for_best_model`, `metric_value`,
-        `best_config` and `best_config_path`; inside an agent, those of the best trial so far, if any.
+        `best_config`, `best_config_path`, the numbers of trials `finished` and `budget`, and `ended_by`; inside an
+        agent, the first eight of the best trial so far, if any.
 
     Raises:
         InvalidInputError: Something is wrong; every problem is in it, and nothing was started.

@@ -176,15 +176,15 @@ class Display:
         return ", ".join(filter(None, parts))
 
     def _sweep_started(self, event: SweepStarted) -> None:
-        self._objective, self._total, self._config = event.objective.name, event.total, event.config
-        self._done_before = event.done
+        self._objective, self._total, self._config = event.objective.name, event.budget, event.config
+        self._done_before = event.finished
         for warning in event.warnings:
             self.say(f"Warning: {warning.worded(flag_of)}")
         for note in event.notes:
             self.say(note)
-        self.say(f"sweep {event.sweep_id}: {event.total} trials, {event.objective.goal} {event.objective.name}")
+        self.say(f"sweep {event.sweep_id}: {event.budget} trials, {event.objective.goal} {event.objective.name}")
         self._trials = self._progress.add_task(
-            "trials", total=event.total, completed=event.done, note=lambda: ", ".join(self._summary())
+            "trials", total=event.budget, completed=event.finished, note=lambda: ", ".join(self._summary())
         )
 
     def _run_started(self, event: RunStarted) -> None:

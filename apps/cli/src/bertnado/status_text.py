@@ -31,7 +31,7 @@ def describe_status(status: SweepStatus, order: TrialOrder = "number", width: in
 
 def _lines(status: SweepStatus, order: TrialOrder, width: int) -> Iterator[str]:
     best, name = status.best, status.objective.name
-    count = f"{status.done} of {status.budget}" if status.budget is not None else str(len(status.trials))
+    count = f"{status.finished} of {status.budget}" if status.budget is not None else str(len(status.trials))
     yield f"sweep {status.sweep_id} ({status.source}): {count} trials, {status.objective.goal} {name}"
     constant = status.constant_parameters
     if constant:
@@ -88,8 +88,8 @@ def status_json(status: SweepStatus, order: TrialOrder = "number") -> str:
         "sweep_id": status.sweep_id,
         "source": status.source,
         "objective": {"name": status.objective.name, "goal": status.objective.goal},
-        "trials_done": status.done,
-        "trials_in_all": status.budget,
+        "finished": status.finished,
+        "budget": status.budget,
         "best_trial": None if best is None else best.number + 1,
         "constant_parameters": status.constant_parameters,
         "trials": [{**_row(status, trial), "parameters": trial.parameters} for trial in status.ordered(order)],

@@ -50,7 +50,7 @@ class SweepStatus:
         return choose_best(self.trials, self.objective)
 
     @property
-    def done(self) -> int:
+    def finished(self) -> int:
         """The number of trials that count: those that completed, were stopped early or failed."""
         return len({trial.number for trial in self.trials if trial.is_counted})
 

@@ -51,8 +51,8 @@ class SweepResult:
     its own rules ended it: its space is spent, or its target reached."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result in plain values: that of `best_so_far`, `trials` (finished), `budget` and `ended_by`."""
-        progress = {"trials": self.finished, "budget": self.budget, "ended_by": self.ended_by}
+        """Return the result in plain values: that of `best_so_far`, `finished`, `budget` and `ended_by`."""
+        progress = {"finished": self.finished, "budget": self.budget, "ended_by": self.ended_by}
         return best_so_far(self.output_dir) | progress
 
 
@@ -143,7 +143,7 @@ def _run(plan: Plan, backend: Backend, listen: Observer) -> SweepResult:
             plan.objective,
             plan.output_dir,
             plan.config,
-            done=backend.count_finished(),
+            finished=backend.count_finished(),
             warnings=plan.warnings,
             notes=(f"backend: {plan.backend}", *([f"device: {plan.device}"] if plan.device else []), *backend.notes),
         )

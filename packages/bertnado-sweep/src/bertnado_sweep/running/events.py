@@ -27,7 +27,7 @@ class SweepStarted:
     """All checks passed; the first trial comes next."""
 
     sweep_id: str
-    total: int
+    budget: int
     """The number of trials, unless the space is exhausted sooner."""
     objective: Objective
     output_dir: Path
@@ -36,7 +36,7 @@ class SweepStarted:
     """Warnings about the sweep file and the options."""
     notes: tuple[str, ...] = ()
     """Further information: the backend and why it was chosen, where the sweep can be seen."""
-    done: int = 0
+    finished: int = 0
     """The number of trials that were finished before, if the sweep is resumed."""
 
 

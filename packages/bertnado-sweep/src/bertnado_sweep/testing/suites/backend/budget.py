@@ -46,7 +46,7 @@ class BudgetTests(BackendFixtures):
         result = sweep(lambda parameters, report: 0.5, config, sweep_count=count, observer=events.append)
         assert len(result.trials) == trials
         assert (result.finished, result.budget, result.ended_by) == (trials, trials, None)
-        assert [event.total for event in events if isinstance(event, SweepStarted)] == [trials]
+        assert [event.budget for event in events if isinstance(event, SweepStarted)] == [trials]
 
     def test_the_size_of_a_grid_is_known(self, backend_type: BackendType) -> None:
         assert backend_type.size_of(parse_sweep_config(GRID), is_exhaustive=True) == 3

@@ -127,7 +127,7 @@ class ResultTests(BackendFixtures):
         result = sweep(CurveTrainer(), {**GRID, "run_cap": 1}, observer=events.append)
         started = events[0]
         assert isinstance(started, SweepStarted)
-        assert (started.sweep_id, started.total, started.done, started.warnings) == (result.sweep_id, 1, 0, ())
+        assert (started.sweep_id, started.budget, started.finished, started.warnings) == (result.sweep_id, 1, 0, ())
         assert (started.objective, started.output_dir) == (Objective("score", "maximize"), tmp_path / "sweep")
         trial, ended = result.trials[0], events[-1]
         assert isinstance(ended, TrialEnded)
