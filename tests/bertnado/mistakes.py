@@ -527,6 +527,15 @@ MISTAKES = (
         f"--task-type {MULTI} --metric-name loss",
         parameters(pos_weight={"value": 3}),
     ),
+    declaring("`layer_lr_decay` of 1.5", layer_lr_decay={"value": 1.5}),
+    declaring("`head_learning_rate` of 0", head_learning_rate={"values": [0, 1e-3]}),
+    declaring("`llrd`", llrd={"value": 0.9}),
+    declaring("`classifier_lr`", classifier_lr={"value": 1e-3}),
+    declaring(
+        "`layer_lr_decay` with an optimizer that has one learning rate",
+        layer_lr_decay={"value": 0.9},
+        optim={"values": ["adamw_torch", "adalomo"]},
+    ),
     declaring("`1e308` epochs", num_train_epochs={"value": 1e308}),
     checking(
         SPACE,

@@ -41,6 +41,7 @@ def describe_plan(checked: CheckedSweep) -> str:
         f"first row     {trials.first_row}",
         *_classes(trials),
         *_rows_by_class(trials),
+        *_learning_rates(trials),
         f"by length     {_grouping(trials)}",
         f"output        {plan.output_dir}",
         "space",
@@ -102,6 +103,17 @@ def _grouping(trials: SweepPlan) -> str:
     if grouping.is_biased:
         return f"not grouped: it {saves}, but length goes with the label ({grouping.label_share:.0%} of it)"
     return f"not grouped; group_by_length: true {saves}"
+
+
+def _learning_rates(trials: SweepPlan) -> list[str]:
+    """Describe the learning rates that trials start with, if the parts of the model have different ones."""
+    shown = (f"{part} {_range(ends)}" for part, ends in trials.learning_rates.items())
+    return [f"rates         {', '.join(shown)}"] if trials.learning_rates else []
+
+
+def _range(ends: tuple[float, float]) -> str:
+    low, high = map(_short, ends)
+    return low if low == high else f"{low} to {high}"
 
 
 def _span(ends: tuple[int, int]) -> str:

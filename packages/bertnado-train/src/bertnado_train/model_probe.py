@@ -13,6 +13,7 @@ from .batch_format import BatchFormat, select_rows
 from .encoded_split import EncodedSplit
 from .label_scaling import NO_OUTPUT_LAYER, find_output_layer
 from .loading_errors import first_line
+from .model_parts import ModelParts, find_parts
 from .task_loss import agree
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class ModelProbe:
     """Why no trial can train it."""
     notes: tuple[str, ...] = ()
     """What differs from an ordinary batch or model, for the user."""
+    parts: ModelParts = field(default_factory=lambda: ModelParts((), (), ()))
+    """The parts of the model; none if it cannot be trained."""
     output_layer: str | None = None
     """The linear layer whose outputs are the logits, see `find_output_layer`; `None` if it was not looked for."""
 
@@ -118,7 +121,8 @@ class _Probe:
         layer = self._output_layer() if self._finds_output_layer else None
         if self._finds_output_layer and layer is None:
             notes.append(NO_OUTPUT_LAYER)
-        return ModelProbe(self._format, config=changes, notes=tuple(notes), output_layer=layer)
+        parts = find_parts(self._model)
+        return ModelProbe(self._format, config=changes, notes=tuple(notes), parts=parts, output_layer=layer)
 
     def _output_layer(self) -> str | None:
         return find_output_layer(self._model, lambda: torch.cat([self._run(row, self._format) for row in self._rows]))

@@ -55,6 +55,16 @@ def swept_targets(config: SweepConfig) -> set[str]:
     }
 
 
+def typical_values_of(config: SweepConfig, target: str) -> list[Any]:
+    """Return typical values of the parameter that sets `target`, converted; empty if the sweep does not set it."""
+    return [
+        namespace_of(name).convert(name, value)
+        for path, parameter in config.space.items()
+        for name, value in _named_values_of(path, parameter)
+        if target_of(name) == target
+    ]
+
+
 def typical_values(parameter: Parameter) -> list[Any]:
     """Return all values of a parameter with few choices, otherwise some across its range, including the ends."""
     if parameter.choices is not None and len(parameter.choices) <= _MOST_CHOICES:

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import Problem
+from transformers import TrainingArguments
 
 from .devices import describe_visible_devices
+from .learning_rates import PartRates
 from .length_grouping import LengthGrouping, measure_grouping
+from .parameter_checks import typical_values_of
 from .parameters.class_weight_names import CLASS_WEIGHTS
+from .parameters.learning_rate_names import HEAD_RATE, LAYER_DECAY
+from .parameters.namespaces import trial_settings
 from .schedule import trial_schedule
 from .training_arguments import differences_from_defaults, effective_arguments
 from .trial_class_weights import named_class_weights
@@ -19,7 +24,6 @@ if TYPE_CHECKING:
 
     from bertnado_config import SweepConfig
     from bertnado_metrics import Objective
-    from transformers import TrainingArguments
 
     from .training_setup import TrainingSetup
 
@@ -55,6 +59,9 @@ class SweepPlan:
     """The effect of grouping by length, with the largest batch."""
     is_grouped: bool
     """Whether some trials group their rows by length."""
+    learning_rates: Mapping[str, tuple[float, float]]
+    """Minimum and maximum of the first learning rate of `embeddings`, the lowest, and of `head`; empty if all parts of
+    the model have the same."""
 
 
 def plan_trials(
@@ -80,12 +87,14 @@ def plan_trials(
         try:
             made.append(setup.training_arguments(parameters, objective, "unused"))
             weights.update([named_class_weights(setup, parameters)])
+            trial_settings(parameters).part_rates.require_parts(setup.probe.parts)
         except ValueError as error:
             refused.setdefault(str(error))
     problems = [Problem("parameters", reason) for reason in refused]
     if not made:
         return None, problems
-    plan = _summarise(made, varied, weights, setup)
+    rates = _learning_rates(config, len(setup.probe.parts.layers))
+    plan = _summarise(made, varied, weights, rates, setup)
     problems += _plan_warnings(config, plan)
     if CLASS_WEIGHTS in varied and objective.trainer_name == "loss":
         problems.append(Problem("parameters", _INCOMPARABLE, "warning"))
@@ -96,6 +105,7 @@ def _summarise(
     made: Sequence[TrainingArguments],
     varied: Collection[str],
     weights: Mapping[str, Sequence[float] | None],
+    rates: Mapping[str, tuple[float, float]],
     setup: TrainingSetup,
 ) -> SweepPlan:
     schedules = [trial_schedule(arguments, len(setup.train)) for arguments in made]
@@ -113,7 +123,18 @@ def _summarise(
         first_row=setup.dataset.first_row,
         grouping=measure_grouping(setup.train, batch, accumulation),
         is_grouped=any(arguments.train_sampling_strategy == "group_by_length" for arguments in made),
+        learning_rates=rates,
     )
+
+
+def _learning_rates(config: SweepConfig, layers: int) -> dict[str, tuple[float, float]]:
+    decays, heads = (typical_values_of(config, name) for name in (LAYER_DECAY, HEAD_RATE))
+    if not decays and not heads:
+        return {}
+    rates = typical_values_of(config, "learning_rate") or [TrainingArguments(output_dir="unused").learning_rate]
+    ends = [PartRates(decay, None).lowest(layers, rate) for decay in decays or [1.0] for rate in rates]
+    heads = heads or rates
+    return {"embeddings": (min(ends), max(ends)), "head": (min(heads), max(heads))}
 
 
 def _shared_arguments(made: Sequence[TrainingArguments], varied: Collection[str]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from .batch_format import BatchFormat
 from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
 from .best_checkpoint import EVALUATION
 from .encoded_split import EncodedSplit
+from .learning_rates import PartRates, set_part_rates
 from .task_loss import TaskLoss, logits_of
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class TaskTrainer(Trainer):
         batch_size_limit: BatchSizeLimit | None = None,
         batch_format: BatchFormat | None = None,
         label_scale: LabelScale | None = None,
+        part_rates: PartRates | None = None,
     ) -> None:
         self._format = batch_format or BatchFormat()
         self._loss = TaskLoss(task, class_weights, arguments.label_smoothing_factor)
@@ -65,7 +67,17 @@ class TaskTrainer(Trainer):
         self.evaluated: NDArray[Any] | None = None
         """The logits of the latest evaluation, in label units."""
         self._batch_size_limit = batch_size_limit or BatchSizeLimit()
+        self._part_rates = part_rates or PartRates()
         self.remove_callback(PrinterCallback)  # a library prints nothing
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Make the optimiser, with the learning rates of the parts of the model."""
+        is_new = self.optimizer is None
+        optimizer = super().create_optimizer(model)
+        if is_new and self._part_rates.are_set:
+            trained: Any = self.model if model is None else model
+            set_part_rates(optimizer, trained, self._part_rates, self.args.learning_rate)
+        return optimizer
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from .encoded_split import EncodedSplit
     from .label_scaling import LabelScale
+    from .parameters.namespace import TrialSettings
 
 CHECKPOINT = "checkpoint"
 """The directory of the best checkpoint in the directory of a trial."""
@@ -154,11 +155,15 @@ class _TrainingRun:
     report: Report
     best: BestCheckpointCallback
     batch_size_limit: BatchSizeLimit
+    learning_rates: dict[str, float] | None = None
+    """The lowest learning rate and that of the head; `None` if all parts have the same."""
 
     def run(self, checkpoint: Path) -> tuple[TrialResult, TaskTrainer]:
         """Train, and write the best checkpoint."""
         begin = time.perf_counter()
         model = make_model(self.setup, self.parameters, self.arguments.seed)
+        if (rates := self._settings.part_rates).are_set:
+            self.learning_rates = rates.describe(model, self.arguments.learning_rate)
         steps = self.best.steps or training_steps(self.arguments, len(self.setup.train))
         self.report.started(steps, self._details())
         trainer = make_trainer(
@@ -185,6 +190,10 @@ class _TrainingRun:
         )
         return result, trainer
 
+    @property
+    def _settings(self) -> TrialSettings:
+        return trial_settings(self.parameters)
+
     def _judgement(self) -> dict[str, Any]:
         """Return what the predictions at the best checkpoint are worth, for the record."""
         if self.best.logits is None or self.best.step is None:
@@ -210,6 +219,7 @@ class _TrainingRun:
             "device": describe_device(self.arguments.device),
             "class_weights": trial_class_weights(self.setup, self.parameters),
             "dataset": self.setup.dataset.summary,
+            **({"learning_rates": self.learning_rates} if self.learning_rates else {}),
             **({"head": self.setup.head} if self.setup.head != "auto" else {}),
             **({"label_scaling": self.setup.label_scaling} if self.setup.label_scaling != "standardize" else {}),
             **({"label_scale": scale.to_record()} if (scale := self.setup.label_scale) else {}),
@@ -266,6 +276,7 @@ def make_trainer(
         batch_size_limit,
         setup.batch_format,
         setup.label_scale,
+        trial_settings(parameters).part_rates,
     )
 
 

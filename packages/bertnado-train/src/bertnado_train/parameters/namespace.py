@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from bertnado_metrics import nearest
 
+from bertnado_train.learning_rates import PartRates
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
@@ -35,6 +37,8 @@ class TrialSettings:
     class_weighting: Literal["none", "balanced"] | float | None = None
     """No class weights, those that balance the training labels, the weight of the positive class; by default those of
     the dataset's `class_weights.json`."""
+    part_rates: PartRates = field(default_factory=PartRates)
+    """The learning rates of the parts of the model."""
 
 
 class ParameterNamespace(Protocol):
@@ -73,6 +77,10 @@ class ParameterNamespace(Protocol):
     def suggest(self, name: str) -> str | None:
         """Return the name that an unknown `name` most likely stands for, or `None`."""
         return nearest(name, sorted(self.names))
+
+    def equivalent(self, name: str) -> str | None:
+        """Return the name that an unknown `name` of another library stands for, or `None`."""
+        return None
 
     def explain(self, name: str) -> str | None:
         """Return what to do instead of setting `name`, if it is known not to be a parameter of a trial."""

@@ -9,10 +9,12 @@ from bertnado_config import ParameterPath, parameter_label
 from bertnado_metrics import nearest
 
 from .class_weight_names import ClassWeightNames
+from .contradictions import require_consistent
+from .learning_rate_names import LearningRateNames
 from .namespace import ParameterNamespace, TrialSettings
 from .training_argument_names import TrainingArgumentNames
 
-NAMESPACES: tuple[ParameterNamespace, ...] = (TrainingArgumentNames(), ClassWeightNames())
+NAMESPACES: tuple[ParameterNamespace, ...] = (TrainingArgumentNames(), ClassWeightNames(), LearningRateNames())
 """A name belongs to the first namespace that knows it."""
 
 
@@ -37,6 +39,9 @@ def namespace_of(name: str) -> ParameterNamespace:
     for explanation in (namespace.explain(name) for namespace in NAMESPACES):
         if explanation:
             raise ValueError(f"{name!r} is not a parameter of a trial: {explanation}")
+    for meant in (namespace.equivalent(name) for namespace in NAMESPACES):
+        if meant:
+            raise ValueError(f"unknown parameter {name!r}; did you mean {meant!r}?")
     suggestions = [suggestion for namespace in NAMESPACES if (suggestion := namespace.suggest(name))]
     if not suggestions:
         raise ValueError(f"unknown parameter {name!r}; see the fields of transformers' TrainingArguments")
@@ -103,6 +108,7 @@ def trial_settings(parameters: Mapping[str, Any]) -> TrialSettings:
         values = {parameter.target: parameter.value for parameter in converted if parameter.namespace is namespace}
         if values:
             namespace.apply(values, settings)
+    require_consistent(settings)
     return settings
 
 

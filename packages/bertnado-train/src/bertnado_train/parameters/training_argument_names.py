@@ -66,10 +66,12 @@ class TrainingArgumentNames(ParameterNamespace):
         settings.arguments.update({field: value for field, value in values.items() if field not in REFUSED})
 
     def suggest(self, name: str) -> str | None:
-        """Return the most similar name, or the one that a name from another library stands for."""
-        short = _short(name)
-        suggestion = MISNOMERS.get(_plain(short)) or nearest(short, sorted(self.names))
-        return None if suggestion is None else name.removesuffix(short) + suggestion
+        """Return the most similar name."""
+        return _in_place_of(name, nearest(_short(name), sorted(self.names)))
+
+    def equivalent(self, name: str) -> str | None:
+        """Return the name that a name from another library stands for."""
+        return _in_place_of(name, MISNOMERS.get(_plain(_short(name))))
 
     def explain(self, name: str) -> str | None:
         """Return what to do instead of setting what a sweep of other libraries would set."""
@@ -104,6 +106,11 @@ class TrainingArgumentNames(ParameterNamespace):
 def _short(name: str) -> str:
     prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), "")
     return name.removeprefix(prefix)
+
+
+def _in_place_of(name: str, short: str | None) -> str | None:
+    """Return a name with the prefix that `name` has."""
+    return None if short is None else name.removesuffix(_short(name)) + short
 
 
 def _plain(name: str) -> str:
