@@ -46,7 +46,7 @@ def test_each_trial_has_its_directory_duration_and_parameters_and_what_is_consta
     lines = show(sweep).splitlines()
     assert re.fullmatch(r"sweep \w+ \(.*\): 3 of 3 trials, maximize score", lines[0])
     assert lines[1] == "the same in all trials: epochs=3 training_args.max_grad_norm=0.5"
-    times = [re.sub(r"\d+ s", "0 s", line) for line in lines[2:]]
+    times = [re.sub(r"[ \d]\d s", " 0 s", line) for line in lines[2:]]
     assert times == [
         f"     1 completed      0.0000          0 s  {sweep[0].directory.name}",
         "       learning_rate=1e-05",
