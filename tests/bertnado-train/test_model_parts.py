@@ -50,6 +50,10 @@ def test_a_pooled_head_is_above_the_whole_model(tmp_path):
     assert all(name.startswith("backbone.") for name in (*parts.embeddings, *parts.layers))
 
 
+def test_a_pooler_below_a_pooled_head_is_not_used_and_not_part_of_it(tmp_path):
+    assert find_parts(read(tmp_path, "grover", head="pooled")).head == ("classifier",)
+
+
 def test_embeddings_of_tokens_and_of_positions_may_be_two_modules():
     model = GPT2ForSequenceClassification(GPT2Config(vocab_size=9, n_embd=8, n_layer=3, n_head=2, n_positions=16))
 

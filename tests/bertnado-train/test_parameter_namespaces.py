@@ -4,10 +4,18 @@ import pytest
 import torch
 from bertnado_config import parse_sweep_config
 from bertnado_metrics import Objective
-from bertnado_train import HuggingFaceTrainer, override_parameters, train_trial
+from bertnado_train import (
+    HuggingFaceTrainer,
+    TrainingInputs,
+    adopt_checkpoint,
+    override_parameters,
+    train_model,
+    train_trial,
+)
 from bertnado_train.parameters import namespaces
 from bertnado_train.parameters.namespace import ParameterNamespace
 from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification
 
 AUC = Objective("eval/roc_auc", "maximize")
 QUICK = {"max_steps": 2, "eval_steps": 1, "learning_rate": 0.01}
@@ -86,7 +94,8 @@ def test_two_spellings_of_one_parameter_contradict_each_other(problems):
 )
 def test_its_values_are_converted_and_change_what_is_trained(model_dir, dataset_dir, tmp_path, parameters, frozen):
     result = train_trial(str(model_dir), dataset_dir, "binary_classification", QUICK | parameters, AUC, tmp_path)
-    before, after = load_file(model_dir / "model.safetensors"), load_file(result.checkpoint / "model.safetensors")
+    before = load_file(model_dir / "model.safetensors")
+    after = before | load_file(result.checkpoint / ("trained_weights.safetensors" if frozen else "model.safetensors"))
     parts = {"embeddings": "bert.embeddings.", "layer.0": "bert.encoder.layer.0.", "layer.1": "bert.encoder.layer.1."}
     unchanged = {
         part
@@ -94,3 +103,21 @@ def test_its_values_are_converted_and_change_what_is_trained(model_dir, dataset_
         if all(torch.equal(before[name], after[name]) for name in before if name.startswith(prefix))
     }
     assert unchanged == frozen
+
+
+def test_the_checkpoint_of_a_model_that_is_trained_in_part_is_completed(model_dir, dataset_dir, tmp_path):
+    inputs = TrainingInputs(model_name=str(model_dir), dataset=dataset_dir)
+    parameters = QUICK | {"freeze.layers": 1, "freeze.embeddings": 1}
+    trial = train_trial(str(model_dir), dataset_dir, "binary_classification", parameters, AUC, tmp_path / "trial")
+    final = train_model(inputs, parameters, AUC, tmp_path / "final")
+    written = load_file(trial.checkpoint / "trained_weights.safetensors")
+    assert not any(name.startswith(("bert.embeddings.", "bert.encoder.layer.0.")) for name in written)
+    assert sum(weight.numel() for weight in written.values()) == trial.details["trained_parameters"]["trained"]
+    with pytest.raises(OSError, match=r"no file named model.safetensors"):
+        AutoModelForSequenceClassification.from_pretrained(trial.checkpoint)
+
+    adopted = adopt_checkpoint(inputs, parameters, AUC, tmp_path / "adopted", trial)
+
+    expected, found = (load_file(made.model_path / "model.safetensors") for made in (final, adopted))
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)

@@ -72,6 +72,15 @@ def test_of_a_run_with_defaults_the_arguments_that_people_look_for_are_taken():
         ({"pos_weight": 3.0}, {"pos_weight": 3.0}),
         ({"pos_weight": None}, {}),
         ({"training_args": {"max_grad_norm": 0.5}}, {"training_args.max_grad_norm": 0.5}),
+        ({"lora_r": 8, "lora_alpha": 16}, {"lora_r": 8, "lora_alpha": 16}),
+        (
+            {"peft_config": {"default": {"peft_type": "LORA", "r": 8, "lora_alpha": 8, "target_modules": ["query"]}}},
+            {"lora_r": 8, "lora_alpha": 8, "lora_target_modules": ["query"]},
+        ),
+        (
+            {"peft_config": {"r": 4, "lora_alpha": 8, "use_dora": True}},
+            {"lora_r": 4, "lora_alpha": 8, "use_dora": True},
+        ),
         ({"training_args__max_grad_norm": 0.5, "max_grad_norm": 0.5}, {"max_grad_norm": 0.5}),
     ],
     ids=str,
@@ -95,7 +104,10 @@ def test_a_precision_that_was_set_is_kept():
         ({"adafactor": True}, "adafactor=True: use optim: adafactor"),
         ({"deepspeed": "zero3.json"}, "deepspeed='zero3.json': a trial uses one device"),
         ({"max_grad_norm": float("inf")}, "max_grad_norm=inf: must be a number, got inf"),
-        ({"peft_config": {"r": 8}}, "peft_config={'r': 8}: the final model is trained without adapters"),
+        (
+            {"peft_config": {"peft_type": "IA3"}},
+            "peft_config={'peft_type': 'IA3'}: of the adapters of peft, those of LoRA can be trained here; see lora_r",
+        ),
     ],
     ids=str,
 )

@@ -35,6 +35,7 @@ def describe_plan(checked: CheckedSweep) -> str:
         *([f"              {plan.search_note}"] if plan.search_note else []),
         f"trials        {plan.budget}" + (f", by {plan.workers} workers" if plan.workers > 1 else ""),
         f"device        {trials.device}",
+        f"parameters    {_trained(trials)}",
         f"steps         {_span(trials.steps)} per trial, {_span(trials.evaluations)} evaluations",
         f"stopped early {_early_termination(plan.config)}",
         f"dataset       {dataset['path']}: {rows} rows, median {dataset['median_tokens']} tokens",
@@ -114,6 +115,14 @@ def _learning_rates(trials: SweepPlan) -> list[str]:
 def _range(ends: tuple[float, float]) -> str:
     low, high = map(_short, ends)
     return low if low == high else f"{low} to {high}"
+
+
+def _trained(trials: SweepPlan) -> str:
+    fewest, most = trials.trained
+    if fewest == trials.parameters:
+        return f"{trials.parameters:,}, all of them trained"
+    span = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    return f"{span} of {trials.parameters:,} are trained"
 
 
 def _span(ends: tuple[int, int]) -> str:

@@ -12,8 +12,10 @@ from bertnado_config import TrialError
 
 from .best_checkpoint import reported_metrics
 from .final_model import MODEL, FinalModel, finish_model, prepare_output, validation_record
+from .model_files import holds_trained_part
 from .read_back import load_model
-from .trial import make_trainer
+from .trained_checkpoint import restore_trained, save_whole
+from .trial import make_model, make_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +32,9 @@ def adopt_checkpoint(
     output_dir: Path | str,
     trained: TrialResult,
 ) -> FinalModel:
-    """Make the checkpoint of a trial the final model: copy it, and evaluate `validation` and `test` with the copy.
+    """Make the checkpoint of a trial the final model, and evaluate `validation` and `test` with it.
+
+    The checkpoint of a whole model is copied. What was trained of a model is put into the model that it belongs to.
 
     Args:
         inputs: The model, the dataset and the task of the trial. A `HuggingFaceTrainer` does not read them again.
@@ -47,10 +51,15 @@ def adopt_checkpoint(
     setup, directory = prepare_output(inputs, output_dir)
     setup = replace(setup, label_scale=None)  # a checkpoint predicts in label units
     assert trained.checkpoint is not None  # noqa: S101  (see `trained`)
-    _copy(trained.checkpoint, directory / MODEL)
-    trust = inputs.trust_remote_code or inputs.head != "auto"  # a pooled head is code that a trial wrote
-    model = load_model(directory / MODEL, trust_remote_code=trust)
     arguments = setup.training_arguments(parameters, objective, directory)
+    if holds_trained_part(trained.checkpoint):
+        model = make_model(setup, parameters, arguments.seed if trained.seed is None else trained.seed)
+        restore_trained(model, setup.model, trained.checkpoint)
+        save_whole(model, setup.model, directory / MODEL)
+    else:
+        _copy(trained.checkpoint, directory / MODEL)
+        trust = inputs.trust_remote_code or inputs.head != "auto"  # a pooled head is code that a trial wrote
+        model = load_model(directory / MODEL, trust_remote_code=trust)
     trainer = make_trainer(setup, parameters, arguments, model)
     begin = time.perf_counter()
     metrics = reported_metrics(trainer.evaluate())

@@ -80,7 +80,7 @@ def train_model(
     """
     setup, directory = prepare_output(inputs, output_dir)
     report = report or SilentReport(directory, objective)
-    result, trainer = run_trial(setup, parameters, report, directory / MODEL, patience=patience)
+    result, trainer = run_trial(setup, parameters, report, directory / MODEL, patience=patience, is_final=True)
     if result.value is None:
         raise TrialError(f"no evaluation gave a finite {objective.name}, so there is no best checkpoint to keep")
     return finish_model(inputs, setup, trainer, result, validation_record(result, objective))
@@ -125,7 +125,7 @@ def train_on_all_rows(
     if not 1 <= steps <= total:
         raise ValueError(f"steps must be at least 1 and at most the {total} steps of the trial, got {steps}")
     fixed = override_parameters(parameters, {"max_steps": total, "eval_strategy": "no"})
-    result, trainer = run_trial(_with_all_rows(setup), fixed, report, directory / MODEL, steps=steps)
+    result, trainer = run_trial(_with_all_rows(setup), fixed, report, directory / MODEL, steps=steps, is_final=True)
     result = replace(result, details={**result.details, "dataset": setup.dataset.summary})
     trained = {"objective": _described(objective), "steps": steps, "trained_on": [TRAIN, VALIDATION]}
     return finish_model(inputs, setup, trainer, result, trained)

@@ -15,6 +15,7 @@ import torch
 from bertnado_config import Problem
 from transformers.trainer_utils import IntervalStrategy
 
+from .adapter import adapter_config, adapter_problem
 from .batch_size_limit import is_out_of_memory, release_memory
 from .loading_errors import first_line
 from .new_thread import run_in_new_thread
@@ -118,8 +119,9 @@ def _covering_trials(trials: Iterable[Mapping[str, Any]]) -> list[Mapping[str, A
 
 
 def _tried_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    arguments = trial_settings(parameters).arguments
-    return {name: arguments[name] for name in _FIELDS if name in arguments}
+    settings = trial_settings(parameters)
+    tried = {name: settings.arguments[name] for name in _FIELDS if name in settings.arguments}
+    return tried if settings.adapter is None else {**tried, **settings.adapter.kind}
 
 
 def _run_steps(trainer: HuggingFaceTrainer, trials: Sequence[Mapping[str, Any]], objective: Objective) -> list[Problem]:
@@ -142,6 +144,8 @@ def _run_step(setup: TrainingSetup, parameters: Mapping[str, Any], objective: Ob
             tried = make_trainer(setup, parameters, arguments, model, train=train, validation=validation)
             tried.train()
             tried.evaluate()
+            if adapter_config(model) is not None:
+                return adapter_problem(model, lambda: setup.batch_format.predict(model.eval(), validation))
         except Exception as error:  # noqa: BLE001 (an optimiser raises whatever it raises)
             return None if is_out_of_memory(error) else first_line(error)
         finally:

@@ -98,11 +98,13 @@ class HuggingFaceTrainer(TrainingInputs):
 
     @property
     def checkpoint_bytes(self) -> int:
-        """The size of one trial's checkpoint on disk.
+        """The size of one trial's checkpoint on disk, the largest of the sweep that was checked last.
 
         Raises:
             InvalidInputError: The model or the dataset cannot be read.
         """
+        for kept in self._last_plan:
+            return kept.plan.checkpoint_bytes
         return sum(weight.numel() * _BYTES_PER_WEIGHT for weight in self.setup.model.weights.values())
 
     @property

@@ -18,6 +18,9 @@ from bertnado_config import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TRAINED_RECORD = "trained_weights.json"
+"""The file that says which model trained weights belong to."""
+
 _KERNEL_KEYS = frozenset(
     {"attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation"}
 )
@@ -30,6 +33,11 @@ def model_name_problem(model_name: str) -> ArgumentProblem | None:
     """Return why no model can have that name, or `None` if one can."""
     problem = path_problem(model_name, "a directory or a model on the hub")
     return ArgumentProblem("model_name", f"{{model_name}} {problem}") if problem else None
+
+
+def holds_trained_part(directory: Path) -> bool:
+    """Return whether a directory holds what a trial trained of a model, and not a whole model."""
+    return (directory / TRAINED_RECORD).is_file()
 
 
 def require_readable_files(model_name: str) -> None:

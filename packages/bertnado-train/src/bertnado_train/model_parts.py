@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .pooled_head import PooledForSequenceClassification
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -50,6 +52,8 @@ def find_parts(model: PreTrainedModel) -> ModelParts:
     inner = tuple(name for name in _trained_children(model) if name in backbone)
     layers = _layers_of(model, inner)
     poolers = (f"{name}.{_POOLER}" for name in inner if _POOLER in _trained_children(model.get_submodule(name)))
+    if isinstance(model, PooledForSequenceClassification):
+        poolers = ()  # it reads the last hidden states, before the pooler
     head = (*(name for name in _trained_children(model) if name not in backbone), *poolers)
     if not head:  # all of it is one module: its last linear layer is the classifier
         linear = (name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import InvalidInputError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from .loading_errors import SAVE_AGAIN, loading_error, model_error
-from .model_files import foreign_code_problem, model_name_problem, oversize_problem, require_readable_files
+from .model_files import (
+    foreign_code_problem,
+    holds_trained_part,
+    model_name_problem,
+    oversize_problem,
+    require_readable_files,
+)
 from .tokenizer_errors import tokenizer_error
 from .transformers4_code import provide_names
 
@@ -26,6 +33,11 @@ def load_config(model_name: str, *, trust_remote_code: bool) -> PreTrainedConfig
     problem = model_name_problem(model_name)
     if problem:
         raise InvalidInputError([problem])
+    if holds_trained_part(Path(model_name)):
+        raise model_error(
+            f"the model {model_name!r} holds what a trial trained of a model, and not the whole of it; complete it "
+            f"with `bertnado full-train --from-sweep`"
+        )
     _require_harmless_files(model_name, trust_remote_code)
     return load_pretrained(AutoConfig, model_name, trust_remote_code)
 

@@ -37,9 +37,18 @@ _REPLACED = {
     "sharded_ddp": "a trial uses one device",
     "deepspeed": "a trial uses one device",
     "fsdp": "a trial uses one device",
-    "peft_config": "the final model is trained without adapters",
+    "peft_config": "of the adapters of peft, those of LoRA can be trained here; see lora_r",
 }
 """Keys that changed the result of a run and that cannot be used here, with the reason or the cure."""
+_OF_LORA = {
+    "r": "lora_r",
+    "lora_alpha": "lora_alpha",
+    "lora_dropout": "lora_dropout",
+    "target_modules": "lora_target_modules",
+    "use_rslora": "use_rslora",
+    "use_dora": "use_dora",
+}
+"""The keys of peft's configuration of LoRA that a trial has as parameters."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +69,10 @@ def reduce_run_config(config: Mapping[str, Any]) -> ReducedConfig:
     The config of a run has every training argument under its own name. It may also have what was sampled, from which
     the arguments follow, under other names (`epochs`): an argument's own name takes precedence.
     """
+    parts = _with_names_of_lora(config)
     taken: dict[str, tuple[str, Any]] = {}
     unusable: list[str] = []
-    for name, value in sorted(named_values(config), key=lambda item: item[0] not in FIELDS):
+    for name, value in sorted(named_values(parts), key=lambda item: item[0] not in FIELDS):
         try:
             target = _target_that_matters(name, value)
         except ValueError as error:
@@ -74,7 +84,18 @@ def reduce_run_config(config: Mapping[str, Any]) -> ReducedConfig:
     if config.get("bf16") is False and not _PRECISION & taken.keys():
         taken["bf16"] = ("bf16", False)
     parameters = dict(taken.values())
-    return ReducedConfig(parameters, len(config) - len(parameters), tuple(unusable))
+    return ReducedConfig(parameters, len(parts) - len(parameters), tuple(unusable))
+
+
+def _with_names_of_lora(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the config with the parameters of LoRA in place of peft's configuration of it."""
+    recorded = config.get("peft_config")
+    if isinstance(recorded, dict) and isinstance(recorded.get("default"), dict):  # by the name of the adapter
+        recorded = recorded["default"]
+    if not isinstance(recorded, dict) or "r" not in recorded or recorded.get("peft_type", "LORA") != "LORA":
+        return config
+    named = {name: recorded[key] for key, name in _OF_LORA.items() if recorded.get(key)}
+    return {**{name: value for name, value in config.items() if name != "peft_config"}, **named}
 
 
 def _target_that_matters(name: str, value: Any) -> str | None:

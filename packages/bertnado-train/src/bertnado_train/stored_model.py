@@ -41,6 +41,10 @@ class StoredModel:
     """The number of tokens that it has embeddings for, if known."""
     normalises_batches: bool
     """Whether it has batch normalisation, which cannot train on a batch of one row."""
+    name: str
+    """The directory that it was read from, or its name on the Hugging Face hub."""
+    frozen: frozenset[str]
+    """The parameters that its own code does not train."""
 
     def copy(self, seed: int) -> PreTrainedModel:
         """Return the model that loading it again would give.
@@ -105,12 +109,15 @@ def read_model(
     normalises = any(isinstance(part, _BatchNorm) for part in model.modules())
     new = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
     weights = {name: weight for name, weight in model.state_dict().items() if name not in new}
+    frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
+    described = (tuple(notes), _vocabulary_of(model), normalises, model_name)
     if backbone_class is None:
-        return StoredModel(type(model), model.config, weights, tuple(notes), _vocabulary_of(model), normalises)
+        return StoredModel(type(model), model.config, weights, *described, frozenset(frozen))
     pooled = PooledForSequenceClassification
-    weights = {f"{pooled.base_model_prefix}.{name}": weight for name, weight in weights.items()}
+    prefix = f"{pooled.base_model_prefix}."
+    weights = {f"{prefix}{name}": weight for name, weight in weights.items()}
     made = pooled_config(model, model_name, backbone_class, changed)
-    return StoredModel(pooled, made, weights, tuple(notes), _vocabulary_of(model), normalises)
+    return StoredModel(pooled, made, weights, *described, frozenset(f"{prefix}{name}" for name in frozen))
 
 
 def _load(

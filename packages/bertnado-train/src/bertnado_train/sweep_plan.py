@@ -18,6 +18,7 @@ from .parameters.namespaces import trial_settings
 from .schedule import trial_schedule
 from .training_arguments import differences_from_defaults, effective_arguments
 from .trial_class_weights import named_class_weights
+from .trial_model import TrialSize, TrialSizes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -62,6 +63,12 @@ class SweepPlan:
     learning_rates: Mapping[str, tuple[float, float]]
     """Minimum and maximum of the first learning rate of `embeddings`, the lowest, and of `head`; empty if all parts of
     the model have the same."""
+    trained: tuple[int, int]
+    """Parameters that a trial trains, minimum and maximum."""
+    parameters: int
+    """All parameters of the model, with the largest adapters if there are any."""
+    checkpoint_bytes: int
+    """The size of the weights in the largest checkpoint of a trial."""
 
 
 def plan_trials(
@@ -82,19 +89,22 @@ def plan_trials(
     """
     refused: dict[str, None] = {}  # a set that keeps its order
     made: list[TrainingArguments] = []
+    sizes: list[TrialSize] = []
+    known = TrialSizes(setup.model)
     weights: dict[str, Sequence[float] | None] = {}
     for parameters in trials:
         try:
             made.append(setup.training_arguments(parameters, objective, "unused"))
             weights.update([named_class_weights(setup, parameters)])
             trial_settings(parameters).part_rates.require_parts(setup.probe.parts)
+            sizes.append(known.of(trial_settings(parameters)))
         except ValueError as error:
             refused.setdefault(str(error))
     problems = [Problem("parameters", reason) for reason in refused]
-    if not made:
+    if not sizes:
         return None, problems
     rates = _learning_rates(config, len(setup.probe.parts.layers))
-    plan = _summarise(made, varied, weights, rates, setup)
+    plan = _summarise(made, varied, weights, rates, sizes, setup)
     problems += _plan_warnings(config, plan)
     if CLASS_WEIGHTS in varied and objective.trainer_name == "loss":
         problems.append(Problem("parameters", _INCOMPARABLE, "warning"))
@@ -106,6 +116,7 @@ def _summarise(
     varied: Collection[str],
     weights: Mapping[str, Sequence[float] | None],
     rates: Mapping[str, tuple[float, float]],
+    sizes: Sequence[TrialSize],
     setup: TrainingSetup,
 ) -> SweepPlan:
     schedules = [trial_schedule(arguments, len(setup.train)) for arguments in made]
@@ -124,6 +135,9 @@ def _summarise(
         grouping=measure_grouping(setup.train, batch, accumulation),
         is_grouped=any(arguments.train_sampling_strategy == "group_by_length" for arguments in made),
         learning_rates=rates,
+        trained=(min(size.parameters.trained for size in sizes), max(size.parameters.trained for size in sizes)),
+        parameters=max(size.parameters.all for size in sizes),
+        checkpoint_bytes=max(size.checkpoint_bytes for size in sizes),
     )
 
 

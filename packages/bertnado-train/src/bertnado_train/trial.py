@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import TrainingInputs, TrialResult
 from bertnado_metrics import judge
-from safetensors import SafetensorError
 
+from .adapter import adapter_config
 from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
 from .best_checkpoint import BestCheckpointCallback, FixedStepsCallback, best_metrics
-from .custom_code import complete_saved_code
 from .devices import describe_device
-from .file_modes import apply_umask
 from .parameters.namespaces import trial_settings
 from .saved_tokenizer import save_tokenizer
 from .schedule import training_steps
-from .stored_model import hide_progress_bars
 from .task_trainer import TaskTrainer
+from .trained_checkpoint import save_trained, save_whole
 from .trained_weights import restore_weights
 from .training_arguments import effective_arguments
 from .training_setup import TrainingSetup, open_training_setup
 from .trial_class_weights import trial_class_weights
+from .trial_model import change_model, trained_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainingArguments
 
     from .encoded_split import EncodedSplit
-    from .label_scaling import LabelScale
     from .parameters.namespace import TrialSettings
 
 CHECKPOINT = "checkpoint"
@@ -111,6 +108,7 @@ def run_trial(
     patience: int | None = None,
     steps: int | None = None,
     batch_size_limit: BatchSizeLimit | None = None,
+    is_final: bool = False,
 ) -> tuple[TrialResult, TaskTrainer]:
     """Train one trial; the model of the trainer that is returned has the weights of the checkpoint.
 
@@ -127,6 +125,8 @@ def run_trial(
         steps: End after this many optimiser steps, and keep the weights of that step; by default the checkpoint is that
             of the best evaluation.
         batch_size_limit: The batch sizes that are known to fit into memory; updated.
+        is_final: The checkpoint is to be a whole model, with adapters merged into it. By default it holds what is
+            trained: for a model that is trained in part, that part alone.
 
     Raises:
         OutOfMemoryError: Not even a batch of one row fits into memory.
@@ -137,7 +137,7 @@ def run_trial(
         limit.apply(arguments, len(setup.train))
         best = BestCheckpointCallback(report, patience) if steps is None else FixedStepsCallback(report, steps)
         try:
-            return _TrainingRun(setup, parameters, arguments, report, best, limit).run(checkpoint)
+            return _TrainingRun(setup, parameters, arguments, report, best, limit, is_final).run(checkpoint)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -155,8 +155,11 @@ class _TrainingRun:
     report: Report
     best: BestCheckpointCallback
     batch_size_limit: BatchSizeLimit
+    is_final: bool
     learning_rates: dict[str, float] | None = None
     """The lowest learning rate and that of the head; `None` if all parts have the same."""
+    trained: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What is recorded of the parameters that are trained."""
 
     def run(self, checkpoint: Path) -> tuple[TrialResult, TaskTrainer]:
         """Train, and write the best checkpoint."""
@@ -164,6 +167,7 @@ class _TrainingRun:
         model = make_model(self.setup, self.parameters, self.arguments.seed)
         if (rates := self._settings.part_rates).are_set:
             self.learning_rates = rates.describe(model, self.arguments.learning_rate)
+        self.trained = trained_record(model)
         steps = self.best.steps or training_steps(self.arguments, len(self.setup.train))
         self.report.started(steps, self._details())
         trainer = make_trainer(
@@ -176,7 +180,9 @@ class _TrainingRun:
         if self.best.weights is not None:
             begin = time.perf_counter()
             restore_weights(model, self.best.weights)
-            _save_in_label_units(model, checkpoint, trainer.label_scale)
+            save = save_whole if self.is_final else save_trained
+            with nullcontext() if trainer.label_scale is None else trainer.label_scale.folded(model):
+                save(model, self.setup.model, checkpoint)
             timings["save"] = time.perf_counter() - begin
         result = TrialResult(
             value=self.best.value,
@@ -220,6 +226,7 @@ class _TrainingRun:
             "class_weights": trial_class_weights(self.setup, self.parameters),
             "dataset": self.setup.dataset.summary,
             **({"learning_rates": self.learning_rates} if self.learning_rates else {}),
+            **self.trained,
             **({"head": self.setup.head} if self.setup.head != "auto" else {}),
             **({"label_scaling": self.setup.label_scaling} if self.setup.label_scaling != "standardize" else {}),
             **({"label_scale": scale.to_record()} if (scale := self.setup.label_scale) else {}),
@@ -235,14 +242,16 @@ class _TrainingRun:
 
 
 def make_model(setup: TrainingSetup, parameters: Mapping[str, Any], seed: int) -> PreTrainedModel:
-    """Return the model that a trial trains: a copy, changed as its parameters say."""
+    """Return the model that a trial trains: a copy, changed as its parameters say.
+
+    Raises:
+        ValueError: The model cannot be changed so.
+    """
     model = setup.model.copy(seed)
     scale = setup.label_scale
     if scale is not None and f"{scale.layer}.weight" in setup.model.weights:
         scale.unfold(model)  # a stored head predicts in label units
-    for change in trial_settings(parameters).model_changes:
-        model = change(model)
-    return model
+    return change_model(model, setup.model, trial_settings(parameters))
 
 
 def make_trainer(
@@ -266,6 +275,8 @@ def make_trainer(
         validation: The rows to evaluate; by default the validation split.
         batch_size_limit: The batch sizes that are known to fit into memory; updated.
     """
+    if arguments.gradient_checkpointing and adapter_config(model) is not None:
+        model.enable_input_require_grads()  # otherwise checkpointing of the reentrant kind gives adapters no gradient
     return TaskTrainer(
         model,
         arguments,
@@ -278,46 +289,3 @@ def make_trainer(
         setup.label_scale,
         trial_settings(parameters).part_rates,
     )
-
-
-def _save_in_label_units(model: PreTrainedModel, checkpoint: Path, scale: LabelScale | None) -> None:
-    """Write a checkpoint that predicts in label units, whatever the model was trained on.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    with nullcontext() if scale is None else scale.folded(model):
-        _save(model, checkpoint)
-
-
-def _save(model: PreTrainedModel, checkpoint: Path) -> None:
-    """Write a checkpoint completely or not at all.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    try:
-        with hide_progress_bars():
-            model.save_pretrained(checkpoint, state_dict=_separate_tensors(model))
-        complete_saved_code(checkpoint, model)
-        apply_umask(checkpoint)
-    except BaseException as error:
-        shutil.rmtree(checkpoint, ignore_errors=True)  # on a full disk, the record of the trial needs the room
-        if isinstance(error, SafetensorError):
-            raise OSError(f"{checkpoint} cannot be written: {error}") from error
-        raise
-
-
-def _separate_tensors(model: PreTrainedModel) -> dict[str, Any] | None:
-    """Return the weights with a copy for each name of a shared tensor, which safetensors would refuse.
-
-    `None` for a model of transformers, which knows the names that it shares.
-    """
-    if not model.is_custom_code():
-        return None
-    seen: set[int] = set()
-    separate: dict[str, Any] = {}
-    for name, tensor in model.state_dict().items():
-        separate[name] = tensor.clone() if tensor.data_ptr() in seen else tensor.contiguous()
-        seen.add(tensor.data_ptr())
-    return separate

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from bertnado_metrics import Task
     from transformers import PreTrainedModel
 
+    from bertnado_train.adapter import Adapter
+
     ModelChange = Callable[[PreTrainedModel], PreTrainedModel]
     """Takes the copy of the model that a trial trains, and returns the changed model."""
 
@@ -39,6 +41,8 @@ class TrialSettings:
     the dataset's `class_weights.json`."""
     part_rates: PartRates = field(default_factory=PartRates)
     """The learning rates of the parts of the model."""
+    adapter: Adapter | None = None
+    """The adapters that are trained in place of the weights below the head; by default the whole model is trained."""
 
 
 class ParameterNamespace(Protocol):

@@ -11,10 +11,16 @@ from bertnado_metrics import nearest
 from .class_weight_names import ClassWeightNames
 from .contradictions import require_consistent
 from .learning_rate_names import LearningRateNames
+from .lora_names import LoraNames
 from .namespace import ParameterNamespace, TrialSettings
 from .training_argument_names import TrainingArgumentNames
 
-NAMESPACES: tuple[ParameterNamespace, ...] = (TrainingArgumentNames(), ClassWeightNames(), LearningRateNames())
+NAMESPACES: tuple[ParameterNamespace, ...] = (
+    TrainingArgumentNames(),
+    ClassWeightNames(),
+    LearningRateNames(),
+    LoraNames(),
+)
 """A name belongs to the first namespace that knows it."""
 
 
