@@ -4,7 +4,7 @@ import pytest
 from bertnado_config import parse_sweep_config
 from bertnado_metrics import Objective
 from bertnado_train import HuggingFaceTrainer
-from bertnado_train.first_steps import step_problems
+from bertnado_train.first_steps import covering_trials, step_problems
 from bertnado_train.possible_trials import distinct_trials
 from support.custom_models import CLASSIFIER, write_model
 
@@ -76,3 +76,28 @@ def test_a_step_that_ends_its_process_is_an_error(tmp_path, dataset_dir):
     trainer = trainer_of(tmp_path, dataset_dir, code)
     (found,) = step_problems(trainer, distinct_trials(sweep())[0], AUC, in_process=False)
     assert "signal 9 ended its process" in found.message
+
+
+def test_the_trials_that_are_tried_have_every_choice_and_both_ends_of_a_range():
+    given = {
+        "optim": {"values": ["adamw_torch", "sgd"]},
+        "layer_lr_decay": {"values": [0.8, 0.9, 1.0]},
+        "model_config.classifier_dropout": {"values": [None, 0.1]},
+        "model_config.hidden_dropout_prob": {"min": 0.0, "max": 0.5},
+    }
+    trials = distinct_trials(sweep(**given))[0]
+
+    chosen = covering_trials(trials)
+
+    assert len(chosen) <= 8
+    for name, values in given.items():
+        if "values" in values:
+            assert {trial[name] for trial in chosen} >= {values["values"][0], values["values"][-1]}
+    dropouts = [trial["model_config.hidden_dropout_prob"] for trial in trials]
+    assert {min(dropouts), max(dropouts)} <= {trial["model_config.hidden_dropout_prob"] for trial in chosen}
+
+
+def test_a_value_that_trains_elsewhere_is_not_blamed(errors):
+    given = {"layer_lr_decay": {"values": [0.9]}, "model_config.hidden_dropout_prob": {"values": [0.0, 0.1]}}
+    (found,) = errors(optim={"values": ["adamw_torch", "galore_adamw"]}, **given)
+    assert found.startswith("a first training step fails with optim galore_adamw: ")

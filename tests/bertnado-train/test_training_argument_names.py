@@ -145,7 +145,7 @@ def test_every_choice_of_other_libraries_is_answered_with_one_that_exists(choice
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
-        ("dropout", "dropout belongs to the configuration of the model, which a sweep does not set; save a copy"),
+        ("dropout", "dropout belongs to the configuration of the model; write model_config.NAME with a name from"),
         ("max_length", "the tokens of a row are the same in all trials; remove it, and give --max-length"),
         ("model_name", "all trials train one model; remove it, give --model-name"),
         ("patience", "a trial keeps its best checkpoint, however long it goes on; remove it, and stop poor trials"),

@@ -19,7 +19,8 @@ from .adapter import adapter_config, adapter_problem
 from .batch_size_limit import is_out_of_memory, release_memory
 from .loading_errors import first_line
 from .new_thread import run_in_new_thread
-from .parameters.namespaces import trial_settings
+from .parameters.namespaces import convert_parameters
+from .parameters.training_argument_types import FIELDS
 from .stored_model import hide_reports
 from .trial import make_model, make_trainer
 
@@ -48,7 +49,7 @@ _FIELDS = (
     "neftune_noise_alpha",
     "label_smoothing_factor",
 )
-"""Training arguments of which every value is tried once."""
+"""Training arguments whose values are tried, as are those of all parameters that are no training arguments."""
 
 _MOST_STEPS = 12
 
@@ -74,7 +75,7 @@ def step_problems(
     Returns:
         One error per reason, with the values that it fails with.
     """
-    chosen = _covering_trials(trials)
+    chosen = covering_trials(trials)
     _log.info("training one step with the optimisers and schedulers of the trials")
     if in_process or (in_process is None and not torch.cuda.is_available()):
         return run_in_new_thread(_run_steps, trainer, chosen, objective)
@@ -106,32 +107,54 @@ def run_steps_of_file(asked: str, answered: str) -> None:
     Path(answered).write_bytes(pickle.dumps(_run_steps(trainer, trials, objective)))
 
 
-def _covering_trials(trials: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return few trials among which every value of the fields to try occurs."""
-    seen: set[tuple[str, str]] = set()
+def covering_trials(trials: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return few trials among which every value to try occurs."""
+    values_of = [(parameters, _tried_values(parameters)) for parameters in trials]
+    left = _values_to_cover([values for _, values in values_of])
     chosen: list[Mapping[str, Any]] = []
-    for parameters in trials:
-        values = {(name, repr(value)) for name, value in _tried_values(parameters).items()}
-        if (values - seen or not chosen) and len(chosen) < _MOST_STEPS:
+    for parameters, values in values_of:
+        covered = _keys(values) & left
+        if (covered or not chosen) and len(chosen) < _MOST_STEPS:
             chosen.append(parameters)
-            seen |= values
+            left -= covered
     return chosen
 
 
+def _values_to_cover(trials: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """Return every value of the trials; of more than two numbers, the smallest and the largest."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in (item for values in trials for item in values.items()):
+        found.setdefault(name, {})[repr(value)] = value
+    for name, values in found.items():
+        numbers = [value for value in values.values() if isinstance(value, int | float)]
+        if len(numbers) == len(values):
+            found[name] = {repr(value): value for value in (min(numbers), max(numbers))}
+    return {(name, shown) for name, values in found.items() for shown in values}
+
+
+def _keys(values: Mapping[str, Any]) -> set[tuple[str, str]]:
+    return {(name, repr(value)) for name, value in values.items()}
+
+
 def _tried_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    settings = trial_settings(parameters)
-    tried = {name: settings.arguments[name] for name in _FIELDS if name in settings.arguments}
-    return tried if settings.adapter is None else {**tried, **settings.adapter.kind}
+    """Return the values that a step may fail with, training arguments first."""
+    converted = {parameter.target: parameter for parameter in convert_parameters(parameters)}
+    arguments = {name: converted[name].value for name in _FIELDS if name in converted}
+    others = {parameter.name: parameter.value for parameter in converted.values() if parameter.target not in FIELDS}
+    return arguments | others
 
 
 def _run_steps(trainer: HuggingFaceTrainer, trials: Sequence[Mapping[str, Any]], objective: Objective) -> list[Problem]:
     setup = trainer.setup
-    failed: dict[str, list[str]] = {}
+    failed: dict[str, list[Mapping[str, Any]]] = {}
+    harmless: set[tuple[str, str]] = set()
     for parameters in trials:
-        reason = _run_step(setup, parameters, objective)
-        if reason is not None:
-            failed.setdefault(reason, []).append(_described(parameters))
-    return [Problem("parameters", _message(reason, values)) for reason, values in failed.items()]
+        reason, values = _run_step(setup, parameters, objective), _tried_values(parameters)
+        if reason is None:
+            harmless |= _keys(values)
+        else:
+            failed.setdefault(reason, []).append(values)
+    return [Problem("parameters", _message(reason, _blamed(found, harmless))) for reason, found in failed.items()]
 
 
 def _run_step(setup: TrainingSetup, parameters: Mapping[str, Any], objective: Objective) -> str | None:
@@ -175,8 +198,20 @@ def _two_rows(split: EncodedSplit) -> EncodedSplit:
     return split.__getitems__(split.longest_first[[0, -1]].tolist())
 
 
-def _described(parameters: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in _tried_values(parameters).items())
+def _blamed(failed: Sequence[Mapping[str, Any]], harmless: set[tuple[str, str]]) -> list[str]:
+    """Return the values of trials that fail for one reason: without those that train elsewhere, those they share."""
+    suspected = [_without(values, harmless) or values for values in failed]
+    in_all = set[tuple[str, str]].intersection(*map(_keys, suspected))
+    shared = {name: value for name, value in suspected[0].items() if (name, repr(value)) in in_all}
+    return [_described(values) for values in ([shared] if shared else suspected)]
+
+
+def _without(values: Mapping[str, Any], left_out: set[tuple[str, str]]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if (name, repr(value)) not in left_out}
+
+
+def _described(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _message(reason: str, values: Sequence[str]) -> str:

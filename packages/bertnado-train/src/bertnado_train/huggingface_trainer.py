@@ -15,11 +15,13 @@ from .class_coverage import coverage_problems, few_rows_problems
 from .devices import describe_visible_devices, device_problems, require_gpu
 from .first_steps import step_problems
 from .input_checks import input_problems
+from .model_config_checks import model_config_problems
 from .model_files import model_name_problem
 from .parameter_checks import parameter_problems, swept_targets
 from .possible_trials import distinct_trials
 from .precision import precision_problems
 from .prepared_dataset import dataset_name_problem, open_dataset
+from .pretrained import load_config
 from .saved_tokenizer import save_tokenizer
 from .split_overlap import overlap_problems
 from .sweep_plan import SweepPlan, plan_trials
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from bertnado_config import Report, SweepConfig, TrialResult
     from bertnado_metrics import Objective, Task
+    from transformers import PreTrainedConfig
 
     from .model_probe import ModelProbe
 
@@ -141,11 +144,13 @@ class HuggingFaceTrainer(TrainingInputs):
         return []
 
     def _make_plan(self, config: SweepConfig, objective: Objective) -> tuple[SweepPlan | None, list[Problem]]:
-        problems = parameter_problems(config, self.task)
+        problems = parameter_problems(config, self.task, self._find_config)
         problems += device_problems()
         problems += precision_problems(self.precision, swept_targets(config))
         setup, more = self._check_inputs(objective)
         problems += more
+        if setup is not None and not setup.probe.problems:
+            problems += model_config_problems(config, setup)
         if setup is None or any(problem.severity == "error" for problem in problems):
             return None, problems
         trials, varied = distinct_trials(config)
@@ -154,6 +159,13 @@ class HuggingFaceTrainer(TrainingInputs):
         if plan is not None and not any(problem.severity == "error" for problem in problems):
             problems += step_problems(self, trials, objective)
         return plan, problems
+
+    def _find_config(self) -> PreTrainedConfig | None:
+        """Return the configuration of the model as it is stored; `None` if it cannot be read."""
+        try:
+            return load_config(self.model_name, trust_remote_code=self.trust_remote_code)
+        except InvalidInputError:
+            return None
 
     def _check_inputs(self, objective: Objective) -> tuple[TrainingSetup | None, list[Problem]]:
         """Return the setup, `None` if it cannot be read, and all problems."""

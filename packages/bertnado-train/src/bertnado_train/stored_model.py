@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -15,6 +15,7 @@ from transformers.utils import logging
 from .backbone import backbone_class_of, pooled_config
 from .custom_code import load_classifier_class, switch_off_kernels
 from .loading_errors import SAVE_AGAIN, loading_error, model_error
+from .model_config import changed_config
 from .pooled_head import PooledForSequenceClassification
 from .pretrained import load_pretrained
 from .stored_weights import WeightReport, has_checkpoint, report_weights, stored_tensors
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from bertnado_config import Head
     from bertnado_metrics import Task
     from transformers import PreTrainedModel
+
+_Value = TypeVar("_Value")
+
+POOLED_HEAD = ("classifier.weight", "classifier.bias")
+"""The weights of a pooled head."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,19 +51,50 @@ class StoredModel:
     """The directory that it was read from, or its name on the Hugging Face hub."""
     frozen: frozenset[str]
     """The parameters that its own code does not train."""
+    new: frozenset[str]
+    """The names of the weights that are not stored."""
+    code: type[Any]
+    """Its class; with a pooled head, that of the model below it."""
 
-    def copy(self, seed: int) -> PreTrainedModel:
+    def copy(self, seed: int, changes: Mapping[str, Any] | None = None) -> PreTrainedModel:
         """Return the model that loading it again would give.
 
         Args:
             seed: Seed of the weights that are not stored, those of a new head.
+            changes: Other values of its configuration, by field.
+
+        Raises:
+            ValueError: The configuration cannot have these values, or the stored weights do not fit them.
         """
+        config = changed_config(self.config, changes, self.code) if changes else copy.deepcopy(self.config)
         set_seed(seed)
         weights = {name: weight.clone() for name, weight in self.weights.items()}
         with hide_progress_bars(), hide_reports():
-            return self.kind.from_pretrained(
-                None, config=copy.deepcopy(self.config), state_dict=weights, dtype=torch.float32
+            model = self.kind.from_pretrained(
+                None,
+                config=config,
+                state_dict=weights,
+                dtype=torch.float32,
+                ignore_mismatched_sizes=bool(changes),  # see `_require_fitting`
             )
+        if changes and self.weights:
+            self._require_fitting(model)
+        return model
+
+    def _require_fitting(self, model: PreTrainedModel) -> None:
+        """Refuse a model that leaves a stored weight out, or adds a random one.
+
+        Raises:
+            ValueError: It does; the message names a weight.
+        """
+        state = model.state_dict()
+        for name, weight in self.weights.items():
+            if name in state and state[name].shape != weight.shape:
+                raise ValueError(f"{name} is stored with shape {tuple(weight.shape)}, not {tuple(state[name].shape)}")
+        if unused := sorted(self.weights.keys() - state.keys()):
+            raise ValueError(f"{len(unused)} stored weights would be left out, among them {unused[0]}")
+        if added := sorted(state.keys() - self.weights.keys() - self.new):
+            raise ValueError(f"{len(added)} weights would be random that are not stored, among them {added[0]}")
 
 
 def read_model(
@@ -110,14 +147,27 @@ def read_model(
     new = {*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])}
     weights = {name: weight for name, weight in model.state_dict().items() if name not in new}
     frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
-    described = (tuple(notes), _vocabulary_of(model), normalises, model_name)
-    if backbone_class is None:
-        return StoredModel(type(model), model.config, weights, *described, frozenset(frozen))
-    pooled = PooledForSequenceClassification
-    prefix = f"{pooled.base_model_prefix}."
-    weights = {f"{prefix}{name}": weight for name, weight in weights.items()}
-    made = pooled_config(model, model_name, backbone_class, changed)
-    return StoredModel(pooled, made, weights, *described, frozenset(f"{prefix}{name}" for name in frozen))
+    code, made = type(model), model.config
+    if backbone_class is not None:
+        made = pooled_config(model, model_name, backbone_class, changed)
+        weights, new = _below_pooled_head(weights), {*_below_pooled_head(dict.fromkeys(new)), *POOLED_HEAD}
+        frozen = _below_pooled_head(dict.fromkeys(frozen))
+    return StoredModel(
+        code if backbone_class is None else PooledForSequenceClassification,
+        made,
+        weights,
+        tuple(notes),
+        _vocabulary_of(model),
+        normalises,
+        model_name,
+        frozenset(frozen),
+        frozenset(new),
+        code,
+    )
+
+
+def _below_pooled_head(weights: Mapping[str, _Value]) -> dict[str, _Value]:
+    return {f"{PooledForSequenceClassification.base_model_prefix}.{name}": weight for name, weight in weights.items()}
 
 
 def _load(

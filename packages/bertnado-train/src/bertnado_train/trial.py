@@ -227,6 +227,7 @@ class _TrainingRun:
             "dataset": self.setup.dataset.summary,
             **({"learning_rates": self.learning_rates} if self.learning_rates else {}),
             **self.trained,
+            **({"model_config": changes} if (changes := self._settings.config_changes) else {}),
             **({"head": self.setup.head} if self.setup.head != "auto" else {}),
             **({"label_scaling": self.setup.label_scaling} if self.setup.label_scaling != "standardize" else {}),
             **({"label_scale": scale.to_record()} if (scale := self.setup.label_scale) else {}),
@@ -247,11 +248,12 @@ def make_model(setup: TrainingSetup, parameters: Mapping[str, Any], seed: int) -
     Raises:
         ValueError: The model cannot be changed so.
     """
-    model = setup.model.copy(seed)
+    settings = trial_settings(parameters)
+    model = setup.model.copy(seed, settings.config_changes)
     scale = setup.label_scale
     if scale is not None and f"{scale.layer}.weight" in setup.model.weights:
         scale.unfold(model)  # a stored head predicts in label units
-    return change_model(model, setup.model, trial_settings(parameters))
+    return change_model(model, setup.model, settings)
 
 
 def make_trainer(

@@ -39,6 +39,8 @@ class TrialSettings:
     class_weighting: Literal["none", "balanced"] | float | None = None
     """No class weights, those that balance the training labels, the weight of the positive class; by default those of
     the dataset's `class_weights.json`."""
+    config_changes: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Values of the model's configuration by field, set before the model is built."""
     part_rates: PartRates = field(default_factory=PartRates)
     """The learning rates of the parts of the model."""
     adapter: Adapter | None = None

@@ -12,6 +12,7 @@ from .class_weight_names import ClassWeightNames
 from .contradictions import require_consistent
 from .learning_rate_names import LearningRateNames
 from .lora_names import LoraNames
+from .model_config_names import ModelConfigNames
 from .namespace import ParameterNamespace, TrialSettings
 from .training_argument_names import TrainingArgumentNames
 
@@ -20,6 +21,7 @@ NAMESPACES: tuple[ParameterNamespace, ...] = (
     ClassWeightNames(),
     LearningRateNames(),
     LoraNames(),
+    ModelConfigNames(),
 )
 """A name belongs to the first namespace that knows it."""
 
@@ -52,6 +54,11 @@ def namespace_of(name: str) -> ParameterNamespace:
     if not suggestions:
         raise ValueError(f"unknown parameter {name!r}; see the fields of transformers' TrainingArguments")
     raise ValueError(f"unknown parameter {name!r}; did you mean {nearest(name, suggestions) or suggestions[0]!r}?")
+
+
+def is_understood(name: str) -> bool:
+    """Return whether a namespace can say what an unknown name stands for, beyond similar names."""
+    return any(namespace.explain(name) or namespace.equivalent(name) for namespace in NAMESPACES)
 
 
 def target_of(name: str) -> str:

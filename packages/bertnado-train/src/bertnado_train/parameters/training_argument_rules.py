@@ -120,11 +120,6 @@ OTHER_CHOICES = {
 
 NOT_PARAMETERS: Mapping[str, str] = {
     **dict.fromkeys(
-        ("dropout", "dropout_rate", "dropout_prob", "hidden_dropout", "hidden_dropout_prob", "attention_dropout"),
-        "dropout belongs to the configuration of the model, which a sweep does not set; save a copy of the model "
-        "whose config.json has it, and name that with --model-name",
-    ),
-    **dict.fromkeys(
         ("max_length", "max_len", "max_seq_length", "max_seq_len", "seq_length", "model_max_length"),
         "the tokens of a row are the same in all trials; remove it, and give --max-length (max_length)",
     ),
