@@ -373,7 +373,7 @@ def test_code_that_uses_a_weight_past_its_module_is_found_before_the_start(tmp_p
     trainer = HuggingFaceTrainer(**dict(inputs))
     parameters = {**LORA, "lora_target_modules": ["mix"]}
     (found,) = step_problems(trainer, [parameters], AUC)
-    assert found.message.startswith("a first training step fails with lora_target_modules ('mix',), use_dora False: ")
+    assert found.message.startswith("a first training step fails with lora_r 4, lora_target_modules ('mix',): ")
     assert "its adapters have another effect than merged ones" in found.message
 
 

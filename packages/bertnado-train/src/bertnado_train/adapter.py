@@ -53,11 +53,6 @@ class Adapter:
     use_rslora: bool = False
     use_dora: bool = False
 
-    @property
-    def kind(self) -> dict[str, Any]:
-        """The settings that some models do not take."""
-        return {"lora_target_modules": self.target_modules, "use_dora": self.use_dora}
-
 
 def add_adapter(model: PreTrainedModel, adapter: Adapter, stored: Collection[str]) -> None:
     """Add adapters to a model, and freeze all of it but these, its head, and what is new.
