@@ -19,7 +19,8 @@ def save(directory, splits, **columns_of):
 
 @pytest.fixture(autouse=True)
 def caches(tmp_path_factory, monkeypatch):
-    """Keep the tokenised sequences out of the home directory."""
+    """Keep the rows of datasets out of the home directory."""
+    monkeypatch.delenv("BERTNADO_CACHE", raising=False)
     cache = tmp_path_factory.getbasetemp() / "datasets-cache"
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", cache)
 

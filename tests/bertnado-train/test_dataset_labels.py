@@ -104,6 +104,41 @@ def test_other_text_and_lists_are_refused_with_the_cure(opened, task, labels, me
     assert problems_of(opened, task, labels, labels)[0] == f"dataset: {message}"
 
 
+MANY = 1200
+"""More rows than are stored in one piece."""
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "last", "message"),
+    [
+        (BINARY, [0, 1], 2, f"values other than 0 and 1 in 1 of {MANY} labels (first: 2 in row {MANY - 1}, counting"),
+        (MULTICLASS, ["0", "1"], "b", f"text in 1 of {MANY} labels (first: 'b' in row {MANY - 1}, counting from 0)"),
+        (REGRESSION, [0.5, 1.5], float("nan"), f"NaN in 1 of {MANY} labels (first: in row {MANY - 1}, counting from 0"),
+        (MULTILABEL, [[0, 1], [1, 0]], [1], f"1 of {MANY} rows differ in length from the others (first: in row 1199"),
+        (MULTILABEL, [[0, 1], [1, 0]], [1, None], f"None in 1 of {2 * MANY} labels (first: in row {MANY - 1}"),
+    ],
+    ids=shown,
+)
+def test_a_mistake_far_down_is_counted_among_all_rows(opened, task, labels, last, message):
+    problem, *_ = problems_of(opened, task, [*(labels * (MANY // 2))[:-1], last])
+    assert problem.startswith(f"dataset: train: {message}")
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "numbers"),
+    [
+        (BINARY, [["0"], ["1"]], [0, 1]),
+        (MULTICLASS, ["3", "1"], [3, 1]),
+        (MULTILABEL, [[True, False], [False, False]], [[1, 0], [0, 0]]),
+        (REGRESSION, ["1e-5", "-2"], [1e-5, -2]),
+    ],
+    ids=shown,
+)
+def test_labels_of_many_rows_are_read_piece_by_piece(opened, task, labels, numbers):
+    read = opened(task, labels * (MANY // 2)).splits["train"].labels
+    assert np.array_equal(read, np.asarray(numbers * (MANY // 2), dtype=task.label_dtype))
+
+
 def test_the_names_of_a_class_label_are_those_of_the_classes(opened):
     dataset = opened(MULTICLASS, [0, 1, 2], feature=ClassLabel(names=NAMES))
     assert dataset.label2id == {"enhancer": 0, "promoter": 1, "silencer": 2}

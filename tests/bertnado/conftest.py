@@ -18,7 +18,7 @@ def surroundings(tmp_path_factory, monkeypatch):
     }.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("NETRC", str(cache / "netrc"))
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_DIR", "WANDB_PROJECT", "WANDB_SWEEP_ID"):
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_DIR", "WANDB_PROJECT", "WANDB_SWEEP_ID", "BERTNADO_CACHE"):
         monkeypatch.delenv(name, raising=False)
 
 

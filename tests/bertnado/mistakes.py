@@ -105,7 +105,11 @@ def run(command: str, scene: Path, environment: Mapping[str, str] | None = None)
 @contextmanager
 def _surroundings(cache: Path, more: Mapping[str, str]) -> Generator[None]:
     """Nothing of the home directory, no account, and libraries as quiet as the command asks them to be."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB_", "HF_DATASETS_CACHE"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("WANDB_", "HF_DATASETS_CACHE", "BERTNADO_CACHE"))
+    }
     own = dict.fromkeys(("HF_DATASETS_CACHE", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"), str(cache))
     own |= {"NETRC": str(cache / "netrc"), "WANDB_BASE_URL": "https://api.wandb.ai", "WANDB_ERROR_REPORTING": "false"}
     verbosity, bars = logging.get_verbosity(), datasets.are_progress_bars_disabled()

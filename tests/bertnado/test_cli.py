@@ -97,6 +97,8 @@ def test_check_shows_the_plan_and_starts_nothing(flags, tmp_path):
     assert "steps         6 per trial, 3 evaluations" in lines
     [first_row] = [line for line in lines if line.startswith("first row")]
     assert re.fullmatch(r"first row     \[CLS\]( [ACGT]+){9,} \.\.\. \[SEP\] \(\d+ tokens\)", first_row)
+    [cache] = [line for line in lines if line.startswith("cache")]
+    assert re.fullmatch(r"cache         .*/cache/bertnado: 0\.\d MB for this dataset", cache)
     [by_length] = [line for line in lines if line.startswith("by length")]
     assert re.fullmatch(
         r"by length     not grouped; group_by_length: true saves \d+% of the tokens in training", by_length

@@ -40,6 +40,7 @@ def describe_plan(checked: CheckedSweep) -> str:
         f"stopped early {_early_termination(plan.config)}",
         f"dataset       {dataset['path']}: {rows} rows, median {dataset['median_tokens']} tokens",
         f"first row     {trials.first_row}",
+        f"cache         {trials.cache}",
         *_classes(trials),
         *_rows_by_class(trials),
         *_learning_rates(trials),

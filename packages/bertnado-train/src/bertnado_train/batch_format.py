@@ -55,12 +55,12 @@ class BatchFormat:
             width = preferred if self.limit is None else max(min(preferred, self.limit), width)
         batch = {"input_ids": self._pad(rows, rows.tokens, width, self.pad_token_id)}
         if "attention_mask" in self.inputs:
-            batch["attention_mask"] = self._pad(rows, rows.mask, width, 0)
+            batch["attention_mask"] = self._pad(rows, 1 if rows.mask is None else rows.mask, width, 0)
         if "token_type_ids" in self.inputs and rows.types is not None:
             batch["token_type_ids"] = self._pad(rows, rows.types, width, 0)
         if self.widths != "longest":
             batch[_LENGTHS] = torch.from_numpy(own)
-        return {**batch, "labels": torch.from_numpy(rows.labels)}
+        return {**batch, "labels": torch.tensor(rows.labels)}
 
     def logits(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return the logits of a batch, of shape (batch, logits); rows that must not be padded go by their width."""
@@ -86,14 +86,14 @@ class BatchFormat:
         lengths = rows.stored_lengths if self.widths == "stored" else rows.lengths
         return _round_up(lengths, self.multiple)
 
-    def _pad(self, rows: EncodedSplit, values: NDArray[Any], width: int, fill: int) -> torch.Tensor:
-        """Return the values of all rows, padded to `width`: shape (batch, width)."""
+    def _pad(self, rows: EncodedSplit, values: NDArray[Any] | int, width: int, fill: int) -> torch.Tensor:
+        """Return the values of all rows, or the one of all tokens, padded to `width`: shape (batch, width)."""
         lengths = rows.lengths[:, None]
         position = np.arange(width)
         if self.side == "left":
             position = position - (width - lengths)
         padded = np.full((len(rows), width), fill, dtype=np.int64)
-        np.place(padded, (position >= 0) & (position < lengths), values)
+        padded[(position >= 0) & (position < lengths)] = values
         return torch.from_numpy(padded)
 
 
@@ -103,9 +103,9 @@ def _round_up(length: Any, multiple: int) -> Any:
 
 def select_rows(splits: Sequence[EncodedSplit]) -> list[EncodedSplit]:
     """Return the shortest row, one of medium length and the longest row of all splits, each alone."""
-    lengths = np.concatenate([split.lengths for split in splits])
-    owners = np.concatenate([np.full(len(split), index) for index, split in enumerate(splits)])
-    places = np.concatenate([np.arange(len(split)) for split in splits])
-    order = np.argsort(lengths, kind="stable")
-    chosen = [order[0], order[len(order) // 2], order[-1]]
-    return [splits[int(owners[row])].__getitems__([int(places[row])]) for row in dict.fromkeys(chosen)]
+    order = np.argsort(np.concatenate([split.lengths for split in splits]), kind="stable")
+    chosen = dict.fromkeys([int(order[0]), int(order[len(order) // 2]), int(order[-1])])
+    ends = np.cumsum([len(split) for split in splits])
+    owners = np.searchsorted(ends, list(chosen), side="right").tolist()
+    places = [row - int(ends[owner]) + len(splits[owner]) for row, owner in zip(chosen, owners, strict=True)]
+    return [splits[owner].__getitems__([place]) for owner, place in zip(owners, places, strict=True)]

@@ -8,6 +8,7 @@ import numpy as np
 from bertnado_config import ArgumentProblem, Problem
 
 from .dataset_splits import TRAIN
+from .row_store import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +46,7 @@ def count_classes(task: Task, labels: NDArray[Any], logits: int) -> tuple[int, .
     if task.predicts_values:
         return ()
     if labels.ndim > 1:
-        return tuple((labels == 1).sum(axis=0).tolist())
+        return tuple(np.sum([(part == 1).sum(axis=0) for part in chunks(labels)], axis=0).tolist())
     return tuple(np.bincount(labels.astype(np.int64), minlength=max(logits, 2)).tolist())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
 import datasets
@@ -11,7 +12,8 @@ import pyarrow as pa
 from bertnado_config.number_parsing import read_words
 
 from .dataset_companions import read_label2id
-from .dataset_splits import dataset_error
+from .dataset_splits import TRAIN, dataset_error
+from .row_store import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -20,23 +22,33 @@ if TYPE_CHECKING:
     from bertnado_metrics import Task
     from numpy.typing import NDArray
 
+    from .row_store import RowStore
+
 _FEW = 5
 """More names than this are not shown."""
 
 
-def read_labels(stored: Mapping[str, datasets.Dataset], task: Task) -> dict[str, NDArray[Any]]:
-    """Read the labels of each split in the type that the task's loss takes.
+def read_labels(stored: Mapping[str, datasets.Dataset], task: Task, store: RowStore) -> dict[str, NDArray[Any]]:
+    """Read the labels of each split into a store, in the type that the task's loss takes.
 
     Numbers and booleans that are stored as text are read, and so are lists of one label each if the task takes one.
 
     Raises:
-        InvalidInputError: Some are not labels of the task.
+        InvalidInputError: Some are not labels of the task, or some rows have more labels than others.
+        UnwritableCacheError: The store cannot be written.
     """
-    labels = {name: _label_list(split, task) for name, split in stored.items()}
-    problems = [f"{name}: {problem}" for name, read in labels.items() for problem in task.check_labels(read)]
+    read = {name: _store_labels(name, split, task, store) for name, split in stored.items()}
+    labels = {name: found for name, found in read.items() if found is not None}
+    problems = [problem for name in stored if name not in labels for problem in _problems(name, stored[name], task)]
+    problems = problems or _width_problems(labels)
     if problems:
         raise dataset_error(*problems)
-    return {name: np.asarray(read, dtype=task.label_dtype) for name, read in labels.items()}
+    return labels
+
+
+def count_logits(task: Task, labels: NDArray[Any]) -> int:
+    """Return the number of logits that these labels need; part by part, because checking them takes memory."""
+    return max(task.logit_count(part) for part in chunks(labels))
 
 
 def read_label_names(
@@ -77,22 +89,71 @@ def _may_name_more(task: Task) -> bool:
     return task.problem_type == "single_label_classification"
 
 
-def _label_list(split: datasets.Dataset, task: Task) -> list[Any]:
-    """Return the labels with one entry per row."""
+def _store_labels(name: str, split: datasets.Dataset, task: Task, store: RowStore) -> NDArray[Any] | None:
+    """Read the labels of a split as arrays of numbers; `None` if some are not labels of the task."""
     column: pa.ChunkedArray = split.with_format("arrow")[:]["labels"]
-    labels: list[Any] = column.to_pylist()
-    if _holds_text(column.type):
-        labels = read_words(labels)[0]
+    written, shapes = store.array(f"{name}.labels", task.label_dtype), set[tuple[int, ...]]()
+    for chunk in filter(len, column.chunks):
+        labels = _numbers(chunk)
+        if labels is not None and labels.shape[1:] == (1,) and 2 not in task.label_format.dimensions:
+            labels = labels[:, 0]
+        if labels is None or task.check_labels(labels) or shapes - {labels.shape[1:]}:
+            return None
+        shapes.add(labels.shape[1:])
+        written.append(labels)
+    return written.finish()
+
+
+def _numbers(values: pa.Array) -> NDArray[Any] | None:
+    """Return values, or lists of equal length, as an array; `None` if some are missing or not numbers."""
+    if values.null_count or not len(values):
+        return None
+    kind = values.type
+    if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return values.to_numpy(zero_copy_only=False)
+    if _is_list(kind):
+        items, each = _numbers(values.flatten()), len(values.flatten()) // len(values)
+        is_even = pa.types.is_fixed_size_list(kind) or (values.value_lengths().to_numpy() == each).all()
+        return items.reshape(len(values), each, *items.shape[1:]) if items is not None and is_even else None
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        encoded = values.dictionary_encode()
+        words = read_words(encoded.dictionary.to_pylist())[0]
+        is_read = all(isinstance(word, int | float) for word in words)
+        return np.asarray(words)[encoded.indices.to_numpy()] if is_read else None
+    return None
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def _problems(name: str, split: datasets.Dataset, task: Task) -> list[str]:
+    """Describe the labels of a split, some of which are not those of the task."""
+    column: pa.ChunkedArray = split.with_format("arrow")[:]["labels"]
+    labels: list[Any] = read_words(column.to_pylist())[0] if _holds_text(column.type) else column.to_pylist()
     takes_lists = 2 in task.label_format.dimensions
     if not takes_lists and all(isinstance(label, list) and len(label) == 1 for label in labels):
-        return [label[0] for label in labels]
-    return labels
+        labels = [label[0] for label in labels]
+    problems = [f"{name}: {problem}" for problem in task.check_labels(labels)]
+    assert problems  # noqa: S101  (otherwise they would have been read)
+    return problems
 
 
 def _holds_text(kind: pa.DataType) -> bool:
-    while pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+    while _is_list(kind):
         kind = kind.value_type
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _width_problems(labels: Mapping[str, NDArray[Any]]) -> list[str]:
+    """Report the splits whose rows have more or fewer labels than those of `train`."""
+    required = labels[TRAIN].shape[1:]
+    return [
+        f"{name}: its rows have {math.prod(read.shape[1:])} labels, those of train {math.prod(required)}; "
+        f"give all rows the same labels in the same order"
+        for name, read in labels.items()
+        if read.shape[1:] != required
+    ]
 
 
 def _class_label_names(

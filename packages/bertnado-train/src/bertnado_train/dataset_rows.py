@@ -1,22 +1,22 @@
-"""The rows of a split, checked and read into flat arrays."""
+"""The rows of a split, checked and read part by part."""
 
 from __future__ import annotations
 
-import math
 import reprlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from bertnado_metrics import nearest
 
-from .dataset_splits import TRAIN, dataset_error
+from .dataset_files import row_batches
+from .dataset_splits import dataset_error
 from .encoded_split import EncodedSplit
-from .token_rows import COLUMNS
-from .tokenise import SEQUENCES
+from .token_rows import COLUMNS, SEQUENCES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import datasets
     from numpy.typing import NDArray
@@ -26,7 +26,7 @@ _OTHER_SEQUENCE_NAMES = ("seq", "seqs", "dna", "dna_sequence", "text")
 
 
 def column_problems(name: str, split: datasets.Dataset) -> list[str]:
-    """Report missing columns and values, and sequences that no tokenizer accepts."""
+    """Report missing columns and values, and sequences that are not text."""
     columns = split.column_names
     problems = [problem for problem in (_missing_labels(columns), _missing_tokens(columns)) if problem]
     used = [column for column in used_columns(columns) if column in columns]
@@ -37,8 +37,37 @@ def column_problems(name: str, split: datasets.Dataset) -> list[str]:
         if table[column].null_count
     ]
     if not problems and "input_ids" not in columns:
-        problems += [problem for name in SEQUENCES if name in columns for problem in _sequence_problems(name, table)]
+        problems += [
+            f"the column {column!r} must contain strings, got {table[column].type}; write each sequence in letters"
+            for column in used
+            if column in SEQUENCES and not is_text(table[column].type)
+        ]
     return [f"{name}: {problem}" for problem in problems]
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether a column contains strings."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def sequence_problems(name: str, split: datasets.Dataset) -> list[str]:
+    """Report empty sequences of a split without `input_ids`."""
+    if "input_ids" in split.column_names:
+        return []
+    columns = [column for column in SEQUENCES if column in split.column_names]
+    empty: dict[str, list[int]] = {column: [] for column in columns}
+    first = 0
+    for batch in row_batches(split, columns):
+        for column in columns:
+            texts = batch[column].to_pylist()
+            empty[column] += [first + row for row, text in enumerate(texts) if not text.strip()]
+        first += len(batch)
+    return [
+        f"{name}: {len(rows)} of {first} sequences{'' if column == 'sequence' else f' of the column {column!r}'} are "
+        f"empty, first in row {rows[0]}; drop these rows"
+        for column, rows in empty.items()
+        if rows
+    ]
 
 
 def used_columns(columns: Sequence[str]) -> tuple[str, ...]:
@@ -64,83 +93,81 @@ def _rename_or_add(other: str | None, column: str) -> str:
     return f"rename {other!r} with rename_column({other!r}, {column!r})" if other else "add one"
 
 
-def _sequence_problems(name: str, table: pa.Table) -> list[str]:
-    column = table[name]
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return [f"the column {name!r} must contain strings, got {column.type}; write each sequence in letters"]
-    empty = [row for row, text in enumerate(column.to_pylist()) if not text.strip()]
-    if not empty:
-        return []
-    where = "" if name == "sequence" else f" of the column {name!r}"
-    return [f"{len(empty)} of {len(column)} sequences{where} are empty, first in row {empty[0]}; drop these rows"]
-
-
-def width_problems(labels: Mapping[str, NDArray[Any]]) -> list[str]:
-    """Report the splits whose rows have more or fewer labels than those of `train`."""
-    required = labels[TRAIN].shape[1:]
-    return [
-        f"{name}: its rows have {math.prod(read.shape[1:])} labels, those of train {math.prod(required)}; "
-        f"give all rows the same labels in the same order"
-        for name, read in labels.items()
-        if read.shape[1:] != required
-    ]
-
-
-def encode_rows(name: str, split: datasets.Dataset, labels: Any, pad_token_id: int | None) -> EncodedSplit:
-    """Read `input_ids`, `attention_mask` and `token_type_ids` of a split.
+def encode_rows(
+    name: str, batches: Iterable[pa.Table], labels: NDArray[Any], pad_token_id: int | None
+) -> Iterator[EncodedSplit]:
+    """Read `input_ids`, `attention_mask` and `token_type_ids` of a split, part by part.
 
     Args:
         name: The name of the split, for messages.
-        split: A split with the column `input_ids`.
+        batches: Its rows, with the column `input_ids`.
         labels: Its labels.
         pad_token_id: The token that rows without an `attention_mask` are padded with.
 
     Raises:
         InvalidInputError: A column does not contain lists of token ids, or of 0 and 1.
     """
-    table: pa.Table = split.with_format("arrow")[:]
-    tokens, lengths = _flatten(name, table, "input_ids", pa.int32(), "integers")
-    if "attention_mask" in table.column_names:
-        mask, mask_lengths = _flatten(name, table, "attention_mask", pa.uint8(), "0 and 1")
-        _require_same_lengths(name, "attention_mask", lengths, mask_lengths)
-    else:
-        mask = (tokens != (-1 if pad_token_id is None else pad_token_id)).astype(np.uint8)
-    types = None
-    if "token_type_ids" in table.column_names:
-        types, type_lengths = _flatten(name, table, "token_type_ids", pa.uint8(), "small integers")
-        _require_same_lengths(name, "token_type_ids", lengths, type_lengths)
-    return EncodedSplit.from_padded(tokens, mask, lengths, labels, types)
+    reader = _ListReader(name)
+    for batch in batches:
+        tokens, lengths = reader.flatten(batch, "input_ids", pa.int32(), "integers")
+        mask = reader.flatten_beside(batch, "attention_mask", pa.uint8(), "0 and 1", lengths)
+        if mask is None:
+            mask = (tokens != (-1 if pad_token_id is None else pad_token_id)).astype(np.uint8)
+        types = reader.flatten_beside(batch, "token_type_ids", pa.uint8(), "small integers", lengths)
+        own = labels[reader.rows : reader.rows + len(batch)]
+        reader.rows += len(batch)
+        yield EncodedSplit.from_padded(tokens, mask, lengths, own, types)
+    reader.require_values()
 
 
-def _require_same_lengths(name: str, column: str, lengths: NDArray[Any], others: NDArray[Any]) -> None:
-    if not np.array_equal(lengths, others):
-        raise dataset_error(f"{name}: the columns 'input_ids' and {column!r} differ in length; prepare them again")
+class _ListReader:
+    """Reads columns of lists of one split."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._missing = Counter[str]()
+        self._values = Counter[str]()
+        self.rows = 0
+        """The rows that have been read."""
+
+    def flatten(self, table: pa.Table, column: str, kind: pa.DataType, items: str) -> tuple[Any, Any]:
+        """Return the concatenated values of a column of lists, 0 for missing ones, and the length of each list."""
+        lists = _cast(table[column], kind)
+        if lists is None:
+            row = next((row for row in range(len(table)) if _cast(table[column].slice(row, 1), kind) is None), 0)
+            found = f"{reprlib.repr(table[column][row].as_py())} in row {self.rows + row}"
+            raise self._error(f"the column {column!r} must contain lists of {items}, got {found}")
+        values = lists.flatten()
+        self._missing[column] += values.null_count
+        self._values[column] += len(values)
+        lengths = lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
+        return values.fill_null(0).to_numpy(zero_copy_only=False), lengths
+
+    def flatten_beside(self, table: pa.Table, column: str, kind: pa.DataType, items: str, required: Any) -> Any:
+        """Return the values of a column whose lists have the length of others; `None` if there is no such column."""
+        if column not in table.column_names:
+            return None
+        values, lengths = self.flatten(table, column, kind, items)
+        if not np.array_equal(lengths, required):
+            self.require_values()
+            cure = "prepare them again"
+            raise dataset_error(f"{self._name}: the columns 'input_ids' and {column!r} differ in length; {cure}")
+        return values
+
+    def require_values(self) -> None:
+        """Raise an error if values are missing."""
+        for column, missing in self._missing.items():
+            if missing:
+                count = f"{missing} of {self._values[column]} numbers"
+                raise self._error(f"{count} in the column {column!r} are missing")
+
+    def _error(self, problem: str) -> Exception:
+        return dataset_error(f"{self._name}: {problem}; prepare it again, or remove it and add 'sequence'")
 
 
-def _flatten(name: str, table: pa.Table, column: str, kind: pa.DataType, items: str) -> tuple[Any, Any]:
-    """Return the concatenated values of a column of lists, and the length of each list."""
-    cure = "prepare it again, or remove it and add 'sequence'"
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> Any:
+    """Return a column as lists of a type; `None` if it contains something else."""
     try:
-        lists = table[column].cast(pa.large_list(kind)).combine_chunks()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        first = reprlib.repr(table[column][0].as_py())
-        message = f"{name}: the column {column!r} must contain lists of {items}, got {first} in row 0; {cure}"
-        raise dataset_error(message) from error
-    values = lists.flatten()
-    if values.null_count:
-        missing = f"{values.null_count} of {len(values)} numbers in the column {column!r} are missing"
-        raise dataset_error(f"{name}: {missing}; {cure}")
-    lengths = lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
-    return values.to_numpy(zero_copy_only=False), lengths
-
-
-def token_problems(name: str, split: EncodedSplit) -> list[str]:
-    """Report rows without tokens, and negative token ids."""
-    problems: list[str] = []
-    empty = np.flatnonzero(split.lengths == 0)
-    if len(empty):
-        problems.append(f"{name}: {len(empty)} of {len(split)} rows have no tokens, first row {empty[0]}; drop them")
-    lowest = int(split.tokens.min(initial=0))
-    if lowest < 0:
-        problems.append(f"{name}: token ids must be at least 0, got {lowest}; prepare the dataset again")
-    return problems
+        return column.cast(pa.large_list(kind)).combine_chunks()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None

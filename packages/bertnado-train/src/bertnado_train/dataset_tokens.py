@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 from bertnado_config import ArgumentProblem, InvalidInputError
 
-from .dataset_rows import encode_rows, token_problems, used_columns
+from .dataset_files import row_batches
+from .dataset_rows import encode_rows, used_columns
 from .dataset_splits import TRAIN
 from .sequence_checks import SequenceSample, sequence_problems
 from .sequence_form import SequenceForm
+from .split_writer import SplitWriter, assemble_split
 from .stored_tokens import disagreement, framing_tokens, unknown_problem
-from .token_rows import show_tokens
-from .tokenise import SAMPLE, SEQUENCES, sample_rows, tokenise_split
+from .token_rows import COLUMNS, SAMPLE, SEQUENCES, sample_rows, show_tokens, tokenise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import datasets
     from bertnado_config import Problem
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from .encoded_split import EncodedSplit
+    from .row_store import RowStore
     from .sequence_options import SequenceOptions
 
 
@@ -41,23 +44,59 @@ class DatasetTokens:
 def read_tokens(
     stored: Mapping[str, datasets.Dataset],
     labels: Mapping[str, NDArray[Any]],
-    load_tokenizer: Callable[[], PreTrainedTokenizerBase],
+    tokenizer: PreTrainedTokenizerBase | None,
     pad_token_id: int | None,
     options: SequenceOptions,
+    store: RowStore,
 ) -> DatasetTokens:
-    """Tokenise the sequences of a dataset, or read its token ids, and judge them.
+    """Tokenise the sequences of a dataset, or read its token ids, into a store, and judge them.
 
     Args:
-        stored: The splits as they are on disk, checked by `column_problems`.
+        stored: The splits as they are on disk, checked by `column_problems` and `sequence_problems`.
         labels: The labels of each split.
-        load_tokenizer: Loads the tokenizer of the model. Token ids without letters do without.
+        tokenizer: The tokenizer of the model; `None` only if all splits have token ids.
         pad_token_id: The token that rows without an `attention_mask` are padded with, if any.
         options: How sequences are written and cut.
+        store: Gets the arrays of all splits; it has those of the labels.
 
     Raises:
         InvalidInputError: The rows cannot be trained on.
+        UnwritableCacheError: The store cannot be written.
     """
-    return _Reader(stored, labels, load_tokenizer, pad_token_id, options).read()
+    return _Reader(stored, labels, tokenizer, pad_token_id, options, store).read()
+
+
+@dataclass
+class _Findings:
+    """What is noticed while the rows of a split are read."""
+
+    rows: int = 0
+    empty: list[int] = field(default_factory=list)
+    """Rows without tokens."""
+    lowest: int = 0
+    """The lowest token id."""
+    longest: int = 0
+    beyond: int = 0
+    """Rows with more tokens than a row may have."""
+    texts: list[tuple[str, ...]] = field(default_factory=list)
+    """The sequences of the rows that are judged."""
+
+    def add(self, part: EncodedSplit, most: int | None) -> None:
+        """Look at more rows, before they are cut."""
+        self.empty += (self.rows + np.flatnonzero(part.lengths == 0)).tolist()
+        self.lowest = min(self.lowest, int(part.tokens.min(initial=0)))
+        self.longest = max(self.longest, int(part.lengths.max()))
+        self.beyond += 0 if most is None else int((part.lengths > most).sum())
+        self.rows += len(part)
+
+    def token_problems(self, name: str) -> Iterator[Problem]:
+        """Report rows without tokens, and negative token ids."""
+        if self.empty:
+            found = f"{len(self.empty)} of {self.rows} rows have no tokens, first row {self.empty[0]}"
+            yield ArgumentProblem("dataset", f"{name}: {found}; drop them")
+        if self.lowest < 0:
+            found = f"token ids must be at least 0, got {self.lowest}"
+            yield ArgumentProblem("dataset", f"{name}: {found}; prepare the dataset again")
 
 
 class _Reader:
@@ -67,34 +106,34 @@ class _Reader:
         self,
         stored: Mapping[str, datasets.Dataset],
         labels: Mapping[str, NDArray[Any]],
-        load_tokenizer: Callable[[], PreTrainedTokenizerBase],
+        tokenizer: PreTrainedTokenizerBase | None,
         pad_token_id: int | None,
         options: SequenceOptions,
+        store: RowStore,
     ) -> None:
         self._stored = stored
         self._labels = labels
+        self._tokenizer = tokenizer
         self._pad_token_id = pad_token_id
         self._options = options
+        self._store = store
+        self._form = SequenceForm(options.uppercase, options.rna_to_dna)
         self._problems: list[Problem] = []
         self._with_ids = [name for name, split in stored.items() if "input_ids" in split.column_names]
-        for name in self._with_ids:
-            self._refuse(options.problems_with_token_ids(name))
-        is_needed = len(self._with_ids) < len(stored)
-        self._tokenizer = load_tokenizer() if is_needed else _load_if_possible(load_tokenizer)
 
     def read(self) -> DatasetTokens:
-        form = SequenceForm(self._options.uppercase, self._options.rna_to_dna)
-        splits = {name: self._encode(name, split, form) for name, split in self._stored.items()}
-        self._refuse(
-            ArgumentProblem("dataset", text) for name, split in splits.items() for text in token_problems(name, split)
-        )
-        splits = {name: self._shorten(name, split) for name, split in splits.items()}
-        self._problems += self._judge(splits, form)
+        findings = {name: _Findings() for name in self._stored}
+        highest = {name: self._write(name, found) for name, found in findings.items()}
+        self._refuse(problem for name, found in findings.items() for problem in found.token_problems(name))
+        self._problems += [problem for name, found in findings.items() for problem in self._too_long(name, found)]
+        arrays = self._store.finish()
+        splits = {name: assemble_split(arrays, name, found) for name, found in highest.items()}
+        self._problems += self._judge(splits, findings)
         self._problems += _unused_columns(self._stored)
         self._refuse(())
         return DatasetTokens(splits, self._show_first_row(splits[TRAIN]), tuple(self._problems))
 
-    def _refuse(self, problems: Iterator[Problem] | tuple[()]) -> None:
+    def _refuse(self, problems: Iterable[Problem]) -> None:
         """Add problems, and raise an error if there are errors among all of them.
 
         Raises:
@@ -105,45 +144,60 @@ class _Reader:
         if errors:
             raise InvalidInputError(errors)
 
-    def _encode(self, name: str, split: datasets.Dataset, form: SequenceForm) -> EncodedSplit:
-        if name in self._with_ids:
-            tokenised = split
-        else:
-            assert self._tokenizer is not None  # noqa: S101  (it was needed, so its absence was an error)
-            tokenised = tokenise_split(split, self._tokenizer, form)
-        return encode_rows(name, tokenised, self._labels[name], self._pad_token_id)
+    def _write(self, name: str, findings: _Findings) -> int:
+        """Write a split into the store, its longer rows cut, and return its highest token id."""
+        split, most = self._stored[name], self._options.max_length
+        columns = [column for column in COLUMNS if column in split.column_names]
+        batches = row_batches(split, columns) if name in self._with_ids else self._tokenised(split, findings)
+        closing = framing_tokens(self._tokenizer) if self._tokenizer else ()
+        writer = SplitWriter(self._store, name)
+        for part in encode_rows(name, batches, self._labels[name], self._pad_token_id):
+            findings.add(part, most)
+            writer.append(part if most is None or part.lengths.max() <= most else part.shortened(most, closing))
+        writer.finish()
+        return writer.highest
 
-    def _shorten(self, name: str, split: EncodedSplit) -> EncodedSplit:
-        most = self._options.max_length
-        beyond = 0 if most is None else int((split.lengths > most).sum())
-        if most is None or not beyond:
-            return split
-        longest = f"the longest has {split.lengths.max()}"
+    def _tokenised(self, split: datasets.Dataset, findings: _Findings) -> Iterator[pa.Table]:
+        """Tokenise the sequences of a split, or its pairs, without padding or truncation; keep some for judging."""
+        assert self._tokenizer is not None  # noqa: S101  (the caller has one for sequences)
+        columns = [column for column in SEQUENCES if column in split.column_names]
+        chosen, first = np.array(sample_rows(len(split), SAMPLE)), 0
+        for batch in row_batches(split, columns):
+            texts = [batch[column].to_pylist() for column in columns]
+            made = tokenise(self._tokenizer, *([self._form(text) for text in column] for column in texts))
+            yield pa.table({name: pa.array(rows) for name, rows in made.items()})
+            places = chosen[(chosen >= first) & (chosen < first + len(batch))] - first
+            findings.texts += [tuple(column[place] for column in texts) for place in places]
+            first += len(batch)
+
+    def _too_long(self, name: str, findings: _Findings) -> Iterator[Problem]:
+        most, rows = self._options.max_length, f"{findings.beyond} of {findings.rows} rows"
+        longest = f"the longest has {findings.longest}"
+        if not findings.beyond:
+            return
         if self._options.too_long == "truncate":
-            message = f"{name}: {beyond} of {len(split)} rows are cut to {most} tokens, {longest}"
-            self._problems.append(ArgumentProblem("dataset", message, "warning"))
-            return split.shortened(most, framing_tokens(self._tokenizer) if self._tokenizer else ())
+            yield ArgumentProblem("dataset", f"{name}: {rows} are cut to {most} tokens, {longest}", "warning")
+            return
         cure = "shorten the sequences, raise {max_length}, or cut them with {too_long} truncate"
-        found = f"{beyond} of {len(split)} rows have more tokens than {{max_length}} {most}, {longest}"
-        self._problems.append(ArgumentProblem("max_length", f"{name}: {found}; {cure}"))
-        return split
+        found = f"{rows} have more tokens than {{max_length}} {most}, {longest}"
+        yield ArgumentProblem("max_length", f"{name}: {found}; {cure}")
 
-    def _judge(self, splits: Mapping[str, EncodedSplit], form: SequenceForm) -> Iterator[Problem]:
-        for name in self._with_ids:
-            yield from self._judge_ids(name, splits[name])
-        if self._tokenizer is not None:
-            made = [name for name in splits if name not in self._with_ids]
-            samples = {name: _sample(self._stored[name], splits[name], self._tokenizer, form) for name in made}
-            yield from sequence_problems(samples)
-
-    def _judge_ids(self, name: str, split: EncodedSplit) -> Iterator[Problem]:
+    def _judge(self, splits: Mapping[str, EncodedSplit], findings: Mapping[str, _Findings]) -> Iterator[Problem]:
         if self._tokenizer is None:
             return
-        unknown = unknown_problem(name, split, self._tokenizer)
+        for name in self._with_ids:
+            yield from self._judge_ids(name, splits[name], self._tokenizer)
+        made = [name for name in splits if name not in self._with_ids]
+        yield from sequence_problems(
+            {name: _sample(findings[name].texts, splits[name], self._tokenizer, self._form) for name in made}
+        )
+
+    def _judge_ids(self, name: str, split: EncodedSplit, tokenizer: PreTrainedTokenizerBase) -> Iterator[Problem]:
+        unknown = unknown_problem(name, split, tokenizer)
         if unknown:
             yield unknown
         if _has_texts(self._stored[name]):
-            message = disagreement(self._stored[name], split, self._tokenizer)
+            message = disagreement(self._stored[name], split, tokenizer)
             if message:
                 yield ArgumentProblem("dataset", f"{name}: {message}")
 
@@ -153,28 +207,20 @@ class _Reader:
         return f"{show_tokens(self._tokenizer, ids)} ({len(ids)} tokens)"
 
 
-def _load_if_possible(load_tokenizer: Callable[[], PreTrainedTokenizerBase]) -> PreTrainedTokenizerBase | None:
-    """Return the tokenizer that token ids are compared with; they can be trained on without."""
-    try:
-        return load_tokenizer()
-    except (InvalidInputError, LookupError):
-        return None
-
-
 def _sample(
-    stored: datasets.Dataset, split: EncodedSplit, tokenizer: PreTrainedTokenizerBase, form: SequenceForm
+    texts: list[tuple[str, ...]], split: EncodedSplit, tokenizer: PreTrainedTokenizerBase, form: SequenceForm
 ) -> SequenceSample:
     chosen = sample_rows(len(split), SAMPLE)
-    columns = stored.select_columns([column for column in SEQUENCES if column in stored.column_names])[chosen]
-    tokens = [np.ascontiguousarray(split[row]["input_ids"]).tobytes() for row in chosen]
-    return SequenceSample(list(zip(*columns.values(), strict=True)), tokens, tokenizer, form, len(chosen) == len(split))
+    tokens = [split[row]["input_ids"].astype(np.int32).tobytes() for row in chosen]
+    return SequenceSample(texts, tokens, tokenizer, form, len(chosen) == len(split))
 
 
 def _has_texts(stored: datasets.Dataset) -> bool:
     """Return whether a split has sequences for every row."""
     if "sequence" not in stored.column_names:
         return False
-    return all(isinstance(text, str) and text for text in stored[:]["sequence"])
+    batches = (batch["sequence"].to_pylist() for batch in row_batches(stored, ["sequence"]))
+    return all(isinstance(text, str) and text for texts in batches for text in texts)
 
 
 def _unused_columns(stored: Mapping[str, datasets.Dataset]) -> Iterator[Problem]:

@@ -72,7 +72,7 @@ def _undefined_objective(setup: TrainingSetup, objective: Objective) -> str | No
 def _unreadable_rows(setup: TrainingSetup, split: EncodedSplit, model_name: str) -> Iterator[str]:
     """Find rows with tokens outside the model's vocabulary, or more of them than it takes."""
     vocabulary, longest_possible = setup.model.vocabulary, setup.probe.longest
-    highest = int(split.tokens.max())
+    highest = split.highest_token
     if vocabulary is not None and highest >= vocabulary:
         yield (
             f"token id {highest} is outside the model's vocabulary of {vocabulary}; "

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _BATCHES_PER_MEGABATCH = 50
 """The sampler of transformers sorts this many batches by length at a time (`get_length_grouped_indices`)."""
 
+_MEASURED = 100_000
+"""Of more rows than this, so many are measured, chosen at random."""
+
 _NOTICEABLE = 0.1
 """The `label_share` from which grouping is reported as biased."""
 
@@ -45,7 +48,7 @@ def measure_grouping(split: EncodedSplit, batch: int, accumulation: int = 1) -> 
         batch: Rows in a batch, at least 1.
         accumulation: Batches per optimiser step, at least 1.
     """
-    shuffled = np.random.default_rng(0).permutation(len(split))
+    shuffled = np.random.default_rng(0).permutation(len(split))[:_MEASURED]
     size = _BATCHES_PER_MEGABATCH * batch * accumulation
     megabatches = [shuffled[start : start + size] for start in range(0, len(shuffled), size)]
     grouped = np.concatenate([rows[np.argsort(-split.lengths[rows], kind="stable")] for rows in megabatches])

@@ -262,7 +262,7 @@ def _join(rows: Sequence[EncodedSplit]) -> EncodedSplit:
     stored = [row.stored_lengths for row in rows]
     return EncodedSplit(
         tokens=np.concatenate([row.tokens for row in rows]),
-        mask=np.concatenate([row.mask for row in rows]),
+        mask=np.concatenate([row.attention for row in rows]),
         starts=np.concatenate([[0], np.cumsum(lengths)]),
         labels=rows[0].labels[[0] * len(rows)],
         widths=np.concatenate(stored),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,22 +9,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bertnado_config import ArgumentProblem, InvalidInputError, path_problem
 
-from .class_coverage import count_classes
 from .dataset_companions import read_class_weights
-from .dataset_labels import logits_with_names, positive_class, read_label_names, read_labels
-from .dataset_rows import column_problems, width_problems
+from .dataset_labels import logits_with_names, positive_class, read_label_names
+from .dataset_rows import column_problems
 from .dataset_splits import TRAIN, dataset_error, read_splits
-from .dataset_tokens import read_tokens
+from .row_cache import open_rows
+from .row_preparation import check_rows, prepare_rows, rows_key
 from .sequence_options import SequenceOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    import datasets
     from bertnado_config import Problem
     from bertnado_metrics import Task
     from transformers import PreTrainedTokenizerBase
 
     from .encoded_split import EncodedSplit
+    from .row_cache import CachedRows
 
 
 _AS_THEY_ARE = SequenceOptions()
@@ -33,7 +34,7 @@ _AS_THEY_ARE = SequenceOptions()
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """A dataset in memory, as trials train on it."""
+    """A dataset as trials train on it."""
 
     path: Path
     splits: Mapping[str, EncodedSplit]
@@ -56,6 +57,8 @@ class PreparedDataset:
     """How its sequences were written and its rows were cut."""
     warnings: tuple[Problem, ...] = ()
     """What is worth knowing before training on it."""
+    cache: CachedRows | None = None
+    """The files that its rows are mapped from; `None` if they are in memory."""
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def open_dataset(
     pad_token_id: int | None,
     options: SequenceOptions = _AS_THEY_ARE,
 ) -> PreparedDataset:
-    """Read a Hugging Face `DatasetDict` from disk; sequences are tokenised once and cached.
+    """Open a Hugging Face `DatasetDict` on disk, whose rows are read, checked and tokenised once, and cached.
 
     Args:
         path: The directory that `DatasetDict.save_to_disk` wrote.
@@ -103,28 +106,58 @@ def open_dataset(
     path = Path(path)
     stored = read_splits(path)
     _refuse(problem for name, split in stored.items() for problem in column_problems(name, split))
-    labels = read_labels(stored, task)
-    _refuse(width_problems(labels))
-    tokens = read_tokens(stored, labels, load_tokenizer, pad_token_id, options)
-    splits = tokens.splits
-    logits = task.logit_count(np.concatenate([split.labels for split in splits.values()]))
-    label2id, label_problems = read_label_names(path, stored, task, logits)
-    logits = logits_with_names(task, logits, label2id)
+    tokenizer = _tokenizer_for(stored, task, load_tokenizer, options)
+    rows, cache = open_rows(
+        rows_key(stored, task, tokenizer, pad_token_id, options),
+        lambda store: prepare_rows(stored, task, tokenizer, pad_token_id, options, store),
+    )
+    label2id, label_problems = read_label_names(path, stored, task, rows.logits)
+    logits = logits_with_names(task, rows.logits, label2id)
     class_weights, weight_problems = read_class_weights(path, task, logits)
     _refuse(label_problems + weight_problems)
     return PreparedDataset(
         path,
-        splits,
+        rows.splits,
         logits,
         class_weights,
         label2id,
         positive_class(task, label2id),
-        {name: count_classes(task, split.labels, logits) for name, split in splits.items()},
-        _fingerprint(splits),
-        tokens.first_row,
+        {name: _with_classes(counts, logits) for name, counts in rows.classes.items()},
+        rows.fingerprint,
+        rows.first_row,
         options,
-        tokens.warnings,
+        tuple(rows.warnings),
+        cache,
     )
+
+
+def _tokenizer_for(
+    stored: Mapping[str, datasets.Dataset],
+    task: Task,
+    load_tokenizer: Callable[[], PreTrainedTokenizerBase],
+    options: SequenceOptions,
+) -> PreTrainedTokenizerBase | None:
+    """Return the tokenizer for a dataset; token ids can be trained on without.
+
+    Raises:
+        InvalidInputError: It cannot be loaded, or the options do not fit the columns.
+    """
+    with_ids = [name for name, split in stored.items() if "input_ids" in split.column_names]
+    problems = [problem for name in with_ids for problem in options.problems_with_token_ids(name)]
+    if problems:
+        raise InvalidInputError(problems)
+    try:
+        return load_tokenizer()
+    except (InvalidInputError, LookupError):
+        if len(with_ids) == len(stored):
+            return None
+        check_rows(stored, task)  # what is wrong with the dataset can be corrected with any model
+        raise
+
+
+def _with_classes(rows: Sequence[int], logits: int) -> tuple[int, ...]:
+    """Return the rows of each class, with a 0 for those that only have a name."""
+    return (*rows, *[0] * (max(logits, 2) - len(rows))) if rows else ()
 
 
 def _refuse(problems: Iterable[str]) -> None:
@@ -136,13 +169,3 @@ def _refuse(problems: Iterable[str]) -> None:
     found = list(problems)
     if found:
         raise dataset_error(*found)
-
-
-def _fingerprint(splits: Mapping[str, EncodedSplit]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for name, split in splits.items():
-        digest.update(name.encode())
-        types = () if split.types is None else (split.types,)
-        for array in (split.tokens, split.mask, split.starts, split.labels, *types):
-            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
-    return digest.hexdigest()

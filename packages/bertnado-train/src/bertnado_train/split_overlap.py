@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from bertnado_config import ArgumentProblem
 
+from .dataset_files import BATCH, row_batches
 from .dataset_splits import TEST, TRAIN, VALIDATION, read_splits
 from .sequence_form import is_overlapping
 from .stored_tokens import framing_tokens
-from .token_rows import tokenise
-from .tokenise import SEQUENCES, sample_rows
+from .token_rows import SEQUENCES, sample_rows, tokenise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -50,10 +50,16 @@ def overlap_problems(dataset: PreparedDataset, tokenizer: PreTrainedTokenizerBas
         dataset: The dataset, whose directory is read again.
         tokenizer: The tokenizer of the model, with which the letters of token ids are read.
     """
-    rows = _compared(dataset, tokenizer)
-    pairs = [(first, second) for first, second in combinations((TRAIN, VALIDATION, TEST), 2) if second in rows]
-    messages = [_describe(second, rows[second], first, rows[first]) for first, second in pairs]
-    return [ArgumentProblem("dataset", message, "warning") for message in messages if message]
+
+    def find() -> list[str]:
+        rows = _compared(dataset, tokenizer)
+        pairs = [(first, second) for first, second in combinations((TRAIN, VALIDATION, TEST), 2) if second in rows]
+        messages = [_describe(second, rows[second], first, rows[first]) for first, second in pairs]
+        return [message for message in messages if message]
+
+    name = "overlap" if tokenizer is not None else "overlap_of_ids"
+    messages = find() if dataset.cache is None else dataset.cache.remembered(name, find)
+    return [ArgumentProblem("dataset", message, "warning") for message in messages]
 
 
 def _describe(name: str, rows: _Rows, other: str, others: _Rows) -> str | None:
@@ -98,8 +104,7 @@ def _is_whole(split: datasets.Dataset) -> bool:
 
 def _sequences_of(split: datasets.Dataset) -> Iterator[Letters]:
     columns = [column for column in SEQUENCES if column in split.column_names]
-    table: pa.Table = split.select_columns(columns).with_format("arrow")[:]
-    for batch in table.to_batches(max_chunksize=10_000):
+    for batch in row_batches(split, columns):
         texts = ([text.upper().replace("U", "T") for text in column.to_pylist()] for column in batch.columns)
         yield from zip(*texts, strict=True)
 
@@ -120,10 +125,12 @@ def _numbers(rows: Iterable[Hashable]) -> NDArray[np.int64]:
 
 def _token_rows(split: EncodedSplit) -> Iterator[NDArray[np.int32]]:
     """Iterate over the token ids that the model attends to."""
-    attended = split.mask == 1
-    tokens = split.tokens[attended]
-    ends = np.concatenate([[0], np.cumsum(attended)])[split.starts]
-    yield from (tokens[begin:end] for begin, end in pairwise(ends.tolist()))
+    for first in range(0, len(split), BATCH):
+        part = split.__getitems__(range(first, min(first + BATCH, len(split))))
+        attended = part.attention == 1
+        tokens = part.tokens[attended].astype(np.int32)
+        ends = np.concatenate([[0], np.cumsum(attended)])[part.starts]
+        yield from (tokens[begin:end] for begin, end in pairwise(ends.tolist()))
 
 
 def _letter_reader(
@@ -141,9 +148,7 @@ def _letter_reader(
         again = tokenise(tokenizer, texts)["input_ids"]
         pairs = zip(rows, again, strict=True)
         if all([n for n in row if n not in special] == [n for n in made if n not in special] for row, made in pairs):
-            return lambda row: (
-                separator.join(filter(None, (words.get(number, "") for number in row.tolist()))).upper(),
-            )
+            return lambda row: (separator.join(filter(None, map(words.get, row.tolist()))).upper(),)
     return None
 
 

@@ -10,8 +10,7 @@ from bertnado_config import ArgumentProblem
 
 from .sequence_checks import MOST_UNREAD, NOTICEABLE
 from .sequence_form import LONGEST_KMER, SequenceForm, as_kmers, joined
-from .token_rows import show_tokens, tokenise
-from .tokenise import SAMPLE, SEQUENCES, sample_rows
+from .token_rows import SAMPLE, SEQUENCES, sample_rows, show_tokens, tokenise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -48,7 +47,7 @@ def unknown_share(split: EncodedSplit, tokenizer: PreTrainedTokenizerBase) -> fl
     if unknown is None or unknown in special:
         return 0.0
     sample = split.__getitems__(sample_rows(len(split), SAMPLE))
-    tokens = sample.tokens[(sample.mask == 1) & ~np.isin(sample.tokens, list(special))]
+    tokens = sample.tokens[(sample.attention == 1) & ~np.isin(sample.tokens, list(special))]
     return float((tokens == unknown).mean()) if len(tokens) else 0.0
 
 

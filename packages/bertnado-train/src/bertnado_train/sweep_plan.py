@@ -15,6 +15,7 @@ from .parameter_checks import typical_values_of
 from .parameters.class_weight_names import CLASS_WEIGHTS
 from .parameters.learning_rate_names import HEAD_RATE, LAYER_DECAY
 from .parameters.namespaces import trial_settings
+from .row_cache import UNCACHED
 from .schedule import trial_schedule
 from .training_arguments import differences_from_defaults, effective_arguments
 from .trial_class_weights import named_class_weights
@@ -56,6 +57,8 @@ class SweepPlan:
     """The names of classes by number, as far as the dataset has them."""
     first_row: str
     """The first tokens of the first training row, in words."""
+    cache: str
+    """The directory of the cache, and the size of the dataset there."""
     grouping: LengthGrouping
     """The effect of grouping by length, with the largest batch."""
     is_grouped: bool
@@ -132,6 +135,7 @@ def _summarise(
         device="cpu" if all(arguments.device.type == "cpu" for arguments in made) else describe_visible_devices(),
         class_names={number: name for name, number in (setup.dataset.label2id or {}).items()},
         first_row=setup.dataset.first_row,
+        cache=setup.dataset.cache.describe() if setup.dataset.cache else UNCACHED,
         grouping=measure_grouping(setup.train, batch, accumulation),
         is_grouped=any(arguments.train_sampling_strategy == "group_by_length" for arguments in made),
         learning_rates=rates,

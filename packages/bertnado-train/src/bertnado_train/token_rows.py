@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from transformers import PreTrainedTokenizerBase
 
 COLUMNS = ("input_ids", "attention_mask", "token_type_ids")
+"""The columns of token ids."""
+SEQUENCES = ("sequence", "sequence2")
+"""The columns of sequences: the second one makes pairs."""
+SAMPLE = 20_000
+"""Rows of a split that are judged, evenly spaced."""
 
 
 def tokenise(tokenizer: PreTrainedTokenizerBase, *sequences: Sequence[str]) -> dict[str, Any]:
@@ -37,3 +44,8 @@ def show_tokens(tokenizer: PreTrainedTokenizerBase | None, ids: Sequence[int], m
     if len(ids) > most:
         words.insert(-1, "...")
     return " ".join(words)
+
+
+def sample_rows(count: int, most: int) -> list[int]:
+    """Return the indices of at most `most` of `count` rows, evenly spaced."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64)).tolist()

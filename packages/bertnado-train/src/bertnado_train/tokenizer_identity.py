@@ -24,7 +24,7 @@ def tokenizer_identity(tokenizer: PreTrainedTokenizerBase, samples: Sequence[Seq
 
     Args:
         tokenizer: The tokenizer.
-        samples: Some sequences to tokenise, and, for pairs, their partners.
+        samples: Some sequences to tokenise, and, for pairs, their partners; none for rows of token ids.
     """
     digest = hashlib.blake2b(digest_size=16)
     for part in _parts(tokenizer, samples):
@@ -39,7 +39,8 @@ def _parts(tokenizer: PreTrainedTokenizerBase, samples: Sequence[Sequence[str]])
     yield (backend.to_str() if backend is not None else repr(sorted(tokenizer.get_vocab().items()))).encode()
     for file in (*_own_code(tokenizer), *_own_files(tokenizer)):
         yield file.read_bytes()
-    yield repr(tokenise(tokenizer, *samples)).encode()
+    if samples:
+        yield repr(tokenise(tokenizer, *samples)).encode()
 
 
 def _own_code(tokenizer: PreTrainedTokenizerBase) -> list[Path]:

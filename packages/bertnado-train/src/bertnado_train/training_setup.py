@@ -148,7 +148,7 @@ def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None)
 
 def _try_model(model: StoredModel, dataset: PreparedDataset, padding: Padding, is_scaled: bool) -> ModelProbe:
     splits = list(dataset.splits.values())
-    if model.vocabulary is not None and max(int(split.tokens.max()) for split in splits) >= model.vocabulary:
+    if model.vocabulary is not None and max(split.highest_token for split in splits) >= model.vocabulary:
         return ModelProbe(BatchFormat(padding.token_id, padding.side))  # `input_problems` names the tokens
     with hide_reports():
         return probe_model(
