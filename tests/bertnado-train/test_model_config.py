@@ -118,11 +118,7 @@ LISTED = "(attention_probs_dropout_prob, classifier_dropout, hidden_dropout_prob
         ("hidden_dropout_prob", None, "must be a number, got None"),
         ("num_labels", 3, "the task and the labels determine it; remove it"),
         ("pad_token_id", 1, "the model's tokenizer determines it; remove it"),
-        (
-            "hidden_dropout_prob",
-            1.5,
-            "the model cannot be used with 1.5: dropout probability has to be between 0 and 1, but got 1.5",
-        ),
+        ("hidden_dropout_prob", 1.5, "must be at least 0 and at most 1, got 1.5"),
         (
             "hidden_size",
             128,

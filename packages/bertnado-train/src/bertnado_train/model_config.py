@@ -9,6 +9,7 @@ from operator import or_
 from types import NoneType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from annotated_types import Interval
 from bertnado_metrics import did_you_mean, nearest
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 
@@ -115,7 +116,8 @@ def _is_plain(value: Any) -> bool:
 def _type_of(config: PreTrainedConfig, name: str, value: Any) -> ValueType:
     """Return the type of a field: the one that its class declares, otherwise the one of its value."""
     kinds = _declared_kinds(config, name) or _kinds_of(value)
-    return value_type(reduce(or_, sorted(kinds, key=str)))
+    is_share = _DROPOUT in name and kinds - {NoneType} == {float}
+    return value_type(reduce(or_, sorted(kinds, key=str)), bounds=Interval(ge=0, le=1) if is_share else None)
 
 
 def _declared_kinds(config: PreTrainedConfig, name: str) -> set[type]:
