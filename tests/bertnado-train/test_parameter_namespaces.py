@@ -21,38 +21,38 @@ AUC = Objective("eval/roc_auc", "maximize")
 QUICK = {"max_steps": 2, "eval_steps": 1, "learning_rate": 0.01}
 
 
-class Freezing(ParameterNamespace):
-    """`freeze.layers` and `freeze.embeddings`, which keep parts of a model as they are."""
+class Pinning(ParameterNamespace):
+    """`pinned.layers` and `pinned.embeddings`, which keep parts of a model as they are."""
 
-    names = ("freeze.layers", "freeze.embeddings")
+    names = ("pinned.layers", "pinned.embeddings")
 
     def knows(self, name):
         return name in self.names
 
     def holds_parameters(self, name):
-        return name == "freeze"
+        return name == "pinned"
 
     def convert(self, name, value):
-        if name == "freeze.layers" and not 0 <= int(value) <= 12:
+        if name == "pinned.layers" and not 0 <= int(value) <= 12:
             raise ValueError(f"must be from 0 to 12, got {value!r}")
         return int(value)
 
     def apply(self, values, settings):
-        prefixes = [f"bert.encoder.layer.{layer}." for layer in range(values.get("freeze.layers", 0))]
-        if values.get("freeze.embeddings"):
+        prefixes = [f"bert.encoder.layer.{layer}." for layer in range(values.get("pinned.layers", 0))]
+        if values.get("pinned.embeddings"):
             prefixes.append("bert.embeddings.")
 
-        def freeze(model):
+        def pin(model):
             for name, weight in model.named_parameters():
                 weight.requires_grad = not name.startswith(tuple(prefixes))
             return model
 
-        settings.model_changes.append(freeze)
+        settings.model_changes.append(pin)
 
 
 @pytest.fixture(autouse=True)
-def freezing(monkeypatch):
-    monkeypatch.setattr(namespaces, "NAMESPACES", (*namespaces.NAMESPACES, Freezing()))
+def pinning(monkeypatch):
+    monkeypatch.setattr(namespaces, "NAMESPACES", (*namespaces.NAMESPACES, Pinning()))
 
 
 @pytest.fixture
@@ -67,30 +67,30 @@ def problems(model_dir, dataset_dir):
 
 
 def test_its_names_are_checked_beside_those_of_training_arguments(problems):
-    assert problems({"freeze": {"parameters": {"layers": {"values": [0, 1]}, "embeddings": {"value": True}}}}) == []
-    assert problems({"freeze": {"value": {"layers": "1"}}, "weight_decay": {"value": 0.1}}) == []
-    assert problems({"freeze": {"parameters": {"layers": {"values": [1, 99]}}}}) == [
-        "parameters.freeze.parameters.layers: must be from 0 to 12, got 99"
+    assert problems({"pinned": {"parameters": {"layers": {"values": [0, 1]}, "embeddings": {"value": True}}}}) == []
+    assert problems({"pinned": {"value": {"layers": "1"}}, "weight_decay": {"value": 0.1}}) == []
+    assert problems({"pinned": {"parameters": {"layers": {"values": [1, 99]}}}}) == [
+        "parameters.pinned.parameters.layers: must be from 0 to 12, got 99"
     ]
 
 
 def test_a_name_that_resembles_one_is_suggested(problems):
-    assert problems({"freeze.layer": {"value": 1}, "wieght_decay": {"value": 0.1}}) == [
-        "parameters.freeze.layer: unknown parameter 'freeze.layer'; did you mean 'freeze.layers'?",
+    assert problems({"pinned.layer": {"value": 1}, "wieght_decay": {"value": 0.1}}) == [
+        "parameters.pinned.layer: unknown parameter 'pinned.layer'; did you mean 'pinned.layers'?",
         "parameters.wieght_decay: unknown parameter 'wieght_decay'; did you mean 'weight_decay'?",
     ]
 
 
 def test_two_spellings_of_one_parameter_contradict_each_other(problems):
-    assert problems({"freeze": {"value": {"layers": 1}}, "freeze.layers": {"value": 2}}) == [
-        "parameters.freeze.layers: parameters.freeze sets 'freeze.layers' as well; keep one of them"
+    assert problems({"pinned": {"value": {"layers": 1}}, "pinned.layers": {"value": 2}}) == [
+        "parameters.pinned.layers: parameters.pinned sets 'pinned.layers' as well; keep one of them"
     ]
-    assert override_parameters({"freeze": {"layers": 1}}, {"freeze.layers": 2}) == {"freeze": {}, "freeze.layers": 2}
+    assert override_parameters({"pinned": {"layers": 1}}, {"pinned.layers": 2}) == {"pinned": {}, "pinned.layers": 2}
 
 
 @pytest.mark.parametrize(
     ("parameters", "frozen"),
-    [({}, set()), ({"freeze": {"layers": "1"}}, {"layer.0"}), ({"freeze.embeddings": 1}, {"embeddings"})],
+    [({}, set()), ({"pinned": {"layers": "1"}}, {"layer.0"}), ({"pinned.embeddings": 1}, {"embeddings"})],
 )
 def test_its_values_are_converted_and_change_what_is_trained(model_dir, dataset_dir, tmp_path, parameters, frozen):
     result = train_trial(str(model_dir), dataset_dir, "binary_classification", QUICK | parameters, AUC, tmp_path)

@@ -546,6 +546,11 @@ MISTAKES = (
         layer_lr_decay={"value": 0.9},
         optim={"values": ["adamw_torch", "adalomo"]},
     ),
+    declaring("`freeze: encoder`", freeze={"values": ["none", "encoder"]}),
+    declaring("`freeze` of -1 layers", freeze={"values": [-1, 2]}),
+    declaring("`freeze` of more layers than the model has", freeze={"values": ["none", 99]}),
+    declaring("`freeze_layers`", freeze_layers={"value": 2}),
+    declaring("`freeze` with `neftune_noise_alpha`", freeze={"value": "embeddings"}, neftune_noise_alpha={"value": 5}),
     declaring("`1e308` epochs", num_train_epochs={"value": 1e308}),
     checking(
         SPACE,

@@ -45,6 +45,7 @@ def describe_plan(checked: CheckedSweep) -> str:
         *_rows_by_class(trials),
         *_learning_rates(trials),
         f"by length     {_grouping(trials)}",
+        *_parts(trials),
         f"output        {plan.output_dir}",
         "space",
         *_space(plan.config.space),
@@ -66,6 +67,24 @@ def _classes(trials: SweepPlan) -> list[str]:
         *([f"labels        positive class {positive['label']}{named}"] if positive else []),
         *([f"class weights {weights}"] if any(trials.class_weights.values()) else []),
     ]
+
+
+def _parts(trials: SweepPlan) -> list[str]:
+    """Describe what trials train, if some freeze a part of the model."""
+    lines = [
+        f"freeze {value}: {parts.trained_weights:,} of {parts.weights:,} weights"
+        + (f", in {_names(parts.trained)}; frozen: {_names(parts.frozen)}" if parts.frozen else "")
+        for value, parts in trials.parts.items()
+    ]
+    return [
+        *(f"{'' if number else 'trained':14}{line}" for number, line in enumerate(lines)),
+        *([f"features      {trials.features}"] if trials.features else []),
+    ]
+
+
+def _names(names: Sequence[str]) -> str:
+    further = len(names) - _FEW
+    return ", ".join(names[:_FEW]) + (f" and {further} more" if further > 0 else "")
 
 
 def _rows_by_class(trials: SweepPlan) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -95,6 +97,24 @@ class StoredModel:
             raise ValueError(f"{len(unused)} stored weights would be left out, among them {unused[0]}")
         if added := sorted(state.keys() - self.weights.keys() - self.new):
             raise ValueError(f"{len(added)} weights would be random that are not stored, among them {added[0]}")
+
+    def digest_of(self, name: str, tensor: torch.Tensor) -> bytes:
+        """Return a hash of a weight of a copy, on the CPU; that of a stored one is computed once."""
+        stored = self.weights.get(name)
+        if stored is None or stored.dtype != tensor.dtype or not torch.equal(stored, tensor):
+            return _digest(tensor)
+        if name not in self._digests:
+            self._digests[name] = _digest(stored)
+        return self._digests[name]
+
+    @cached_property
+    def _digests(self) -> dict[str, bytes]:
+        return {}
+
+
+def _digest(tensor: torch.Tensor) -> bytes:
+    values = tensor.detach().contiguous().view(-1).view(torch.uint8).numpy()
+    return hashlib.blake2b(values.data, digest_size=16).digest()
 
 
 def read_model(

@@ -9,6 +9,7 @@ from bertnado_config import Problem
 from transformers import TrainingArguments
 
 from .devices import describe_visible_devices
+from .freeze_plan import plan_frozen_parts
 from .learning_rates import PartRates
 from .length_grouping import LengthGrouping, measure_grouping
 from .parameter_checks import typical_values_of
@@ -22,11 +23,13 @@ from .trial_class_weights import named_class_weights
 from .trial_model import TrialSize, TrialSizes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from bertnado_config import SweepConfig
     from bertnado_metrics import Objective
 
+    from .frozen_parts import TrainedParts
+    from .parameters.freeze_names import Freeze
     from .training_setup import TrainingSetup
 
 
@@ -72,13 +75,17 @@ class SweepPlan:
     """All parameters of the model, with the largest adapters if there are any."""
     checkpoint_bytes: int
     """The size of the weights in the largest checkpoint of a trial."""
+    parts: Mapping[Freeze, TrainedParts]
+    """What is trained, by the value of `freeze`; empty if no trial freezes anything."""
+    features: str | None
+    """What is cached of a frozen backbone, or why nothing is."""
 
 
 def plan_trials(
     config: SweepConfig,
     objective: Objective,
     setup: TrainingSetup,
-    trials: Iterable[Mapping[str, Any]],
+    trials: Sequence[Mapping[str, Any]],
     varied: Collection[str],
 ) -> tuple[SweepPlan | None, list[Problem]]:
     """Make the training arguments of possible trials, and return their plan with what transformers refuses.
@@ -107,7 +114,9 @@ def plan_trials(
     if not sizes:
         return None, problems
     rates = _learning_rates(config, len(setup.probe.parts.layers))
-    plan = _summarise(made, varied, weights, rates, sizes, setup)
+    parts, features, more = plan_frozen_parts(setup, trials)
+    problems += more
+    plan = _summarise(made, varied, weights, rates, sizes, setup, parts, features)
     problems += _plan_warnings(config, plan)
     if CLASS_WEIGHTS in varied and objective.trainer_name == "loss":
         problems.append(Problem("parameters", _INCOMPARABLE, "warning"))
@@ -121,6 +130,8 @@ def _summarise(
     rates: Mapping[str, tuple[float, float]],
     sizes: Sequence[TrialSize],
     setup: TrainingSetup,
+    parts: Mapping[Freeze, TrainedParts],
+    features: str | None,
 ) -> SweepPlan:
     schedules = [trial_schedule(arguments, len(setup.train)) for arguments in made]
     steps = [schedule.steps for schedule in schedules]
@@ -142,6 +153,8 @@ def _summarise(
         trained=(min(size.parameters.trained for size in sizes), max(size.parameters.trained for size in sizes)),
         parameters=max(size.parameters.all for size in sizes),
         checkpoint_bytes=max(size.checkpoint_bytes for size in sizes),
+        parts=parts,
+        features=features,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from .learning_rates import PartRates, set_part_rates
 from .task_loss import TaskLoss, logits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from bertnado_metrics import Task
     from numpy.typing import NDArray
@@ -112,15 +113,54 @@ class TaskTrainer(Trainer):
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """Return the batches of an evaluation: of every row, whatever training drops."""
-        dropped, self.args.dataloader_drop_last = self.args.dataloader_drop_last, False
+        dropped, kept = self.args.dataloader_drop_last, self.args.dataloader_persistent_workers
+        self.args.dataloader_drop_last = False
+        self.args.dataloader_persistent_workers = kept and eval_dataset is None  # it would return those of other rows
         try:
             return super().get_eval_dataloader(eval_dataset)
         finally:
-            self.args.dataloader_drop_last = dropped
+            self.args.dataloader_drop_last, self.args.dataloader_persistent_workers = dropped, kept
 
     def get_test_dataloader(self, test_dataset: Any) -> DataLoader[Any]:
         """Return the batches of a prediction: of every row, whatever training drops."""
         return self.get_eval_dataloader(test_dataset)
+
+    def compute_rows(self, rows: EncodedSplit, compute: Callable[[int, dict[str, Any]], None]) -> None:
+        """Call a function with each batch of an evaluation, longest rows first, and the number of rows before it.
+
+        After running out of memory it is called with smaller batches, from the first one on.
+        """
+        while not self._try_batches(rows, compute):
+            self._batch_size_limit.lower_evaluation(self.args)
+            release_memory()
+
+    def _try_batches(self, rows: EncodedSplit, compute: Callable[[int, dict[str, Any]], None]) -> bool:
+        before = 0
+        try:
+            for inputs in self.get_eval_dataloader(rows):
+                count = len(inputs.pop("labels"))
+                with torch.no_grad(), self.compute_loss_context_manager():
+                    compute(before, self._prepare_inputs(inputs))
+                before += count
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            return False
+        return True
+
+    @contextmanager
+    def batches_of(self, batch_format: BatchFormat, train: EncodedSplit, validation: EncodedSplit) -> Generator[None]:
+        """Train on other batches of the same rows in the block."""
+        before = self._format, self.train_dataset, self.eval_dataset
+        self._set_batches(batch_format, train, validation)
+        try:
+            yield
+        finally:
+            self._set_batches(*before)
+
+    def _set_batches(self, batch_format: BatchFormat, train: Any, validation: Any) -> None:
+        self._format = self.data_collator = batch_format
+        self.train_dataset, self.eval_dataset = train, validation
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Return 0: counting walks through the model at every batch, for a number that nobody reads."""

@@ -12,9 +12,12 @@ from bertnado_config import TrainingInputs, TrialResult
 from bertnado_metrics import judge
 
 from .adapter import adapter_config
+from .backbone_fingerprint import backbone_fingerprint
 from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
 from .best_checkpoint import BestCheckpointCallback, FixedStepsCallback, best_metrics
+from .cached_features import cached_features
 from .devices import describe_device
+from .frozen_parts import TrainedParts
 from .parameters.namespaces import trial_settings
 from .saved_tokenizer import save_tokenizer
 from .schedule import training_steps
@@ -28,6 +31,7 @@ from .trial_model import change_model, trained_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from bertnado_config import Report
     from bertnado_metrics import Objective, Task
@@ -160,6 +164,10 @@ class _TrainingRun:
     """The lowest learning rate and that of the head; `None` if all parts have the same."""
     trained: dict[str, Any] = field(default_factory=dict[str, Any])
     """What is recorded of the parameters that are trained."""
+    parts: TrainedParts | None = None
+    """What is trained and what is frozen; `None` if nothing is."""
+    features: dict[str, Any] | None = None
+    """The record of the features of a frozen backbone."""
 
     def run(self, checkpoint: Path) -> tuple[TrialResult, TaskTrainer]:
         """Train, and write the best checkpoint."""
@@ -168,6 +176,8 @@ class _TrainingRun:
         if (rates := self._settings.part_rates).are_set:
             self.learning_rates = rates.describe(model, self.arguments.learning_rate)
         self.trained = trained_record(model)
+        fingerprint = backbone_fingerprint(model, self.setup.model) if self._settings.freeze == "backbone" else None
+        self.parts = TrainedParts.of(model) if self._settings.freeze != "none" else None
         steps = self.best.steps or training_steps(self.arguments, len(self.setup.train))
         self.report.started(steps, self._details())
         trainer = make_trainer(
@@ -175,7 +185,8 @@ class _TrainingRun:
         )
         trainer.add_callback(self.best)
         self.best.read_logits = lambda: trainer.evaluated
-        trainer.train()
+        with self._features(trainer, fingerprint) as self.features:
+            trainer.train()
         timings = self._timings(begin, time.perf_counter())
         if self.best.weights is not None:
             begin = time.perf_counter()
@@ -199,6 +210,12 @@ class _TrainingRun:
     @property
     def _settings(self) -> TrialSettings:
         return trial_settings(self.parameters)
+
+    def _features(self, trainer: TaskTrainer, fingerprint: str | None) -> AbstractContextManager[dict[str, Any] | None]:
+        """Train on the features of a frozen backbone in the block, where they can be cached."""
+        if fingerprint is None:
+            return nullcontext()
+        return cached_features(trainer, self.setup, fingerprint, lambda: self.report.progress(0))
 
     def _judgement(self) -> dict[str, Any]:
         """Return what the predictions at the best checkpoint are worth, for the record."""
@@ -231,6 +248,8 @@ class _TrainingRun:
             **({"head": self.setup.head} if self.setup.head != "auto" else {}),
             **({"label_scaling": self.setup.label_scaling} if self.setup.label_scaling != "standardize" else {}),
             **({"label_scale": scale.to_record()} if (scale := self.setup.label_scale) else {}),
+            **({"freeze": self.parts.to_record()} if self.parts else {}),
+            **({"features": self.features} if self.features else {}),
         }
 
     def _timings(self, begin: float, end: float) -> dict[str, float]:

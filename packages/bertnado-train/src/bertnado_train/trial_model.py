@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .adapter import adapter_record, add_adapter
+from .frozen_parts import freeze_parts
+from .learning_rates import PartRates
 from .trained_checkpoint import checkpoint_weights
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ def change_model(model: PreTrainedModel, base: StoredModel, settings: TrialSetti
         model = change(model)
     if settings.adapter is not None:
         add_adapter(model, settings.adapter, base.weights.keys())
+    freeze_parts(model, settings.freeze)
     return model
 
 
@@ -104,7 +107,7 @@ def trained_record(model: PreTrainedModel) -> dict[str, Any]:
 
 def _what_changes_size(settings: TrialSettings) -> str:
     adapter = settings.adapter and replace(settings.adapter, alpha=1, dropout=0.0, use_rslora=False)
-    return repr(replace(settings, arguments={}, class_weighting=None, adapter=adapter))
+    return repr(replace(settings, arguments={}, class_weighting=None, part_rates=PartRates(), adapter=adapter))
 
 
 def _without_values(weight: torch.nn.Parameter) -> torch.nn.Parameter:

@@ -25,3 +25,13 @@ def require_consistent(settings: TrialSettings) -> None:
             f"layer_lr_decay and head_learning_rate cannot be used with optim {optim}, which trains all parts with one "
             f"learning rate; remove them, or choose another optim"
         )
+    if settings.freeze != "none" and settings.arguments.get("neftune_noise_alpha"):
+        raise ValueError(
+            f"neftune_noise_alpha has no effect with freeze {settings.freeze}: the embeddings, which it adds noise to, "
+            f"are in evaluation mode; remove one of them"
+        )
+    if settings.freeze == "backbone" and settings.adapter is not None:
+        raise ValueError(
+            "freeze backbone leaves adapters untrained, which lora_r adds to the backbone; remove one of them, or set "
+            "lora_r: 0 where freeze is backbone"
+        )

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from bertnado_train.adapter import Adapter
 
+    from .freeze_names import Freeze
+
     ModelChange = Callable[[PreTrainedModel], PreTrainedModel]
     """Takes the copy of the model that a trial trains, and returns the changed model."""
 
@@ -45,6 +47,8 @@ class TrialSettings:
     """The learning rates of the parts of the model."""
     adapter: Adapter | None = None
     """The adapters that are trained in place of the weights below the head; by default the whole model is trained."""
+    freeze: Freeze = "none"
+    """The part of the model that is not trained."""
 
 
 class ParameterNamespace(Protocol):

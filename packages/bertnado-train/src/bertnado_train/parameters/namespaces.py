@@ -10,6 +10,7 @@ from bertnado_metrics import nearest
 
 from .class_weight_names import ClassWeightNames
 from .contradictions import require_consistent
+from .freeze_names import FreezeNames
 from .learning_rate_names import LearningRateNames
 from .lora_names import LoraNames
 from .model_config_names import ModelConfigNames
@@ -22,6 +23,7 @@ NAMESPACES: tuple[ParameterNamespace, ...] = (
     LearningRateNames(),
     LoraNames(),
     ModelConfigNames(),
+    FreezeNames(),
 )
 """A name belongs to the first namespace that knows it."""
 

@@ -1,0 +1,175 @@
+"""Trials of a frozen backbone train their heads on what it has computed once for each row."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .backbone_outputs import NotSeparableError, replaced
+from .dataset_splits import TRAIN, VALIDATION
+from .feature_files import LIMIT, FeatureFiles, NotCachedError, require_room, size_limit
+from .feature_reading import FeatureReader, find_reader
+from .features import FeatureSplit, array_of, token_places
+from .task_loss import agree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from numpy.typing import NDArray
+
+    from .encoded_split import EncodedSplit
+    from .task_trainer import TaskTrainer
+    from .training_setup import TrainingSetup
+
+_log = logging.getLogger(__name__)
+
+_MOST_TRIED = 8
+"""Rows that are tried, and compared with what is cached of them."""
+_ROUNDING = {"fp32": 1e-3, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2}
+"""The largest difference, as a share of the largest number, that counts as rounding, by precision."""
+
+
+@contextmanager
+def cached_features(
+    trainer: TaskTrainer, setup: TrainingSetup, fingerprint: str, is_stopped: Callable[[], bool]
+) -> Generator[dict[str, Any]]:
+    """Have a trainer train on the features of a frozen backbone in the block, if they can be cached.
+
+    Otherwise it trains on the rows as usual, with the same result.
+
+    Args:
+        trainer: The trainer of a trial, with a model whose backbone is frozen.
+        setup: The dataset and the model.
+        fingerprint: What `backbone_fingerprint` returned for the model.
+        is_stopped: Returns whether the trial must stop.
+
+    Yields:
+        The record of the cache: its path and size, or why nothing is cached.
+    """
+    try:
+        opened = _Opening(trainer, setup, fingerprint, is_stopped).open()
+    except (NotSeparableError, NotCachedError) as reason:
+        _log.warning("the features of the frozen backbone are not cached: %s", reason)
+        yield {"cached": False, "reason": str(reason)}
+        return
+    reader, splits, record = opened
+    with replaced(reader.backbone, reader.replay), trainer.batches_of(reader.format, splits[0], splits[1]):
+        yield record
+
+
+class _Opening:
+    """Finds the features of a trial on disk, or computes them."""
+
+    def __init__(
+        self, trainer: TaskTrainer, setup: TrainingSetup, fingerprint: str, is_stopped: Callable[[], bool]
+    ) -> None:
+        self._trainer = trainer
+        self._setup = setup
+        self._fingerprint = fingerprint
+        self._is_stopped = is_stopped
+        self._model: Any = trainer.model
+        self._train: Any = trainer.train_dataset
+        self._validation: Any = trainer.eval_dataset
+
+    def open(self) -> tuple[FeatureReader, tuple[EncodedSplit, EncodedSplit], dict[str, Any]]:
+        """Return a reader, the features of both splits, and the record.
+
+        Raises:
+            NotSeparableError: The model does not allow it.
+            NotCachedError: The disk does not allow it.
+        """
+        if self._trainer.args.torch_compile:
+            raise NotCachedError("torch_compile is set")
+        if not size_limit():
+            raise NotCachedError(f"{LIMIT} is 0")
+        splits: dict[str, EncodedSplit] = {TRAIN: self._train, VALIDATION: self._validation}
+        devices = [self._model.device] if self._model.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):  # the trial draws the same random numbers as without a cache
+            self._model.eval()
+            some = self._train.__getitems__(self._places_of_some(self._train).tolist())
+            reader = find_reader(self._model, some, self._setup.batch_format)
+            used = [TRAIN] if self._trainer.args.eval_strategy == "no" else [TRAIN, VALIDATION]
+            require_room(reader.bytes_of(splits[name] for name in used))
+            files = FeatureFiles(self._key())
+            with files.locked(self._is_stopped):
+                splits |= {name: self._features(files, reader, name, splits[name]) for name in used}
+        record = {"cached": True, "path": str(files.directory), "bytes": files.size, "reads": reader.description}
+        return reader, (splits[TRAIN], splits[VALIDATION]), record
+
+    def _key(self) -> str:
+        """Return a hash of the model, the rows, and how they are computed."""
+        arguments = self._trainer.args
+        precision = (self._precision, arguments.tf32, self._model.device.type)
+        about = (self._fingerprint, self._setup.dataset.fingerprint, self._setup.batch_format, precision)
+        return hashlib.blake2b(repr(about).encode(), digest_size=16).hexdigest()
+
+    def _places_of_some(self, rows: EncodedSplit) -> NDArray[np.int64]:
+        """Return the places of rows of different lengths, longest row first, as many as fit into memory together."""
+        most = min(_MOST_TRIED, self._trainer.args.per_device_eval_batch_size, len(rows))
+        return rows.longest_first[np.unique(np.linspace(0, len(rows) - 1, most).astype(np.int64))]
+
+    def _features(self, files: FeatureFiles, reader: FeatureReader, name: str, rows: EncodedSplit) -> FeatureSplit:
+        """Return the features of a split, from disk if they are there and right."""
+        few = self._places_of_some(rows)
+        expected = self._computed(reader, rows.__getitems__(few.tolist()))
+        count = len(rows.tokens) if reader.has_all_tokens else len(rows)
+        shape, dtype = (count, expected.shape[1]), array_of(expected).dtype
+        name = f"{name}-{len(rows)}-{reader.reading.replace(' ', '-')}"
+
+        def split_of(features: NDArray[Any]) -> FeatureSplit:
+            return FeatureSplit.of(rows, features, expected.dtype, has_all_tokens=reader.has_all_tokens)
+
+        kept = files.read(name, shape, dtype)
+        if kept is not None and self._agree(split_of(kept).__getitems__(few.tolist()).tensor, expected):
+            return split_of(kept)
+        return split_of(files.write(name, shape, dtype, lambda made: self._compute(reader, rows, made)))
+
+    def _agree(self, found: torch.Tensor, expected: torch.Tensor) -> bool:
+        return agree(found.float(), expected.float(), _ROUNDING[self._precision])
+
+    @property
+    def _precision(self) -> str:
+        """The precision that the backbone is computed in."""
+        arguments = self._trainer.args
+        if arguments.bf16 or arguments.fp16:
+            return "bf16" if arguments.bf16 else "fp16"
+        return "fp32" if self._model.device.type == "cpu" else "tf32"
+
+    def _computed(self, reader: FeatureReader, rows: EncodedSplit) -> torch.Tensor:
+        """Return the features of some rows, which are sorted from the longest to the shortest."""
+        found: dict[int, torch.Tensor] = {}
+
+        def compute(before: int, inputs: dict[str, Any]) -> None:
+            features, _ = reader.read(inputs)
+            part = rows.__getitems__(range(before, before + len(features)))
+            found[before] = reader.split_of(part, features).tensor
+
+        self._trainer.compute_rows(rows, compute)
+        return torch.cat([found[before] for before in sorted(found)])
+
+    def _compute(self, reader: FeatureReader, rows: EncodedSplit, made: NDArray[Any]) -> None:
+        """Compute the features of all rows, and compare the logits that follow from them with those of the model.
+
+        Raises:
+            NotSeparableError: They differ for some row.
+            NotCachedError: The trial was stopped.
+        """
+        order = rows.longest_first
+        _log.info("computing the features of %d rows with the frozen backbone", len(rows))
+
+        def compute(before: int, inputs: dict[str, Any]) -> None:
+            if self._is_stopped():
+                raise NotCachedError("the trial was stopped")
+            features, expected = reader.read(inputs)
+            chosen = order[before : before + len(features)]
+            part = reader.split_of(rows.__getitems__(chosen.tolist()), features)
+            if not self._agree(reader.logits(part), expected):
+                raise NotSeparableError(f"the logits of some rows depend on more than the {reader.description}")
+            made[token_places(rows, chosen) if reader.has_all_tokens else chosen] = part.features
+
+        self._trainer.compute_rows(rows, compute)
