@@ -232,10 +232,10 @@ def test_a_number_of_layers_needs_a_model_that_lists_them(tmp_path, dataset_dir)
 def test_adapters_of_a_frozen_backbone_are_a_contradiction(check):
     _, errors = check(freeze="backbone", lora_r=4, max_steps=4, eval_steps=2)
 
-    assert errors == [
-        "parameters: freeze backbone leaves adapters untrained, which lora_r adds to the backbone; remove one of them, "
-        "or set lora_r: 0 where freeze is backbone"
-    ]
+    (error,) = errors
+    assert error.startswith(
+        "parameters: freeze backbone leaves adapters untrained, which lora_r adds to the backbone; "
+    )
 
 
 def test_adapters_of_frozen_layers_are_frozen_with_them(tmp_path, dataset_dir, model_dir):
