@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bertnado_config import Hyperband
 from hypothesis import given
@@ -118,3 +119,34 @@ def test_every_hyperband_that_can_be_made_has_a_band_that_a_trial_can_reach(argu
 )
 def test_a_hyperband_says_when_it_first_judges_and_what_it_does(hyperband, first, description):
     assert (hyperband.first_evaluation, hyperband.describe()) == (first, description)
+
+
+class TestExpectedShares:
+    """The share of trials that is expected to be run, for forecasts."""
+
+    @pytest.mark.parametrize("rule", [Hyperband(min_iter=3), Hyperband(min_iter=2, eta=2), Hyperband(max_iter=27, s=2)])
+    def test_it_is_the_share_that_runs_when_values_come_in_random_order(self, rule):
+        trials, evaluations, sweeps = 30, 27, 60
+        expected = sum(rule.expected_shares([evaluations] * trials)) * evaluations
+        rng = np.random.default_rng(0)
+        runs = [evaluations_run(rule, rng.random(trials), evaluations) for _ in range(sweeps)]
+        assert expected == pytest.approx(np.mean(runs), rel=0.15)
+
+    def test_the_first_trial_has_no_rivals_and_runs_to_its_end(self):
+        shares = Hyperband(min_iter=1).expected_shares([9] * 20)
+        assert shares[0] == 1
+        assert shares[-1] < 0.5
+
+    def test_a_trial_that_ends_before_the_first_band_runs_to_its_end(self):
+        assert Hyperband(min_iter=5).expected_shares([4, 5, 5]) == [1, 1, 1]
+
+
+def evaluations_run(rule, values, evaluations):
+    """Run trials one after the other, each with one value for all of its evaluations; count these."""
+    histories = []
+    for value in values:
+        history = []
+        while len(history) < evaluations and not rule.should_stop("minimize", history, histories):
+            history.append(value)
+        histories.append(history)
+    return sum(map(len, histories))

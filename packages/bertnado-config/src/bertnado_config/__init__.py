@@ -7,6 +7,7 @@ from .best_config import BEST_METRIC_KEYS, BestConfig, read_best_config, write_b
 from .early_termination import EARLY_TERMINATION_RULES, EarlyTerminationRule, declare_rule
 from .errors import InvalidInputError, Problem, SweepConfigError
 from .files import read_document, read_json, write_json
+from .forecast import Forecast, TrialForecast
 from .hyperband import Hyperband
 from .json_types import to_json_types
 from .metric_section import MetricSection
@@ -46,6 +47,7 @@ from .sweep_config import (
 )
 from .trainer_protocol import (
     GPU_SHARE,
+    ForecastingTrainer,
     MachineError,
     Report,
     Session,
@@ -137,6 +139,9 @@ __all__ = [
     "Session",
     "Report",
     "TrialResult",
+    "ForecastingTrainer",
+    "Forecast",
+    "TrialForecast",
     "TrialError",
     "MachineError",
     "TrialFunction",

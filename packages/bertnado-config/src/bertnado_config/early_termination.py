@@ -18,6 +18,9 @@ class EarlyTerminationRule(Protocol):
 
     It is a frozen dataclass of pydantic, with the configuration `{"extra": "forbid"}`. Its fields are the keys of
     `early_terminate` in a sweep file; the default of `type` is the name of the rule. `declare_rule` makes it known.
+
+    A rule may have the method `expected_shares(evaluations)`, for forecasts: given the number of evaluations of each
+    trial, it returns the share of each trial that will probably be run.
     """
 
     @property

@@ -1,6 +1,9 @@
 """Hyperband early termination, compatible with W&B."""
 
 import math
+import random
+from bisect import insort
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Annotated, Literal
@@ -15,6 +18,8 @@ from .field_types import SECTION_CONFIG, Count, Eta, Flag, one_of
 
 _MOST_BANDS = 100
 """The number of bands from `min_iter` after which W&B's engine stops counting."""
+_SIMULATIONS = 50
+"""Sweeps to simulate for `expected_shares`."""
 _FAR = 100
 """The last evaluation up to which `describe` lists bands."""
 
@@ -88,6 +93,35 @@ class Hyperband:
         """
         reached = sorted(history[band - 1] for history in histories if len(history) >= band)
         return reached[int(1.0 / self.eta * len(reached))] if reached else math.inf
+
+    def expected_shares(self, evaluations: Sequence[int]) -> list[float]:
+        """Return the share of each trial that will probably be run: the mean of simulated sweeps.
+
+        In each of them the trials come in random order, and a better trial is the better one at every evaluation.
+
+        Args:
+            evaluations: The evaluations of each whole trial, at least 1, in the order in which they get to a band.
+        """
+        chance = random.Random(0)  # noqa: S311 (the same forecast for the same sweep)
+        sweeps = [self._simulated_evaluations(evaluations, chance) for _ in range(_SIMULATIONS)]
+        return [
+            sum(run) / len(sweeps) / whole for run, whole in zip(zip(*sweeps, strict=True), evaluations, strict=True)
+        ]
+
+    def _simulated_evaluations(self, evaluations: Sequence[int], chance: random.Random) -> list[int]:
+        """Return the evaluations that each trial of one simulated sweep runs."""
+        reached: defaultdict[int, list[float]] = defaultdict(list)
+        run: list[int] = []
+        for whole in evaluations:
+            loss = chance.random()
+            for band in self.bands(whole):
+                insort(reached[band], loss)
+                if loss > reached[band][int(1.0 / self.eta * len(reached[band]))]:
+                    run.append(band)
+                    break
+            else:
+                run.append(whole)
+        return run
 
     def should_stop(self, goal: Goal, history: Sequence[float], others: Sequence[Sequence[float]]) -> bool:
         """Judge the trial with `history` at the last band that it has reached.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bertnado_metrics import Objective
 
     from .errors import Problem
+    from .forecast import Forecast
     from .sweep_config import SweepConfig
 
 
@@ -120,6 +121,8 @@ class Trainer(Protocol):
     sweep whose checkpoints do not fit is rejected before it starts. It may also have the attribute `device`, a text for
     the display that names the devices of this machine that trials train on. Both are read after `check` has found no
     error.
+
+    A trainer may have the method `forecast`, see `ForecastingTrainer`.
     """
 
     def check(self, config: SweepConfig, objective: Objective) -> Sequence[Problem]:
@@ -133,6 +136,34 @@ class Trainer(Protocol):
         """Read what all trials share. Called once per worker, in the worker's process.
 
         The environment limits what the worker may use: `CUDA_VISIBLE_DEVICES`, `OMP_NUM_THREADS`, and `GPU_SHARE`.
+        """
+        ...
+
+
+@runtime_checkable
+class ForecastingTrainer(Protocol):
+    """A `Trainer` that measures, before the first trial, what trials cost."""
+
+    def forecast(
+        self,
+        config: SweepConfig,
+        objective: Objective,
+        trials: Sequence[Mapping[str, Any]],
+        *,
+        places: Sequence[Mapping[str, str]],
+        directory: Path,
+    ) -> Forecast:
+        """Measure a few steps, an evaluation and a checkpoint, and return what the trials of a sweep will cost.
+
+        Called after `check` has found no error. It takes less than 30 s, or 5 % of the first trial. What it finds out
+        about memory is part of the trainer that workers get.
+
+        Args:
+            config: The sweep file.
+            objective: The objective by which trials are judged.
+            trials: The parameters of trials that the sweep will probably run, at least one, nested as in the file.
+            places: The environment variables of each worker, see `Trainer.open`.
+            directory: An existing directory on the disk that checkpoints will be written to; nothing stays in it.
         """
         ...
 
