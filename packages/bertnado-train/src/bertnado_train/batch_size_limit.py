@@ -58,7 +58,7 @@ class BatchSizeLimit:
         """
         batch = arguments.per_device_train_batch_size
         if batch == 1:
-            raise OutOfMemoryError(_single_row_message("training"))
+            raise OutOfMemoryError(single_row_message("training"))
         _logger.warning("out of memory in training with batches of %d rows; accumulating smaller batches", batch)
         self.smallest_failed = batch
 
@@ -70,7 +70,7 @@ class BatchSizeLimit:
         """
         batch = arguments.per_device_eval_batch_size
         if batch == 1:
-            raise OutOfMemoryError(_single_row_message("evaluation"))
+            raise OutOfMemoryError(single_row_message("evaluation"))
         self.evaluation = arguments.per_device_eval_batch_size = batch // 2
         _logger.warning("out of memory in evaluation with batches of %d rows; continuing with %d", batch, batch // 2)
 
@@ -89,7 +89,8 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _single_row_message(phase: str) -> str:
+def single_row_message(phase: str) -> str:
+    """Return the message for a phase in which not even a batch of one row fits into memory."""
     return (
         f"out of memory in {phase} with a single row; use shorter sequences, a smaller model, "
         f"gradient_checkpointing: true, bf16, or fewer trials per GPU"

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-import pickle
-import subprocess
-import sys
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +13,7 @@ from transformers.trainer_utils import IntervalStrategy
 
 from .adapter import adapter_config, adapter_problem
 from .batch_size_limit import is_out_of_memory, release_memory
+from .dry_run.other_process import ProcessDiedError, UnreachableProcessError
 from .loading_errors import first_line
 from .new_thread import run_in_new_thread
 from .parameters.namespaces import convert_parameters
@@ -25,7 +22,7 @@ from .stored_model import hide_reports
 from .trial import make_model, make_trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bertnado_metrics import Objective
     from transformers import TrainingArguments
@@ -53,8 +50,6 @@ _FIELDS = (
 
 _MOST_STEPS = 12
 
-_CHILD = "import sys; from bertnado_train.first_steps import run_steps_of_file; run_steps_of_file(*sys.argv[1:])"
-
 
 def step_problems(
     trainer: HuggingFaceTrainer,
@@ -78,7 +73,7 @@ def step_problems(
     chosen = covering_trials(trials)
     _log.info("training one step with the optimisers and schedulers of the trials")
     if in_process or (in_process is None and not torch.cuda.is_available()):
-        return run_in_new_thread(_run_steps, trainer, chosen, objective)
+        return run_in_new_thread(run_steps, trainer, chosen, objective)
     return _run_in_another_process(trainer, chosen, objective)
 
 
@@ -86,25 +81,14 @@ def _run_in_another_process(
     trainer: HuggingFaceTrainer, trials: Sequence[Mapping[str, Any]], objective: Objective
 ) -> list[Problem]:
     """Run the steps in a process; in this one if a process cannot be told what to do, as with a task of a script."""
-    with tempfile.TemporaryDirectory() as directory:
-        asked, answered = Path(directory) / "asked", Path(directory) / "answered"
-        try:
-            asked.write_bytes(pickle.dumps((trainer, trials, objective)))
-        except Exception:  # noqa: BLE001 (pickle raises whatever an object raises)
-            return run_in_new_thread(_run_steps, trainer, trials, objective)
-        command = [sys.executable, "-c", _CHILD, str(asked), str(answered)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own code)
-        if answered.is_file():
-            return pickle.loads(answered.read_bytes())  # noqa: S301 (our own file)
-    if done.returncode > 0:
-        return run_in_new_thread(_run_steps, trainer, trials, objective)
-    return [Problem("parameters", _message(f"signal {-done.returncode} ended its process", ()))]
-
-
-def run_steps_of_file(asked: str, answered: str) -> None:
-    """Run the steps that another process has written to a file, and write the problems to another."""
-    trainer, trials, objective = pickle.loads(Path(asked).read_bytes())  # noqa: S301 (our own file)
-    Path(answered).write_bytes(pickle.dumps(_run_steps(trainer, trials, objective)))
+    try:
+        return trainer.other_process.answer(run_steps, trials, objective)
+    except ProcessDiedError as died:
+        if died.signum is not None:
+            return [Problem("parameters", _message(str(died), ()))]
+    except UnreachableProcessError:
+        pass
+    return run_in_new_thread(run_steps, trainer, trials, objective)
 
 
 def covering_trials(trials: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -144,7 +128,13 @@ def _tried_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return arguments | others
 
 
-def _run_steps(trainer: HuggingFaceTrainer, trials: Sequence[Mapping[str, Any]], objective: Objective) -> list[Problem]:
+def run_steps(
+    trainer: HuggingFaceTrainer,
+    trials: Sequence[Mapping[str, Any]],
+    objective: Objective,
+    tell: Callable[[Any], None] = lambda said: None,
+) -> list[Problem]:
+    """Train a step of each trial, and return why some fail; nothing is told meanwhile."""
     setup = trainer.setup
     failed: dict[str, list[Mapping[str, Any]]] = {}
     harmless: set[tuple[str, str]] = set()

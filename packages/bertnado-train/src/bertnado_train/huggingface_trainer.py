@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, get_args
@@ -13,6 +14,7 @@ from bertnado_metrics import get_task
 from .batch_size_limit import BatchSizeLimit
 from .class_coverage import coverage_problems, few_rows_problems
 from .devices import describe_visible_devices, device_problems, require_gpu
+from .dry_run import OtherProcess, forecast_trials
 from .first_steps import step_problems
 from .input_checks import input_problems
 from .model_config_checks import model_config_problems
@@ -30,8 +32,9 @@ from .trial import CHECKPOINT, run_trial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from bertnado_config import Report, SweepConfig, TrialResult
+    from bertnado_config import Forecast, Report, SweepConfig, TrialResult
     from bertnado_metrics import Objective, Task
     from transformers import PreTrainedConfig
 
@@ -73,6 +76,26 @@ class HuggingFaceTrainer(TrainingInputs):
             self._last_plan[:] = [_KeptPlan(config, objective, plan, tuple(problems))]
         return plan, problems
 
+    def forecast(
+        self,
+        config: SweepConfig,
+        objective: Objective,
+        trials: Sequence[Mapping[str, Any]],
+        *,
+        places: Sequence[Mapping[str, str]],
+        directory: Path,
+    ) -> Forecast:
+        """Measure what trials cost, in other processes; see `bertnado_config.ForecastingTrainer`.
+
+        Raises:
+            InvalidInputError: Not even a batch of one row fits into memory.
+            Exception: It cannot be measured.
+        """
+        process = self.other_process
+        found, limit = forecast_trials(self, config, objective, trials, places, directory, first_process=process)
+        self._known_limit[:] = [limit]
+        return found
+
     def check_inputs(self, objective: Objective) -> Sequence[Problem]:
         """Report what is wrong with the model and the dataset, whatever the parameters of trials are."""
         return self._check_inputs(objective)[1]
@@ -88,7 +111,8 @@ class HuggingFaceTrainer(TrainingInputs):
         share = float(os.environ.get(GPU_SHARE, 1))
         if share < 1 and torch.cuda.is_available():
             torch.cuda.set_per_process_memory_fraction(share)
-        return HuggingFaceSession(self.setup)
+        self.other_process.close()
+        return HuggingFaceSession(self.setup, next(map(copy.copy, self._known_limit), None))
 
     @property
     def task(self) -> Task:
@@ -118,7 +142,16 @@ class HuggingFaceTrainer(TrainingInputs):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the inputs, and what trying the model showed: another process reads dataset and model itself."""
         probes = [self.setup.probe] if "_setup" in vars(self) else self._known_probe
-        return partial(_make_trainer, type(self), dict(self)), (probes,)
+        return partial(_make_trainer, type(self), dict(self)), (probes, self._known_limit)
+
+    @property
+    def other_process(self) -> OtherProcess:
+        """The process for what may take all memory, or crash; it starts when it is needed."""
+        return self._other_process
+
+    @cached_property
+    def _other_process(self) -> OtherProcess:
+        return OtherProcess(self)
 
     @cached_property
     def _last_plan(self) -> list[_KeptPlan]:
@@ -141,6 +174,11 @@ class HuggingFaceTrainer(TrainingInputs):
     @cached_property
     def _known_probe(self) -> list[ModelProbe]:
         """What another process found out about the model, at most one."""
+        return []
+
+    @cached_property
+    def _known_limit(self) -> list[BatchSizeLimit]:
+        """The batch sizes that fit, as a forecast found them, at most one."""
         return []
 
     def _make_plan(self, config: SweepConfig, objective: Objective) -> tuple[SweepPlan | None, list[Problem]]:
@@ -217,19 +255,23 @@ def _choice_problem(name: str, value: str, choices: Sequence[str]) -> ArgumentPr
 
 
 def _make_trainer(
-    kind: type[HuggingFaceTrainer], inputs: Mapping[str, Any], probes: Sequence[ModelProbe]
+    kind: type[HuggingFaceTrainer],
+    inputs: Mapping[str, Any],
+    probes: Sequence[ModelProbe],
+    limits: Sequence[BatchSizeLimit],
 ) -> HuggingFaceTrainer:
     trainer = kind(**inputs)
     trainer._known_probe.extend(probes)  # pyright: ignore[reportPrivateUsage]
+    trainer._known_limit.extend(limits)  # pyright: ignore[reportPrivateUsage]
     return trainer
 
 
 class HuggingFaceSession:
     """A dataset and a model in memory, for one trial after the other."""
 
-    def __init__(self, setup: TrainingSetup) -> None:
+    def __init__(self, setup: TrainingSetup, batch_size_limit: BatchSizeLimit | None = None) -> None:
         self.setup = setup
-        self._batch_size_limit = BatchSizeLimit()
+        self._batch_size_limit = batch_size_limit or BatchSizeLimit()
 
     def run(self, parameters: Mapping[str, Any], report: Report) -> TrialResult:
         """Train one trial; its best checkpoint becomes `checkpoint` in the directory of the report.

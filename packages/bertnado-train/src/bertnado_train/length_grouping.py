@@ -49,17 +49,29 @@ def measure_grouping(split: EncodedSplit, batch: int, accumulation: int = 1) -> 
         accumulation: Batches per optimiser step, at least 1.
     """
     shuffled = np.random.default_rng(0).permutation(len(split))[:_MEASURED]
-    size = _BATCHES_PER_MEGABATCH * batch * accumulation
-    megabatches = [shuffled[start : start + size] for start in range(0, len(shuffled), size)]
-    grouped = np.concatenate([rows[np.argsort(-split.lengths[rows], kind="stable")] for rows in megabatches])
-    saved = 1 - _padded_tokens(split.lengths[grouped], batch) / _padded_tokens(split.lengths[shuffled], batch)
+    grouped = sorted_in_megabatches(shuffled, split.lengths, batch * accumulation)
+    saved = 1 - padded_tokens(split.lengths[grouped], batch) / padded_tokens(split.lengths[shuffled], batch)
     columns = _label_columns(split.labels)
     by_chance, by_length = (_variance_between_batches(columns[order], batch) for order in (shuffled, grouped))
     beyond = (by_length - by_chance) / (1 - by_chance) if by_chance < 1 else 0.0
     return LengthGrouping(batch, float(saved), float(max(beyond, 0.0)))
 
 
-def _padded_tokens(lengths: NDArray[np.int64], batch: int) -> int:
+def sorted_in_megabatches(rows: NDArray[np.int64], lengths: NDArray[np.int64], batch: int) -> NDArray[np.int64]:
+    """Return shuffled rows in the order of the grouping sampler.
+
+    Args:
+        rows: Indices of rows, in random order.
+        lengths: The tokens of each row.
+        batch: Rows in an optimiser step, at least 1.
+    """
+    size = _BATCHES_PER_MEGABATCH * batch
+    megabatches = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return np.concatenate([part[np.argsort(-lengths[part], kind="stable")] for part in megabatches])
+
+
+def padded_tokens(lengths: NDArray[np.int64], batch: int) -> int:
+    """Return the tokens of rows, padding included, that are cut into batches in this order."""
     starts = np.arange(0, len(lengths), batch)
     return int((np.maximum.reduceat(lengths, starts) * np.diff(starts, append=len(lengths))).sum())
 

@@ -284,6 +284,7 @@ def make_trainer(
     train: EncodedSplit | None = None,
     validation: EncodedSplit | None = None,
     batch_size_limit: BatchSizeLimit | None = None,
+    kind: type[TaskTrainer] = TaskTrainer,
 ) -> TaskTrainer:
     """Return the trainer of a trial.
 
@@ -295,10 +296,11 @@ def make_trainer(
         train: The rows to train on; by default the training split.
         validation: The rows to evaluate; by default the validation split.
         batch_size_limit: The batch sizes that are known to fit into memory; updated.
+        kind: The class of the trainer.
     """
     if arguments.gradient_checkpointing and adapter_config(model) is not None:
         model.enable_input_require_grads()  # otherwise checkpointing of the reentrant kind gives adapters no gradient
-    return TaskTrainer(
+    return kind(
         model,
         arguments,
         setup.task,

@@ -111,6 +111,10 @@ class LoraNames(ParameterNamespace):
         """Return `combined` for what determines the modules and their weights, of which some cannot be combined."""
         return "none" if name in (_ALPHA, _RSLORA) else "combined"
 
+    def changes_cost(self, name: str) -> bool:
+        """Return whether a step trains more weights with some values than with others, or other ones."""
+        return name not in (_ALPHA, _RSLORA, _DROPOUT)
+
 
 def _whole_if_possible(alpha: float) -> float:
     return int(alpha) if alpha == int(alpha) else alpha

@@ -116,6 +116,10 @@ class ParameterNamespace(Protocol):
         """Return how the parameter interacts with others."""
         return "combined"
 
+    def changes_cost(self, name: str) -> bool:
+        """Return whether a training step, but for the size of its batches, costs more with some values than others."""
+        return False
+
     def problem_with(self, name: str, value: Any, task: Task) -> str | None:
         """Return why a converted value does not suit `task`, or `None` if it does."""
         return None

@@ -8,6 +8,7 @@ from bertnado_metrics import nearest
 
 from .namespace import Interaction, ParameterNamespace, TrialSettings
 from .training_argument_rules import (
+    COSTLY,
     INDEPENDENT,
     MANAGED,
     MISNOMERS,
@@ -95,6 +96,10 @@ class TrainingArgumentNames(ParameterNamespace):
         if field in SCHEDULE:
             return "schedule"
         return "none" if field in INDEPENDENT or self.is_managed(name) else "combined"
+
+    def changes_cost(self, name: str) -> bool:
+        """Return whether the field chooses the optimiser, the precision, or what is computed twice to save memory."""
+        return self.target(name) in COSTLY
 
     def problem_with(self, name: str, value: Any, task: Task) -> str | None:
         """Return why a converted value does not suit `task`, or `None` if it does."""

@@ -170,6 +170,12 @@ SCHEDULE = frozenset(
 )
 """Fields that determine the number of steps or evaluations of a trial."""
 
+COSTLY = frozenset(
+    {"optim", "gradient_checkpointing", "activation_checkpointing", "torch_compile", "use_liger_kernel"}
+    | {"bf16", "fp16", "tf32", "use_cpu"}
+)
+"""Fields that change what a training step costs."""
+
 INDEPENDENT = frozenset(
     {"learning_rate", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm"}
     | {"label_smoothing_factor", "warmup_steps", "seed", "data_seed"}
