@@ -256,6 +256,7 @@ def run_bertnado(preset, directory, count, **options):
         sweep_count=count,
         backend="local",
         seed=SEED,
+        dry_run=False,
         **options,
     )
     end = time.time()

@@ -47,5 +47,6 @@ def swept(material, tmp_path_factory):
         metric_name="eval/roc_auc",
         metric_goal="maximize",
         seed=7,
+        dry_run=False,
     )
     return output, found

@@ -56,7 +56,7 @@ LAYERS = [
     {"search", "running", "options", "start"},
     {"plan"},
     {"backends"},
-    {"resume", "retrying", "single_run", "budget"},
+    {"resume", "retrying", "single_run", "budget", "dry_run"},
     {"planning", "status"},
     {"sweep", "sync"},
     {"sweeper", "testing"},

@@ -26,12 +26,12 @@ def run(*words, cwd=None):
 
 @pytest.fixture
 def flags(material, tmp_path):
-    """Every flag of run-sweep."""
+    """The flags of run-sweep that these tests need, without a measurement before the first trial."""
     return [
         *("--config-path", material / "sweep.json", "--output-dir", tmp_path / "out"),
         *("--model-name", material / "model", "--dataset", material / "dataset"),
         *("--sweep-count", "2", "--project-name", "tests", "--metric-name", "eval/roc_auc"),
-        *("--metric-goal", "maximize", "--task-type", "binary_classification"),
+        *("--metric-goal", "maximize", "--task-type", "binary_classification", "--no-dry-run"),
     ]
 
 
@@ -107,6 +107,52 @@ def test_check_shows_the_plan_and_starts_nothing(flags, tmp_path):
     assert "  max_steps = 6" in lines
     assert lines[-1] == "Nothing was started."
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_shows_what_trials_will_cost(flags, tmp_path):
+    shown = invoke("check", *flags, "--dry-run", "--time-limit", "4h", "--workers", 2)
+    assert shown.exit_code == 0, shown.output
+    lines = {line[:14].strip(): line[14:] for line in shown.stdout.splitlines()}
+    assert re.fullmatch(
+        r"measured in \d+ s: \d+ training steps with batches of up to (16|32) rows, an evaluation, a checkpoint, "
+        r"in 2 processes at once",
+        lines["forecast"],
+    )
+    time = r"[\d.]+ (ms|s|min)"
+    assert re.fullmatch(
+        rf"{time} with a batch of (16|32) rows of median length, {time} with the longest", lines["a step"]
+    )
+    assert re.fullmatch(rf"{time} each, \d+% of the trials", lines["evaluation"])
+    assert lines["checkpoint"] == "0.4 MB"
+    assert re.fullmatch(r"\d+\.\d MB at most", lines["memory"])
+    assert re.fullmatch(rf"{time}( to {time}, median {time})?", lines["a trial"])
+    assert re.fullmatch(rf"{time} for 2 trials by 2 workers", lines["the sweep"])
+    assert lines["time limit"] == "2 of 2 trials end within 4.0 h"
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_the_plan_as_json_has_the_forecast_only_after_a_dry_run(flags):
+    plain = json.loads(invoke("check", *flags, "--format", "json").stdout)
+    assert (plain["budget"], plain["steps"], plain["forecast"]) == (2, [6, 6], None)
+    measured = json.loads(invoke("check", *flags, "--format", "json", "--dry-run").stdout)["forecast"]
+    assert (measured["trials"], measured["workers"], measured["trials_within_time_limit"]) == (2, 1, None)
+    durations = ("sweep", "median_trial", "shortest_trial", "longest_trial", "evaluation", "median_step", "took")
+    assert all(measured[name] > 0 for name in durations)
+    assert measured["checkpoint_bytes"] > 100_000
+
+
+def test_a_sweep_begins_with_the_forecast_unless_it_is_switched_off(flags, tmp_path):
+    switched_off = [*flags, "--sweep-count", 1, "--backend", "local"]
+    switched_on = [word for word in switched_off if word != "--no-dry-run"]
+    measured, plain = (
+        invoke("run-sweep", *words, "--output-dir", tmp_path / name).stderr
+        for name, words in (("on", switched_on), ("off", switched_off))
+    )
+    assert re.search(r" forecast: a trial [^;]+; the sweep \d+ s for 1 trial\n", measured)
+    assert "forecast" not in plain
+    for said in (measured, plain):
+        assert "training one step with the optimisers and schedulers of the trials" in said
+    assert json.loads((tmp_path / "on" / "sweep.json").read_text())["forecast"]["trials"] == 1
 
 
 def test_check_names_the_positive_class_and_shows_the_class_weights(flags, material, tmp_path):
@@ -300,14 +346,14 @@ class TestGoingOn:
             *("run-sweep", "--config-path", material / "sweep.json", "--output-dir", output, "--backend", "local"),
             *("--model-name", material / "model", "--dataset", material / "dataset", "--sweep-count", 1, "--seed", 7),
             *("--metric-name", "f1", "--precision", "fp32", "--keep-checkpoints", "all", "--max-failures", 9),
-            *("--project-name", "own", "--task-type", "binary_classification"),
+            *("--project-name", "own", "--task-type", "binary_classification", "--no-dry-run"),
         )
         assert done.exit_code == 0, done.output
         return output, json.loads((output / "sweep.json").read_text())
 
     def test_every_flag_that_is_not_given_is_as_it_was(self, begun):
         output, before = begun
-        done = invoke("run-sweep", "--resume", "--output-dir", output, "--sweep-count", 2)
+        done = invoke("run-sweep", "--resume", "--output-dir", output, "--sweep-count", 2, "--no-dry-run")
         assert done.exit_code == 0, done.output
         after = json.loads((output / "sweep.json").read_text())
         changed = {name for name in before if after[name] != before[name]}
@@ -331,7 +377,7 @@ class TestGoingOn:
         }
         file = tmp_path / "changed.json"
         file.write_text(json.dumps(changed | {"run_cap": 3, "description": "larger steps"}))
-        flags = ("--resume", "--config-path", file, "--output-dir", output, "--sweep-count", 8)
+        flags = ("--resume", "--config-path", file, "--output-dir", output, "--sweep-count", 8, "--no-dry-run")
         refused = invoke("run-sweep", *flags)
         assert refused.exit_code == 2
         assert "run_cap" not in refused.output

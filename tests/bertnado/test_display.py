@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from bertnado.display import Display, describe_parameters
 from bertnado.pace import Pace, describe_estimate, describe_seconds
-from bertnado_config import Problem, parse_sweep_config
+from bertnado_config import Forecast, Problem, TrialForecast, parse_sweep_config
 from bertnado_metrics import Objective
-from bertnado_sweep import Trial
+from bertnado_sweep import SweepForecast, Trial
 from bertnado_sweep.running.events import (
     Note,
     RunStarted,
@@ -110,6 +110,19 @@ def test_a_trial_that_is_to_be_tried_again_after_all_does_not_count():
     said = lines(show([*SWEEP, again]))
     assert said[-2] == "  interrupted: failure of the machine: ValueError: no"
     assert said[-1].startswith("1 of 2 trials, best 0.9123")
+
+
+def test_a_sweep_begins_with_its_forecast_and_the_time_left():
+    each = TrialForecast(90.0)
+    measured = Forecast([each] * 2, TrialForecast(60.0), TrialForecast(120.0))
+    forecast = SweepForecast(measured, (90.0, 90.0), (90.0, 45.0), 1, 100.0)
+    said = lines(show([replace(SWEEP[0], forecast=forecast), *SWEEP[1:5]]))
+    assert said[1] == (
+        "forecast: a trial 60 s to 2 min, median 90 s; the sweep 2 min for 2 trials with early termination, 3 min at "
+        "most; 1 of 2 trials end within 2 min"
+    )
+    shown = show([replace(SWEEP[0], forecast=forecast), SWEEP[1]], terminal=True)
+    assert "2 min left" in shown
 
 
 def test_without_a_terminal_a_long_silence_is_broken_by_an_evaluation():
@@ -245,6 +258,28 @@ class TestPace:
         clock[0] += 10
         pace.end(0, is_counted=False)
         assert pace.seconds_left(4) is None
+
+    def test_with_a_forecast_the_rest_is_known_before_a_trial_has_ended(self, pace, clock):
+        pace.expect([10, 20, 30, 40], workers=2)
+        assert pace.seconds_left(4) == 50
+        pace.start(0)
+        clock[0] += 4
+        assert pace.seconds_left(4) == 48
+
+    def test_trials_that_take_longer_than_their_forecast_correct_it(self, pace, clock):
+        pace.expect([10] * 10, workers=1)
+        expected = [100.0]
+        for number in range(6):
+            pace.start(number)
+            clock[0] += 20
+            pace.end(number, is_counted=True)
+            expected.append(pace.seconds_left(9 - number))
+        assert expected[1] == 135  # the forecast counts like one more trial of 10 s
+        assert expected[6] == pytest.approx(4 * 20, rel=0.1)
+
+    def test_more_trials_than_the_forecast_has_are_like_its_mean(self, pace):
+        pace.expect([10, 20], workers=1)
+        assert pace.seconds_left(4) == 60
 
     def test_at_the_end_nothing_is_left_to_estimate(self, pace, clock):
         pace.start(0)

@@ -70,7 +70,12 @@ def test_a_directory_that_is_in_use_is_refused(tmp_path):
 def test_with_random_labels_there_is_nothing_to_learn(tmp_path):
     write_model(tmp_path / "model", write_dataset(tmp_path / "dataset", random_labels=True))
     found = api.run_sweep(
-        CONFIG, tmp_path / "sweep", tmp_path / "dataset", model_name=str(tmp_path / "model"), sweep_count=1
+        CONFIG,
+        tmp_path / "sweep",
+        tmp_path / "dataset",
+        model_name=str(tmp_path / "model"),
+        sweep_count=1,
+        dry_run=False,
     )
     assert abs(found["metric_value"] - 0.5) < 0.1
     trained = api.train_model(

@@ -56,6 +56,7 @@ def run_sweep(**options):
         "model_name": "model",
         "project_name": "dna",
         "sweep_count": 1,
+        "dry_run": False,
     }
     return api.run_sweep(**(arguments | options))
 

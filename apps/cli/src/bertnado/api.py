@@ -131,8 +131,8 @@ def join_sweep(
         dataset: The dataset on this machine, if it is not where the sweep was started with it.
         model_name: The same for the model.
         observer: Called with every event, for a display.
-        options: Options of this machine: `storage`, `study`, `workers`, `trials_per_gpu` and `time_limit`, see
-            `bertnado_sweep.SweepOptions`.
+        options: Options of this machine: `storage`, `study`, `workers`, `trials_per_gpu`, `time_limit` and `dry_run`,
+            see `bertnado_sweep.SweepOptions`.
 
     Returns:
         The same as `run_sweep`.
@@ -197,13 +197,13 @@ def check_sweep(
         config_path: The sweep file, as for `run_sweep`.
         output_dir: The directory that everything would be written to.
         dataset: The dataset, as for `run_sweep`.
-        given: The other arguments of `run_sweep`, by name.
+        given: The other arguments of `run_sweep`, by name. Trials are measured only with `dry_run=True`.
 
     Raises:
         InvalidInputError: Something is wrong; every problem is in it.
     """
     sweeper, options = _prepare(config_path, output_dir, {"dataset": dataset, **given})
-    plan = sweeper.plan(command=_agent_command(sweeper, given), **options)
+    plan = sweeper.plan(command=_agent_command(sweeper, given), **{**options, "dry_run": bool(given.get("dry_run"))})
     trainer = cast("HuggingFaceTrainer", sweeper.trainer)
     trials, _ = trainer.plan(plan.config, plan.objective)
     assert trials is not None  # noqa: S101  (the same checks passed a moment ago)

@@ -152,10 +152,23 @@ def _recorded_flags(context: click.Context, why: str, allowed: set[str]) -> dict
 
 
 @main.command(cls=GeneratedCommand, generate=_run_sweep_flags)
-def check(**flags: Any) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Format of the plan.  [default: text]",
+)
+def check(form: str, **flags: Any) -> None:
     """Check a sweep and show its plan, without starting anything.
 
-    Takes the flags of run-sweep.
+    Takes the flags of run-sweep. With --dry-run a few training steps, an evaluation and a checkpoint are measured, and
+    the plan shows how long trials and the sweep will take, and what fits into memory.
+
+    \b
+    Example:
+      bertnado check --dry-run --config-path configs/sweep_config.json --output-dir output/sweep \\
+        --dataset output/dataset --time-limit 4h
     """
     _require_sweep(flags)
     with exit_on_error():
@@ -165,9 +178,9 @@ def check(**flags: Any) -> None:
             display.say("checking the sweep file, the dataset and the model ...")
             checked = api.check_sweep(**flags)
 
-        from bertnado.plan_text import describe_plan
+        from bertnado.plan_text import describe_plan, plan_json
 
-        click.echo(describe_plan(checked))
+        click.echo(plan_json(checked) if form == "json" else describe_plan(checked))
 
 
 @main.command("sweep-status", short_help="Show the trials of a sweep.")

@@ -34,6 +34,7 @@ from rich.table import Column
 from rich.text import Text
 
 from bertnado.flags import flag_of
+from bertnado.forecast_text import summarise_forecast
 from bertnado.pace import Pace, describe_estimate, describe_seconds
 
 if TYPE_CHECKING:
@@ -182,6 +183,9 @@ class Display:
             self.say(f"Warning: {warning.worded(flag_of)}")
         for note in event.notes:
             self.say(note)
+        if event.forecast is not None:
+            self._pace.expect(event.forecast.trials, event.forecast.workers)
+            self.say(summarise_forecast(event.forecast))
         self.say(f"sweep {event.sweep_id}: {event.budget} trials, {event.objective.goal} {event.objective.name}")
         self._trials = self._progress.add_task(
             "trials", total=event.budget, completed=event.finished, note=lambda: ", ".join(self._summary())

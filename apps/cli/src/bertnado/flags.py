@@ -43,6 +43,12 @@ def flag_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def flag_words(model: type[BaseModel], name: str) -> str:
+    """Return how a field is declared as a flag: one that is on by default can be switched off."""
+    is_on = model.model_fields[name].default is True
+    return f"{flag_of(name)}/{flag_of(f'no_{name}')}" if is_on else flag_of(name)
+
+
 def given_words(values: BaseModel, leave_out: Container[str]) -> list[str]:
     """Return the command-line words of the fields that differ from their defaults.
 
@@ -73,9 +79,9 @@ def make_flag(model: type[BaseModel], name: str) -> click.Option:
     choices = details.choices() if details.choices else literal_choices(field.annotation)
     bare: dict[str, Any] = {"flag_value": details.value_if_bare} if details.value_if_bare else {}
     return click.Option(
-        [flag_of(name)],
+        [flag_words(model, name)],
         **bare,
-        type=click.Path() if Path in kinds else int if int in kinds and not choices else str,
+        type=_type_of(kinds) if not choices else str,
         is_flag=kinds == {bool},
         default=None,
         metavar=details.metavar or (f"[{'|'.join(choices)}]" if choices else None),
@@ -83,6 +89,10 @@ def make_flag(model: type[BaseModel], name: str) -> click.Option:
         show_envvar=details.variable is not None,
         help=_with_default(describe_field(model, name, show=flag_of), default_text(model, name)),
     )
+
+
+def _type_of(kinds: Container[Any]) -> click.Path | type[int] | type[bool] | type[str]:
+    return click.Path() if Path in kinds else int if int in kinds else bool if kinds == {bool} else str
 
 
 def _with_default(text: str, default: str | None) -> str:
@@ -111,9 +121,14 @@ def options_table(*models: type[BaseModel], own: Mapping[str, str]) -> str:
     """
     fields = {name: model for model in reversed(models) for name in model.model_fields}
     ordered = dict.fromkeys(name for model in models for name in model.model_fields)
-    rows = {**own, **{flag_of(name): _described_in_table(fields[name], name) for name in ordered}}
-    lines = [f"| `{flag}` | {' '.join(text.replace('|', chr(92) + '|').split())} |" for flag, text in rows.items()]
+    declared = {_flags_in_table(fields[name], name): _described_in_table(fields[name], name) for name in ordered}
+    rows = {f"`{flag}`": text for flag, text in own.items()} | declared
+    lines = [f"| {flags} | {' '.join(text.replace('|', chr(92) + '|').split())} |" for flags, text in rows.items()]
     return "\n".join(["| flag | |", "|---|---|", *lines])
+
+
+def _flags_in_table(model: type[BaseModel], name: str) -> str:
+    return ", ".join(f"`{flag}`" for flag in flag_words(model, name).split("/"))
 
 
 def _described_in_table(model: type[BaseModel], name: str) -> str:

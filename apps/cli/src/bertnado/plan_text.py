@@ -1,13 +1,15 @@
-"""The text of `bertnado check`."""
+"""The text and the JSON of `bertnado check`."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import parameter_label
+from bertnado_config import parameter_label, to_json_types
 from bertnado_sweep.start import JoinedWandbSweep
 
 from bertnado.flags import flag_of
+from bertnado.forecast_text import describe_forecast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +48,7 @@ def describe_plan(checked: CheckedSweep) -> str:
         *_learning_rates(trials),
         f"by length     {_grouping(trials)}",
         *_parts(trials),
+        *(describe_forecast(plan.forecast) if plan.forecast else []),
         f"output        {plan.output_dir}",
         "space",
         *_space(plan.config.space),
@@ -54,6 +57,27 @@ def describe_plan(checked: CheckedSweep) -> str:
         "Nothing was started.",
     ]
     return "\n".join(lines)
+
+
+def plan_json(checked: CheckedSweep) -> str:
+    """Return what a sweep would do as JSON; `forecast` is null unless trials were measured."""
+    plan, trials = checked.plan, checked.trials
+    content: Mapping[str, Any] = {
+        "objective": {"name": plan.objective.name, "goal": plan.objective.goal},
+        "backend": plan.backend.name,
+        "method": plan.config.method,
+        "budget": plan.budget,
+        "workers": plan.workers,
+        "device": trials.device,
+        "steps": trials.steps,
+        "evaluations": trials.evaluations,
+        "dataset": trials.dataset,
+        "arguments": trials.arguments,
+        "output_dir": plan.output_dir,
+        "forecast": plan.forecast and plan.forecast.to_record(),
+        "warnings": [warning.worded(flag_of) for warning in plan.warnings],
+    }
+    return json.dumps(to_json_types(content), indent=2)
 
 
 def _classes(trials: SweepPlan) -> list[str]:

@@ -27,6 +27,7 @@ from .plan import Plan
 from .planning import plan_sweep
 from .records.best import NoEligibleTrialError
 from .records.trial import Trial
+from .running.forecast import SweepForecast
 from .running.limits import StorageError, TooManyFailuresError, WorkersLeftError
 from .running.stop_request import Interrupted
 from .search import SearchMethod, register_method
@@ -44,6 +45,7 @@ __all__ = [
     "run_plan",
     "Plan",
     "Trial",
+    "SweepForecast",
     "recorded_status",
     "service_status",
     "SweepStatus",

@@ -175,6 +175,9 @@ class SweepOptions(BaseModel):
     """End the sweep after a duration such as `3h30m`, `90m` or `2d`, counted from its first trial: no trial is started
     that would not finish in time, and running ones are interrupted. SLURM's `12:00:00`, `1-00:00:00` and `12:00`, which
     is 12 minutes, are durations as well; a bare number is seconds."""
+    dry_run: Annotated[bool, OptionDetails(for_joining=True, default_text="yes in run-sweep, no in check")] = True
+    """Measure a few training steps, an evaluation and a checkpoint before the first trial, and show from that how long
+    trials and the sweep will take, and what fits into memory. It takes less than 30 s, or 5 % of the first trial."""
     max_failures: Annotated[
         int | None,
         Field(ge=1),

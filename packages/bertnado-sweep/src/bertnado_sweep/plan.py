@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bertnado_metrics import Objective
 
     from .records.recorded_sweep import RecordedSweep
+    from .running.forecast import SweepForecast
     from .search import SearchMethod
 
 
@@ -74,6 +75,8 @@ class Plan:
     began: str = field(default_factory=now)
     """When the plan was made, ISO 8601, UTC."""
     warnings: tuple[Problem, ...] = ()
+    forecast: SweepForecast | None = None
+    """How long the sweep will probably take; None if it was not measured."""
 
     @property
     def recorded(self) -> RecordedSweep | None:
@@ -118,6 +121,7 @@ class Plan:
             "versions": library_versions(),
             "created": before["created"] if before else self.began,
             "resumed": [*before.get("resumed", []), self.began] if before else [],
+            "forecast": self.forecast.to_record() if self.forecast else before.get("forecast") if before else None,
         }
 
 

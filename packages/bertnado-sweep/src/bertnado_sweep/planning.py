@@ -12,6 +12,7 @@ from .backends import AUTO, choose_backend, get_backend_type
 from .backends.wandb.environment import assignment_problems, project_of, project_problems, quiet_wandb
 from .backends.wandb.service import ServiceError, check_service_config, find_sweep
 from .budget import find_budget
+from .dry_run import measure_trials
 from .options import SweepOptions, check_options
 from .plan import Application, BackendChoice, Plan
 from .records.files import named_directory, output_problems, room_problems
@@ -114,6 +115,12 @@ class _Planner:
         budget = find_budget(parsed, options.sweep_count, get_backend_type(choice.name), start)
         workers = max(min(workers, budget.trials), 1)
         self._check_room(options, budget.trials, workers)
+        forecast, problems = measure_trials(
+            self._trainer, parsed, found, options, start, budget=budget.trials, workers=workers, output_dir=self._output
+        )
+        self._problems += problems
+        if self._errors():
+            raise InvalidInputError(self._errors(), source=source)
         at_wandb = start.sweep if isinstance(start, JoinedWandbSweep) else None
         return Plan(
             trainer=self._trainer,
@@ -131,6 +138,7 @@ class _Planner:
             application=self._application,
             config_path=Path(source).absolute() if source is not None else None,
             warnings=(*parsed.warnings, *self._problems, *budget.warnings),
+            forecast=forecast,
         )
 
     def _find_recorded(self, options: SweepOptions, *, join: bool) -> RecordedSweep | None:

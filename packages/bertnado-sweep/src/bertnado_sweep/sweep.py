@@ -145,6 +145,7 @@ def _run(plan: Plan, backend: Backend, listen: Observer) -> SweepResult:
             plan.config,
             finished=backend.count_finished(),
             warnings=plan.warnings,
+            forecast=plan.forecast,
             notes=(f"backend: {plan.backend}", *([f"device: {plan.device}"] if plan.device else []), *backend.notes),
         )
     )

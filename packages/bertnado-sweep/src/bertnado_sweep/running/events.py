@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from bertnado_sweep.records.trial import Trial
 
+    from .forecast import SweepForecast
+
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +40,8 @@ class SweepStarted:
     """Further information: the backend and why it was chosen, where the sweep can be seen."""
     finished: int = 0
     """The number of trials that were finished before, if the sweep is resumed."""
+    forecast: SweepForecast | None = None
+    """How long the trials will probably take; None if it was not measured."""
 
 
 @dataclass(frozen=True)
