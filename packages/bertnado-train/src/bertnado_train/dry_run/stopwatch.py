@@ -142,4 +142,4 @@ class MeasuredTrainer(TaskTrainer):
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Return the batches that the stopwatch asks for, one after the other."""
         rows: Any = self.train_dataset
-        return DataLoader(rows, batch_sampler=ShapedBatches(self.stopwatch), collate_fn=self.data_collator)
+        return DataLoader(rows, batch_sampler=ShapedBatches(self.stopwatch), collate_fn=self.data_collator)  # pyright: ignore[reportArgumentType] (it gets a split)
