@@ -159,6 +159,12 @@ def test_the_checkpoint_of_a_trial_is_not_taken_for_a_whole_model(trial, inputs)
         open_training_setup(inputs.model_copy(update={"model_name": str(trial.checkpoint)}))
 
 
+def test_an_adapter_is_not_a_model_to_train(inputs, final):
+    adapter = final.model_path / "adapter"
+    with pytest.raises(InvalidInputError, match=r"has an adapter \(adapter_config.json\).*merge it into its base"):
+        open_training_setup(inputs.model_copy(update={"model_name": str(adapter)}))
+
+
 def test_the_final_model_is_a_plain_one_with_its_adapter_beside_it(final, model_dir):
     files = {file.name for file in final.model_path.iterdir()}
     assert "adapter_config.json" not in files

@@ -551,6 +551,12 @@ MISTAKES = (
     declaring("`freeze` of more layers than the model has", freeze={"values": ["none", 99]}),
     declaring("`freeze_layers`", freeze_layers={"value": 2}),
     declaring("`freeze` with `neftune_noise_alpha`", freeze={"value": "embeddings"}, neftune_noise_alpha={"value": 5}),
+    declaring("`lora_alpha` without `lora_r`", lora_alpha={"value": 16}),
+    declaring("`lora_r` below 0", lora_r={"values": [8, -1]}),
+    declaring("`lora_rank`", lora_rank={"value": 8}),
+    declaring("a module that the model does not have", lora_r={"value": 8}, lora_target_modules={"value": ["q_proj"]}),
+    declaring("the head among the modules", lora_r={"value": 8}, lora_target_modules={"value": ["classifier"]}),
+    declaring("`modules_to_save`", lora_r={"value": 8}, modules_to_save={"value": ["classifier"]}),
     declaring("`1e308` epochs", num_train_epochs={"value": 1e308}),
     checking(
         SPACE,
@@ -669,6 +675,7 @@ MISTAKES = (
     checking(MODEL, "no `config.json`", prepare=own("model", without("model/config.json"))),
     checking(MODEL, "`config.json` that is broken", prepare=own("model", text("model/config.json", "{"))),
     checking(MODEL, "no weights", prepare=own("model", without("model/model.safetensors"))),
+    checking(MODEL, "an adapter of peft", prepare=own("model", text("model/adapter_config.json", "{}"))),
     checking(MODEL, "weights that are cut off", prepare=own("model", text("model/model.safetensors", b"\0" * 7))),
     checking(
         MODEL,

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 TRAINED_RECORD = "trained_weights.json"
 """The file that says which model trained weights belong to."""
 
+ADAPTER_INSTEAD = (
+    "has an adapter (adapter_config.json), which would be left out of training; merge it into its base with "
+    "merge_and_unload of peft, and save the merged model without it"
+)
+"""Why the adapter of peft is not a model to train."""
+
 _KERNEL_KEYS = frozenset(
     {"attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation"}
 )
@@ -38,6 +44,18 @@ def model_name_problem(model_name: str) -> ArgumentProblem | None:
 def holds_trained_part(directory: Path) -> bool:
     """Return whether a directory holds what a trial trained of a model, and not a whole model."""
     return (directory / TRAINED_RECORD).is_file()
+
+
+def incomplete_model_problem(directory: Path) -> str | None:
+    """Return why a directory does not hold a whole model; `None` if it does, or holds something else."""
+    if holds_trained_part(directory):
+        return (
+            "holds what a trial trained of a model, and not the whole of it; complete it with "
+            "`bertnado full-train --from-sweep`"
+        )
+    if (directory / "adapter_config.json").is_file():
+        return ADAPTER_INSTEAD
+    return None
 
 
 def require_readable_files(model_name: str) -> None:

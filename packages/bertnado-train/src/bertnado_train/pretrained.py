@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 from .loading_errors import SAVE_AGAIN, loading_error, model_error
 from .model_files import (
     foreign_code_problem,
-    holds_trained_part,
+    incomplete_model_problem,
     model_name_problem,
     oversize_problem,
     require_readable_files,
@@ -33,11 +33,9 @@ def load_config(model_name: str, *, trust_remote_code: bool) -> PreTrainedConfig
     problem = model_name_problem(model_name)
     if problem:
         raise InvalidInputError([problem])
-    if holds_trained_part(Path(model_name)):
-        raise model_error(
-            f"the model {model_name!r} holds what a trial trained of a model, and not the whole of it; complete it "
-            f"with `bertnado full-train --from-sweep`"
-        )
+    incomplete = incomplete_model_problem(Path(model_name))
+    if incomplete:
+        raise model_error(f"the model {model_name!r} {incomplete}")
     _require_harmless_files(model_name, trust_remote_code)
     return load_pretrained(AutoConfig, model_name, trust_remote_code)
 

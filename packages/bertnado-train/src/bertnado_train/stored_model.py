@@ -18,6 +18,7 @@ from .backbone import backbone_class_of, pooled_config
 from .custom_code import load_classifier_class, switch_off_kernels
 from .loading_errors import SAVE_AGAIN, loading_error, model_error
 from .model_config import changed_config
+from .model_files import ADAPTER_INSTEAD
 from .pooled_head import PooledForSequenceClassification
 from .pretrained import load_pretrained
 from .stored_weights import WeightReport, has_checkpoint, report_weights, stored_tensors
@@ -157,6 +158,8 @@ def read_model(
         model, loading = _build_without_weights(kind, changed)
     else:
         model, loading = _load(kind, model_name, changed, trust_remote_code)
+    if getattr(model, "_hf_peft_config_loaded", False):  # from the hub; a directory was looked at before
+        raise model_error(f"the model {model_name!r} {ADAPTER_INSTEAD}")
     notes = [kernels] if kernels else []
     if not is_checked:
         report = report_weights(model, loading, stored_tensors(model_name), has_head=head == "auto")
