@@ -130,6 +130,17 @@ def test_frozen_weights_are_in_no_group(optimiser_of, setup):
     assert min(rates.values()) == 0.005
 
 
+def test_adapters_have_the_rate_of_their_layer_and_the_head_its_own(optimiser_of):
+    rates = rates_of(optimiser_of(RATES | {"lora_r": 2}))
+
+    adapters = {name: rate for name, rate in rates.items() if "lora_" in name}
+
+    assert {rate for name, rate in adapters.items() if ".layer.0." in name} == {0.005}
+    assert {rate for name, rate in adapters.items() if ".layer.1." in name} == {0.01}
+    assert rates["classifier.weight"] == 0.1
+    assert {rate for name, rate in rates.items() if name not in adapters} == {0.1}
+
+
 def test_the_head_moves_by_its_own_rate(setup, tmp_path):
     """With plain gradient descent, a step is the gradient times the rate."""
     given = QUICK | {"optim": "sgd", "max_steps": 1, "lr_scheduler_type": "constant", "learning_rate": 0.01}

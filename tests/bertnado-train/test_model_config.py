@@ -81,6 +81,11 @@ def test_the_saved_model_has_it_and_predicts_the_same(model_dir, dataset_dir, tm
     assert 0.25 in dropouts_of(plain).values()
 
 
+def test_a_model_with_adapters_has_it(trainer):
+    model = make_model(trainer.setup, {"lora_r": 2, "model_config.hidden_dropout_prob": 0.3}, 0)
+    assert dropouts_of(model)["bert.encoder.layer.0.output.dropout"] == 0.3
+
+
 def test_a_trial_trains_with_it(model_dir, dataset_dir, tmp_path):
     """More dropout, another model after the same steps."""
     given = (str(model_dir), dataset_dir, "binary_classification")

@@ -107,7 +107,8 @@ def trained_record(model: PreTrainedModel) -> dict[str, Any]:
 
 def _what_changes_size(settings: TrialSettings) -> str:
     adapter = settings.adapter and replace(settings.adapter, alpha=1, dropout=0.0, use_rslora=False)
-    return repr(replace(settings, arguments={}, class_weighting=None, part_rates=PartRates(), adapter=adapter))
+    same = {"arguments": {}, "class_weighting": None, "part_rates": PartRates(), "config_changes": {}}
+    return repr(replace(settings, **same, adapter=adapter))
 
 
 def _without_values(weight: torch.nn.Parameter) -> torch.nn.Parameter:
