@@ -98,10 +98,10 @@ def covering_trials(trials: Iterable[Mapping[str, Any]]) -> list[Mapping[str, An
     chosen: list[Mapping[str, Any]] = []
     for parameters, values in values_of:
         covered = _keys(values) & left
-        if (covered or not chosen) and len(chosen) < _MOST_STEPS:
+        if covered and len(chosen) < _MOST_STEPS:
             chosen.append(parameters)
             left -= covered
-    return chosen
+    return chosen or [parameters for parameters, _ in values_of[:1]]
 
 
 def _values_to_cover(trials: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
