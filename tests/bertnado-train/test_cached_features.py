@@ -232,8 +232,8 @@ def test_a_further_trial_computes_nothing_below_the_head(setup, tmp_path, caplog
     )
 
 
-def test_a_checkpoint_is_the_whole_model(setup, tmp_path):
-    result, logits = run(setup, tmp_path / "trial")
+def test_the_checkpoint_of_a_final_model_is_the_whole_model(setup, tmp_path):
+    result, logits = run(setup, tmp_path / "trial", is_final=True)
 
     saved = load_model(result.checkpoint)
 

@@ -106,7 +106,7 @@ def test_it_happens_in_another_process_and_as_many_at_once_as_there_are_workers(
 
 
 def test_mostly_evaluation_is_a_warning_that_names_the_interval_for_a_tenth(trainer, tmp_path):
-    found = forecast(trainer, tmp_path, {"max_steps": 400, "eval_steps": 1})
+    found = forecast(trainer, tmp_path, {"max_steps": 400, "eval_steps": 1, "per_device_eval_batch_size": 1})
     (problem,) = found.problems
     assert (problem.path, problem.severity) == ("parameters.eval_steps", "warning")
     words = problem.message.split()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from bertnado_config import parse_sweep_config
 from bertnado_metrics import Objective
-from bertnado_train import HuggingFaceTrainer, TrainingInputs, override_parameters, train_trial
+from bertnado_train import HuggingFaceTrainer, TrainingInputs, override_parameters, train_model, train_trial
 from bertnado_train.frozen_parts import TrainedParts, freeze_parts
 from bertnado_train.parameters.namespaces import trial_settings
 from bertnado_train.training_setup import open_training_setup
@@ -150,12 +150,12 @@ def test_gradient_checkpointing_trains_the_layers_that_are_not_frozen(bert, is_r
 
 
 @pytest.mark.parametrize(("value", "frozen"), [("none", set()), ("embeddings", {"embeddings"}), (1, {"embeddings", 0})])
-def test_the_checkpoint_of_a_trial_has_the_frozen_weights_as_they_were(model_dir, dataset_dir, tmp_path, value, frozen):
-    given = QUICK | {"freeze": value}
+def test_the_final_model_has_the_frozen_weights_as_they_were(model_dir, dataset_dir, tmp_path, value, frozen):
+    inputs = TrainingInputs(model_name=str(model_dir), dataset=dataset_dir)
 
-    result = train_trial(str(model_dir), dataset_dir, "binary_classification", given, AUC, tmp_path)
+    final = train_model(inputs, QUICK | {"freeze": value}, AUC, tmp_path)
 
-    before, after = load_file(model_dir / "model.safetensors"), load_file(result.checkpoint / "model.safetensors")
+    before, after = load_file(model_dir / "model.safetensors"), load_file(final.model_path / "model.safetensors")
     parts = {"embeddings": "bert.embeddings.", 0: "bert.encoder.layer.0.", 1: "bert.encoder.layer.1."}
     unchanged = {
         part
@@ -163,7 +163,7 @@ def test_the_checkpoint_of_a_trial_has_the_frozen_weights_as_they_were(model_dir
         if all(torch.equal(before[name], after[name]) for name in before if name.startswith(prefix))
     }
     assert unchanged == frozen
-    assert ("freeze" in result.details) == bool(frozen)
+    assert ("freeze" in final.result.details) == bool(frozen)
 
 
 def test_the_record_of_a_trial_names_what_it_trained(model_dir, dataset_dir, tmp_path):

@@ -107,7 +107,7 @@ def test_its_values_are_converted_and_change_what_is_trained(model_dir, dataset_
 
 def test_the_checkpoint_of_a_model_that_is_trained_in_part_is_completed(model_dir, dataset_dir, tmp_path):
     inputs = TrainingInputs(model_name=str(model_dir), dataset=dataset_dir)
-    parameters = QUICK | {"freeze.layers": 1, "freeze.embeddings": 1}
+    parameters = QUICK | {"pinned.layers": 1, "pinned.embeddings": 1}
     trial = train_trial(str(model_dir), dataset_dir, "binary_classification", parameters, AUC, tmp_path / "trial")
     final = train_model(inputs, parameters, AUC, tmp_path / "final")
     written = load_file(trial.checkpoint / "trained_weights.safetensors")
