@@ -24,7 +24,7 @@ def commands():
 def test_every_command_that_is_shown_exists_with_its_flags(line):
     program, *words = shlex.split(line, comments=True)
     command = PROGRAMS.get(program) or cli.main.commands[words.pop(0)]
-    known = {flag for parameter in command.params for flag in parameter.opts}
+    known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
     assert {word for word in words if word.startswith("--")} <= known | {"--help"}
 
 
@@ -37,7 +37,8 @@ def test_every_link_to_a_file_leads_somewhere(page):
 def test_the_flags_of_the_readme_are_all_the_flags():
     table = re.search(r"\| flag \|.*?\n\n", (ROOT / "README.md").read_text(), re.DOTALL).group()
     described = set(re.findall(r"`(--[a-z-]+)`", table)) | {"--dataset", "--best-config-path"}
-    used = {flag for command in PROGRAMS.values() for parameter in command.params for flag in parameter.opts}
+    parameters = [parameter for command in PROGRAMS.values() for parameter in command.params]
+    used = {flag for parameter in parameters for flag in (*parameter.opts, *parameter.secondary_opts)}
     assert used == described
 
 

@@ -83,7 +83,7 @@ class FeatureFiles:
 
     @contextmanager
     def locked(self, is_stopped: Callable[[], bool]) -> Generator[None]:
-        """Wait until no other process computes these features; where there are no locks, both compute them.
+        """Wait until no other process computes these features; without locks both compute them.
 
         Raises:
             NotCachedError: The trial was stopped while it waited, or the directory cannot be written.

@@ -93,7 +93,7 @@ def forecast_trials(
         median_step=median.seconds + optimiser,
         longest_step=longest.seconds + optimiser,
         evaluation=measured.evaluation,
-        checkpoint_bytes=measured.checkpoint_bytes,
+        checkpoint_bytes=max(measured.checkpoint_bytes, trainer.checkpoint_bytes),
         memory_bytes=measured.memory_bytes,
         trials_per_gpu=_trials_per_gpu(measured),
         problems=[*_memory_problems(measured), *_evaluation_problems(costs, expected, trials)],
