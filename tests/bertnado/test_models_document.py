@@ -20,7 +20,8 @@ def scene(tmp_path_factory):
 
 
 def rows_of_the_table():
-    lines = re.findall(r"^\| (?!model \|)(.*) \|$", DOCUMENT.read_text(), re.MULTILINE)
+    table = re.search(r"^\| model \|.*?\n\n", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL).group()
+    lines = re.findall(r"^\| (?!model \|)(.*) \|$", table, re.MULTILINE)
     return [[cell.strip() for cell in line.split("|")] for line in lines]
 
 
