@@ -273,6 +273,15 @@ def test_other_weights_rows_and_configurations_have_features_of_their_own(setup,
     assert fingerprint(setup) != before
 
 
+def test_a_flag_of_the_configuration_counts_whatever_its_name_is(tmp_path, tokens_dir):
+    """ESM scales its embeddings with `token_dropout`, in evaluation mode as well."""
+    write_native(tmp_path / "esm", "esm")
+    setup = open_model(tmp_path / "esm", tokens_dir)
+    made = (make_model(setup, TRIAL | {"model_config.token_dropout": value}, 0) for value in (True, False))
+
+    assert len({backbone_fingerprint(model, setup.model) for model in made}) == 2
+
+
 def test_labels_that_are_standardised_are_learnt_from_features_as_well(tmp_path, monkeypatch, write_dataset):
     rng = np.random.default_rng(0)
     tokens = {name: [rng.integers(5, 10, 12).tolist() for _ in range(24)] for name in ("train", "validation")}

@@ -141,6 +141,16 @@ def test_adapters_have_the_rate_of_their_layer_and_the_head_its_own(optimiser_of
     assert {rate for name, rate in rates.items() if name not in adapters} == {0.1}
 
 
+def test_the_head_on_a_frozen_backbone_has_its_own_rate(model_dir, dataset_dir, tmp_path):
+    given = (str(model_dir), dataset_dir, "binary_classification")
+    frozen = QUICK | {"freeze": "backbone"}
+    by_head = train_trial(*given, frozen | {"learning_rate": 1e-5, "head_learning_rate": 0.02}, AUC, tmp_path / "head")
+    alone = train_trial(*given, frozen | {"learning_rate": 0.02}, AUC, tmp_path / "alone")
+
+    assert by_head.history == alone.history
+    assert by_head.details["learning_rates"] == {"lowest": 0.02, "head": 0.02}
+
+
 def test_the_head_moves_by_its_own_rate(setup, tmp_path):
     """With plain gradient descent, a step is the gradient times the rate."""
     given = QUICK | {"optim": "sgd", "max_steps": 1, "lr_scheduler_type": "constant", "learning_rate": 0.01}

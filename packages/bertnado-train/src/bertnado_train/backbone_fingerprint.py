@@ -54,12 +54,17 @@ def backbone_fingerprint(model: PreTrainedModel, stored: StoredModel) -> str:
 
 
 def _related(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what may change the outputs; dropout does not in evaluation mode, so that it may be swept."""
+    """Return what may change the outputs; rates of dropout do not in evaluation mode, so that they may be swept."""
     return {
         str(name): _related(cast("Mapping[str, Any]", value)) if isinstance(value, dict) else value
         for name, value in config.items()
-        if name not in _UNRELATED and "drop" not in str(name)
+        if name not in _UNRELATED and not _is_rate_of_dropout(str(name), value)
     }
+
+
+def _is_rate_of_dropout(name: str, value: object) -> bool:
+    """Return whether a field is a rate; a flag such as ESM's `token_dropout` acts in evaluation mode as well."""
+    return "drop" in name and isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _own_code(model: PreTrainedModel) -> set[Path]:
