@@ -235,6 +235,7 @@ class TestADatabaseThatIsAway:
         assert [(trial.attempt, trial.value) for trial in result.trials] == [(1, 1), (1, 4), (1, 2), (1, 3)]
         assert {trial.state for trial in result.trials} == {"completed"}
 
+    @pytest.mark.slow
     def test_an_outage_that_outlasts_patience_interrupts_the_trial_and_loses_nothing(
         self, postgresql_of_its_own, output, monkeypatch
     ):
@@ -258,6 +259,7 @@ class TestADatabaseThatIsAway:
         assert len(ended) == 3
         assert read_best_config(output / "best_sweep_config.json").parameters == {"x": 4}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("workers", [1, 2])
     def test_ctrl_c_does_not_wait_for_it(self, postgresql_of_its_own, output, workers):
         server, begin = postgresql_of_its_own, []

@@ -77,6 +77,7 @@ def all_begin(tmp_path, processes):
     return [(*process.communicate(timeout=120), process.returncode) for process in processes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["local", "wandb"])
 def test_of_sweeps_that_begin_at_once_one_does_and_the_others_are_refused(begin, tmp_path, backend, request):
     server = request.getfixturevalue("server") if backend == "wandb" else None

@@ -54,6 +54,7 @@ def test_the_best_is_the_best_of_the_recorded_trials(swept):
     assert {name: value for name, value in found["best_config"].items() if name not in objective} == best["parameters"]
 
 
+@pytest.mark.slow
 def test_workers_find_what_one_trial_after_the_other_finds_and_keep_one_checkpoint(material, swept, tmp_path):
     output = tmp_path / "sweep"
     arguments = {"model_name": str(material / "model"), "sweep_count": 3, "seed": 7, "project_name": "tests"}

@@ -34,6 +34,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 def test_every_command_leaves_them(invoke, tmp_path):
     output = tmp_path / "out"
     output.mkdir()

@@ -67,6 +67,7 @@ def test_a_directory_that_is_in_use_is_refused(tmp_path):
     assert "must be a new or an empty directory; choose another one" in refused.output
 
 
+@pytest.mark.slow
 def test_with_random_labels_there_is_nothing_to_learn(tmp_path):
     write_model(tmp_path / "model", write_dataset(tmp_path / "dataset", random_labels=True))
     found = api.run_sweep(

@@ -75,7 +75,7 @@ class ResultTests(BackendFixtures):
             "metric_value": 0.9,
             "best_config": exported,
             "best_config_path": str(path),
-            "trials": 3,
+            "finished": 3,
             "budget": 3,
             "ended_by": None,
         }
