@@ -29,10 +29,6 @@ class ClassWeightNames(ParameterNamespace):
 
     names = tuple(_TYPES)
 
-    def knows(self, name: str) -> bool:
-        """Return whether `name` is one of both."""
-        return name in _TYPES
-
     def target(self, name: str) -> str:
         """Return the class weights, which both parameters set."""
         return CLASS_WEIGHTS if self.knows(name) else name

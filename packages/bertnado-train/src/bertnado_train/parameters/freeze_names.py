@@ -33,10 +33,6 @@ class FreezeNames(ParameterNamespace):
 
     names = (_NAME,)
 
-    def knows(self, name: str) -> bool:
-        """Return whether `name` is `freeze`."""
-        return name == _NAME
-
     def convert(self, name: str, value: Any) -> Freeze:
         """Convert a choice or a number of layers. No layers are the embeddings alone; null means `none`.
 

@@ -34,10 +34,6 @@ class LearningRateNames(ParameterNamespace):
 
     names = tuple(_TYPES)
 
-    def knows(self, name: str) -> bool:
-        """Return whether `name` is one of both."""
-        return name in _TYPES
-
     def convert(self, name: str, value: Any) -> Any:
         """Convert a share above 0 and at most 1, or a learning rate above 0.
 

@@ -67,10 +67,6 @@ class LoraNames(ParameterNamespace):
 
     names = tuple(_TYPES)
 
-    def knows(self, name: str) -> bool:
-        """Return whether `name` is one of them."""
-        return name in _TYPES
-
     def convert(self, name: str, value: Any) -> Any:
         """Convert `value` to the type of the parameter.
 

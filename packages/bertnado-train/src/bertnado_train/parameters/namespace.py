@@ -54,7 +54,7 @@ class TrialSettings:
 class ParameterNamespace(Protocol):
     """Parameter names that belong together, such as those of `TrainingArguments`.
 
-    A subclass must define `names`, `knows`, `convert` and `apply`; the other methods have defaults.
+    A subclass must define `names`, `convert` and `apply`; the other methods have defaults.
     """
 
     names: Collection[str]
@@ -62,7 +62,7 @@ class ParameterNamespace(Protocol):
 
     def knows(self, name: str) -> bool:
         """Return whether `name` belongs to this namespace, in any spelling."""
-        ...
+        return name in self.names
 
     def convert(self, name: str, value: Any) -> Any:
         """Convert `value` to the type of the parameter.
