@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
-
-from transformers import TrainingArguments
 
 from .parameters.namespaces import NAMESPACES, named_values
 from .parameters.training_argument_rules import REFUSED
 from .parameters.training_argument_types import FIELDS
 from .parameters.value_types import show
+from .training_arguments import default_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,9 +113,4 @@ def _target_that_matters(name: str, value: Any) -> str | None:
     converted = namespace.convert(name, value)
     if target in _ALWAYS_TAKEN or target not in FIELDS:
         return target
-    return None if converted == _defaults()[target] else target
-
-
-@cache
-def _defaults() -> dict[str, Any]:
-    return TrainingArguments(output_dir="unused").to_dict()
+    return None if converted == default_arguments()[target] else target

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import Problem
-from transformers import TrainingArguments
 
 from .devices import describe_visible_devices
 from .freeze_plan import plan_frozen_parts
@@ -18,7 +17,7 @@ from .parameters.learning_rate_names import HEAD_RATE, LAYER_DECAY
 from .parameters.namespaces import trial_settings
 from .row_cache import UNCACHED
 from .schedule import trial_schedule
-from .training_arguments import differences_from_defaults, effective_arguments
+from .training_arguments import default_arguments, differences_from_defaults, effective_arguments
 from .trial_class_weights import named_class_weights
 from .trial_model import TrialSize, TrialSizes
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from bertnado_config import SweepConfig
     from bertnado_metrics import Objective
+    from transformers import TrainingArguments
 
     from .frozen_parts import TrainedParts
     from .parameters.freeze_names import Freeze
@@ -162,7 +162,7 @@ def _learning_rates(config: SweepConfig, layers: int) -> dict[str, tuple[float, 
     decays, heads = (typical_values_of(config, name) for name in (LAYER_DECAY, HEAD_RATE))
     if not decays and not heads:
         return {}
-    rates = typical_values_of(config, "learning_rate") or [TrainingArguments(output_dir="unused").learning_rate]
+    rates = typical_values_of(config, "learning_rate") or [default_arguments()["learning_rate"]]
     ends = [PartRates(decay, None).lowest(layers, rate) for decay in decays or [1.0] for rate in rates]
     heads = heads or rates
     return {"embeddings": (min(ends), max(ends)), "head": (min(heads), max(heads))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -96,9 +97,15 @@ def effective_arguments(arguments: TrainingArguments) -> dict[str, Any]:
     return {name: value for name, value in arguments.to_dict().items() if name not in _NOT_RECORDED}
 
 
+@cache
+def default_arguments() -> Mapping[str, Any]:
+    """Return the training arguments of a trial that sets none, as transformers has them."""
+    return TrainingArguments(output_dir="unused").to_dict()
+
+
 def differences_from_defaults(effective: Mapping[str, Any]) -> dict[str, Any]:
     """Return the effective arguments that differ from the defaults of the installed transformers."""
-    defaults = TrainingArguments(output_dir="unused").to_dict()
+    defaults = default_arguments()
     return {name: value for name, value in effective.items() if name in defaults and defaults[name] != value}
 
 
