@@ -125,19 +125,31 @@ class TaskTrainer(Trainer):
         """Return the batches of a prediction: of every row, whatever training drops."""
         return self.get_eval_dataloader(test_dataset)
 
-    def compute_rows(self, rows: EncodedSplit, compute: Callable[[int, dict[str, Any]], None]) -> None:
+    def compute_rows(
+        self,
+        rows: EncodedSplit,
+        compute: Callable[[int, dict[str, Any]], None],
+        dataloader: DataLoader[Any] | None = None,
+    ) -> None:
         """Call a function with each batch of an evaluation, longest rows first, and the number of rows before it.
 
         After running out of memory it is called with smaller batches, from the first one on.
+
+        Args:
+            rows: The rows.
+            compute: The function.
+            dataloader: The batches of `rows` to begin with; by default those of `get_eval_dataloader`.
         """
-        while not self._try_batches(rows, compute):
+        batches = self.get_eval_dataloader(rows) if dataloader is None else dataloader
+        while not self._try_batches(batches, compute):
             self._batch_size_limit.lower_evaluation(self.args)
             release_memory()
+            batches = self.get_eval_dataloader(rows)
 
-    def _try_batches(self, rows: EncodedSplit, compute: Callable[[int, dict[str, Any]], None]) -> bool:
+    def _try_batches(self, batches: DataLoader[Any], compute: Callable[[int, dict[str, Any]], None]) -> bool:
         before = 0
         try:
-            for inputs in self.get_eval_dataloader(rows):
+            for inputs in batches:
                 count = len(inputs.pop("labels"))
                 with torch.no_grad(), self.compute_loss_context_manager():
                     compute(before, self._prepare_inputs(inputs))
@@ -182,10 +194,15 @@ class TaskTrainer(Trainer):
         model = self._wrap_model(self.model, training=False).eval()  # pyright: ignore[reportArgumentType] (there is one)
         if callable(use_evaluation_weights := getattr(self.optimizer, "eval", None)):
             use_evaluation_weights()  # a schedule-free optimiser trains with other weights
-        while (computed := self._compute_logits(model, dataloader)) is None:
-            self._batch_size_limit.lower_evaluation(self.args)
-            release_memory()
-            dataloader = self.get_eval_dataloader(rows)
+        batches: list[torch.Tensor] = []
+
+        def compute(before: int, inputs: dict[str, Any]) -> None:
+            if not before:
+                batches.clear()  # memory ran out, and smaller batches begin anew
+            batches.append(self._format.logits(model, inputs).float())
+
+        self.compute_rows(rows, compute, dataloader)
+        computed = torch.cat(batches).cpu().numpy()
         logits = np.empty_like(computed)
         logits[rows.longest_first] = computed
         if self.label_scale is not None:
@@ -194,21 +211,6 @@ class TaskTrainer(Trainer):
         metrics = compute_metrics(self._task, logits, rows.labels, class_weights=self._class_weights)
         named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
         return EvalLoopOutput(predictions=logits, label_ids=rows.labels, metrics=named, num_samples=len(rows))
-
-    def _compute_logits(self, model: torch.nn.Module, dataloader: DataLoader[Any]) -> NDArray[np.float32] | None:
-        """Return the logits of all rows in the order of the batches, or `None` if a batch does not fit into memory."""
-        batches: list[torch.Tensor] = []
-        try:
-            with torch.no_grad():
-                for inputs in dataloader:
-                    del inputs["labels"]
-                    with self.compute_loss_context_manager():
-                        batches.append(self._format.logits(model, self._prepare_inputs(inputs)).float())
-            return torch.cat(batches).cpu().numpy()
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-        return None
 
     def _get_train_sampler(self, train_dataset: Dataset[Any] | None = None) -> Sampler[int] | None:
         """Group by lengths that are known; the `Trainer` itself would read every row to measure it."""
