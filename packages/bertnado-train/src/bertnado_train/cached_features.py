@@ -7,19 +7,20 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from .backbone_outputs import NotSeparableError, replaced
 from .dataset_splits import TRAIN, VALIDATION
 from .feature_files import LIMIT, FeatureFiles, NotCachedError, require_room, size_limit
 from .feature_reading import FeatureReader, find_reader
-from .features import FeatureSplit, array_of, token_places
+from .features import FeatureSplit, array_of
 from .task_loss import agree
+from .token_rows import sample_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from .encoded_split import EncodedSplit
@@ -110,8 +111,8 @@ class _Opening:
 
     def _places_of_some(self, rows: EncodedSplit) -> NDArray[np.int64]:
         """Return the places of rows of different lengths, longest row first, as many as fit into memory together."""
-        most = min(_MOST_TRIED, self._trainer.args.per_device_eval_batch_size, len(rows))
-        return rows.longest_first[np.unique(np.linspace(0, len(rows) - 1, most).astype(np.int64))]
+        most = min(_MOST_TRIED, self._trainer.args.per_device_eval_batch_size)
+        return rows.longest_first[sample_rows(len(rows), most)]
 
     def _features(self, files: FeatureFiles, reader: FeatureReader, name: str, rows: EncodedSplit) -> FeatureSplit:
         """Return the features of a split, from disk if they are there and right."""
@@ -170,6 +171,6 @@ class _Opening:
             part = reader.split_of(rows.__getitems__(chosen.tolist()), features)
             if not self._agree(reader.logits(part), expected):
                 raise NotSeparableError(f"the logits of some rows depend on more than the {reader.description}")
-            made[token_places(rows, chosen) if reader.has_all_tokens else chosen] = part.features
+            made[rows.places_of(chosen)[0] if reader.has_all_tokens else chosen] = part.features
 
         self._trainer.compute_rows(rows, compute)

@@ -99,10 +99,23 @@ class EncodedSplit(Dataset[Row]):
     def __getitems__(self, indices: Sequence[int]) -> EncodedSplit:
         """Return the rows at `indices`, in that order. A `DataLoader` passes them to its collator as one batch."""
         chosen = np.asarray(indices, dtype=np.int64)
+        places, starts = self.places_of(chosen)
+        widths = None if self.widths is None else self.widths[chosen]
+        return self._at(places, starts, self.labels[chosen], widths)
+
+    def places_of(self, chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where the tokens of some rows are, and where each of these rows begins among them.
+
+        Args:
+            chosen: The indices of the rows: shape (chosen,).
+
+        Returns:
+            The places in `tokens`, row after row: shape (chosen tokens,); the offset of each row in these, and the end
+            of the last one: shape (chosen + 1,).
+        """
         begins = self.starts[chosen]
         starts = np.concatenate([[0], np.cumsum(self.starts[chosen + 1] - begins)])
-        widths = None if self.widths is None else self.widths[chosen]
-        return self._at(_places(begins, starts), starts, self.labels[chosen], widths)
+        return _places(begins, starts), starts
 
     def shortened(self, most: int, closing: Collection[int] = ()) -> EncodedSplit:
         """Return the split with the ends of its longer rows cut off.

@@ -47,21 +47,14 @@ class FeatureSplit(EncodedSplit):
     def __getitems__(self, indices: Sequence[int]) -> FeatureSplit:
         """Return the rows at `indices`, in that order, with their features."""
         assert self.features is not None  # noqa: S101  (see `of`)
-        chosen = np.asarray(indices)
-        places = token_places(self, chosen) if self.has_all_tokens else chosen
+        chosen = np.asarray(indices, dtype=np.int64)
+        places = self.places_of(chosen)[0] if self.has_all_tokens else chosen
         rows = super().__getitems__(indices)
         return FeatureSplit.of(rows, self.features[places], self.dtype, has_all_tokens=self.has_all_tokens)
 
 
 def _values(rows: EncodedSplit) -> dict[str, Any]:
     return {field.name: getattr(rows, field.name) for field in fields(EncodedSplit)}
-
-
-def token_places(rows: EncodedSplit, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the offsets of all tokens of some rows, row after row."""
-    lengths = rows.lengths[chosen]
-    ends = np.cumsum(lengths)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(rows.starts[chosen] - ends + lengths, lengths)
 
 
 @dataclass(frozen=True)
