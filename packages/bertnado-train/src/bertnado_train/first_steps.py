@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import tempfile
 from typing import TYPE_CHECKING, Any
 
 import torch
 from bertnado_config import Problem
-from transformers.trainer_utils import IntervalStrategy
 
 from .adapter import adapter_config, adapter_problem
 from .batch_size_limit import is_out_of_memory, release_memory
@@ -19,6 +17,7 @@ from .new_thread import run_in_new_thread
 from .parameters.namespaces import convert_parameters
 from .parameters.training_argument_types import FIELDS
 from .stored_model import hide_reports
+from .training_arguments import without_evaluations
 from .trial import make_model, make_trainer
 
 if TYPE_CHECKING:
@@ -168,18 +167,10 @@ def _run_step(setup: TrainingSetup, parameters: Mapping[str, Any], objective: Ob
 
 def _shortened(arguments: TrainingArguments) -> TrainingArguments:
     """Return the arguments of a trial of a single step."""
-    shortened = copy.copy(arguments)
-    shortened.seed = 0  # a seed that is out of range is reported elsewhere
-    shortened.max_steps = 1
+    shortened = without_evaluations(arguments, 1)
     shortened.per_device_train_batch_size = min(arguments.per_device_train_batch_size, 2)
     shortened.per_device_eval_batch_size = 2
-    shortened.gradient_accumulation_steps = 1
-    shortened.eval_strategy = IntervalStrategy.NO
-    shortened.dataloader_num_workers = 0
-    shortened.dataloader_prefetch_factor = None
-    shortened.dataloader_persistent_workers = False
     shortened.dataloader_drop_last = False
-    shortened.torch_compile = False  # takes a minute
     return shortened
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import TrainingArguments
+from transformers.trainer_utils import IntervalStrategy
 
 from .parameters.namespaces import trial_settings
 from .precision import precision_arguments
@@ -95,6 +97,20 @@ def convert_arguments(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def effective_arguments(arguments: TrainingArguments) -> dict[str, Any]:
     """Return every argument that a trial trained with, ready for JSON, except paths and tokens."""
     return {name: value for name, value in arguments.to_dict().items() if name not in _NOT_RECORDED}
+
+
+def without_evaluations(arguments: TrainingArguments, steps: int) -> TrainingArguments:
+    """Return the arguments of a trial, to try so many of its steps: each of one batch, which this process reads."""
+    tried = copy.copy(arguments)
+    tried.seed = 0  # a seed that is out of range is reported elsewhere
+    tried.max_steps = steps
+    tried.gradient_accumulation_steps = 1
+    tried.eval_strategy = IntervalStrategy.NO
+    tried.dataloader_num_workers = 0
+    tried.dataloader_prefetch_factor = None
+    tried.dataloader_persistent_workers = False
+    tried.torch_compile = False  # takes a minute
+    return tried
 
 
 @cache

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from bertnado_config import GPU_SHARE
 from bertnado_metrics import compute_metrics
-from transformers.trainer_utils import IntervalStrategy
 
 from bertnado_train.batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
 from bertnado_train.best_checkpoint import BestCheckpointCallback
 from bertnado_train.stored_model import hide_reports
 from bertnado_train.trained_checkpoint import save_trained
+from bertnado_train.training_arguments import without_evaluations
 from bertnado_train.trial import SilentReport, make_model, make_trainer
 
 from .step_cost import MeasuredBatch, StepCost
@@ -125,7 +125,7 @@ def measure(trainer: HuggingFaceTrainer, request: Request, tell: Callable[[Any],
     with hide_reports(), tempfile.TemporaryDirectory(dir=_writable(request.directory), prefix=".dry-run-") as directory:
         run = _Run(trainer.setup, request, limit, Path(directory), tell)
         measured = run.measure_first(first)
-        kinds = [measured.kinds[0], *(run.measure_kind(kind)[0] for kind in others)]
+        kinds = [measured.kinds[0], *(run.measure_kind(kind) for kind in others)]
     device = torch.device("cuda") if torch.cuda.is_available() else None
     return replace(measured, kinds=kinds, limit=limit, memory_bytes=_peak_memory(device))
 
@@ -190,11 +190,11 @@ class _Run:
         with nullcontext() if trainer.label_scale is None else trainer.label_scale.folded(model):
             save_trained(model, self.setup.model, checkpoint)
 
-    def measure_kind(self, kind: Kind) -> tuple[MeasuredKind, float]:
-        """Measure steps; return them, and the seconds from the start to the first one."""
-        measured, _, prepare, _ = self._train(kind)
+    def measure_kind(self, kind: Kind) -> MeasuredKind:
+        """Measure steps."""
+        measured = self._train(kind)[0]
         release_memory()
-        return measured, prepare
+        return measured
 
     def _train(self, kind: Kind) -> tuple[MeasuredKind, MeasuredTrainer, float, float]:
         """Train until the batches fit into memory and every shape is known.
@@ -210,7 +210,7 @@ class _Run:
             self.limit.apply(arguments, len(self.setup.train))
             self.tell(Trying(arguments.per_device_train_batch_size))
             try:
-                return self._train_batches(kind, _for_measuring(arguments))
+                return self._train_batches(kind, without_evaluations(arguments, _FAR))
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -293,20 +293,6 @@ def _around_the_middle(order: NDArray[np.int64], count: int) -> NDArray[np.int64
     count = min(count, len(order))
     start = (len(order) - count) // 2
     return order[start : start + count]
-
-
-def _for_measuring(arguments: TrainingArguments) -> TrainingArguments:
-    """Return the arguments of a trial that is neither evaluated nor ever ends, with one batch in each step."""
-    changed = copy.copy(arguments)
-    changed.seed = 0  # a seed that is out of range is reported elsewhere
-    changed.max_steps = _FAR
-    changed.gradient_accumulation_steps = 1
-    changed.eval_strategy = IntervalStrategy.NO
-    changed.dataloader_num_workers = 0
-    changed.dataloader_prefetch_factor = None
-    changed.dataloader_persistent_workers = False
-    changed.torch_compile = False  # takes a minute
-    return changed
 
 
 def _seconds(act: Callable[[], Any]) -> float:
