@@ -10,7 +10,8 @@ import torch
 from bertnado_config import InvalidInputError, parse_sweep_config
 from bertnado_metrics import Objective
 from bertnado_train import HuggingFaceTrainer
-from bertnado_train.dry_run import OtherProcess, ProcessDiedError, UnreachableProcessError, forecast_trials
+from bertnado_train.dry_run import forecast_trials
+from bertnado_train.other_process import OtherProcess, ProcessDiedError, UnreachableProcessError
 from bertnado_train.trial import SilentReport
 from support import other_process
 from support.custom_models import CLASSIFIER, write_model

@@ -11,9 +11,9 @@ from bertnado_config import Problem
 
 from .adapter import adapter_config, adapter_problem
 from .batch_size_limit import is_out_of_memory, release_memory
-from .dry_run.other_process import ProcessDiedError, UnreachableProcessError
 from .loading_errors import first_line
 from .new_thread import run_in_new_thread
+from .other_process import ProcessDiedError, UnreachableProcessError
 from .parameters.namespaces import convert_parameters
 from .parameters.training_argument_types import FIELDS
 from .stored_model import hide_reports

@@ -14,11 +14,12 @@ from bertnado_metrics import get_task
 from .batch_size_limit import BatchSizeLimit
 from .class_coverage import coverage_problems, few_rows_problems
 from .devices import describe_visible_devices, device_problems, require_gpu
-from .dry_run import OtherProcess, forecast_trials
+from .dry_run import forecast_trials
 from .first_steps import step_problems
 from .input_checks import input_problems
 from .model_config_checks import model_config_problems
 from .model_files import model_name_problem
+from .other_process import OtherProcess
 from .parameter_checks import parameter_problems, swept_targets
 from .possible_trials import distinct_trials
 from .precision import precision_problems

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from bertnado_config import VISIBLE_DEVICES
 
 from bertnado_train.batch_size_limit import OutOfMemoryError, single_row_message
+from bertnado_train.other_process import OtherProcess, ProcessDiedError
 
 from .combined import combine
 from .measuring import Measured, Request, Trying, measure
-from .other_process import OtherProcess, ProcessDiedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

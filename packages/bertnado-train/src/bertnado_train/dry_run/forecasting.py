@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import Forecast, InvalidInputError, Problem, TrialForecast
 
 from bertnado_train.batch_size_limit import BatchSizeLimit, OutOfMemoryError
+from bertnado_train.other_process import OtherProcess
 from bertnado_train.possible_trials import distinct_trials
 
 from .at_once import measure_at_once, places_on_one_device
 from .kinds import ExpectedTrial, Kind, find_kinds, kind_key
 from .measuring import Measured, Request
-from .other_process import OtherProcess
 from .workload import RowLengths
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from bertnado_train.loading_errors import first_line
-from bertnado_train.new_thread import run_in_new_thread
+from .loading_errors import first_line
+from .new_thread import run_in_new_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Function = Callable[..., Any]
     """A function of a module, of a trainer, further arguments, and last a function that tells something meanwhile."""
 
-_CHILD = "import sys; from bertnado_train.dry_run.other_process import serve; serve(int(sys.argv[1]))"
+_CHILD = "import sys; from bertnado_train.other_process import serve; serve(int(sys.argv[1]))"
 
 
 class ProcessDiedError(RuntimeError):
