@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bertnado_sweep.records.files import describe_bytes
+
 from bertnado.pace import describe_estimate, describe_step
 
 if TYPE_CHECKING:
@@ -31,11 +33,6 @@ def summarise_forecast(forecast: SweepForecast) -> str:
     """Return the forecast in one line, for the beginning of a sweep."""
     in_time = _in_time(forecast)
     return f"forecast: a trial {_trial(forecast)}; the sweep {_sweep(forecast)}" + (f"; {in_time}" if in_time else "")
-
-
-def describe_bytes(size: int) -> str:
-    """Return a size in a few characters: `12.3 MB`, `4.1 GB`."""
-    return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
 
 
 def _steps(measured: Forecast) -> str | None:

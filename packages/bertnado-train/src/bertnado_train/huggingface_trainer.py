@@ -28,6 +28,7 @@ from .pretrained import load_config
 from .saved_tokenizer import save_tokenizer
 from .split_overlap import overlap_problems
 from .sweep_plan import SweepPlan, plan_trials
+from .trained_checkpoint import BYTES_PER_WEIGHT
 from .training_setup import TrainingSetup, open_training_setup
 from .trial import CHECKPOINT, run_trial
 
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from .model_probe import ModelProbe
-
-_BYTES_PER_WEIGHT = 4
-"""Checkpoints are written in fp32."""
 
 
 class _KeptPlan(NamedTuple):
@@ -133,7 +131,7 @@ class HuggingFaceTrainer(TrainingInputs):
         """
         for kept in self._last_plan:
             return kept.plan.checkpoint_bytes
-        return sum(weight.numel() * _BYTES_PER_WEIGHT for weight in self.setup.model.weights.values())
+        return sum(weight.numel() * BYTES_PER_WEIGHT for weight in self.setup.model.weights.values())
 
     @property
     def device(self) -> str:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from .stored_model import StoredModel
 
+BYTES_PER_WEIGHT = 4
+"""Checkpoints are written in fp32."""
 ADAPTER = "adapter"
 """The directory of the adapter beside a merged model."""
 _WEIGHTS = "trained_weights.safetensors"

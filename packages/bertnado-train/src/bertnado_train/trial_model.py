@@ -12,16 +12,13 @@ import torch
 from .adapter import adapter_record, add_adapter
 from .frozen_parts import freeze_parts
 from .learning_rates import PartRates
-from .trained_checkpoint import checkpoint_weights
+from .trained_checkpoint import BYTES_PER_WEIGHT, checkpoint_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from .parameters.namespace import TrialSettings
     from .stored_model import StoredModel
-
-_BYTES_PER_WEIGHT = 4
-"""Checkpoints are written in fp32."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class TrialSizes:
         if key not in self._known:
             model = change_model(copy.deepcopy(self._empty), self._base, settings)
             kept = sum(weight.numel() for weight in checkpoint_weights(model, self._base).values())
-            self._known[key] = TrialSize(TrainedParameters.of(model), kept * _BYTES_PER_WEIGHT)
+            self._known[key] = TrialSize(TrainedParameters.of(model), kept * BYTES_PER_WEIGHT)
         return self._known[key]
 
     @cached_property

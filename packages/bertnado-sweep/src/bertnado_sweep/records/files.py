@@ -274,13 +274,15 @@ def room_problems(output_dir: Path, checkpoint: int, count: int) -> list[Problem
     needed, free = count * checkpoint, shutil.disk_usage(nearest).free
     if needed <= free:
         return []
-    rule = f"{{output_dir}} must have room for {_size(needed)} of checkpoints ({count} of {_size(checkpoint)})"
+    of = f"{describe_bytes(needed)} of checkpoints ({count} of {describe_bytes(checkpoint)})"
+    rule = f"{{output_dir}} must have room for {of}"
     ways = "free some space, choose another {output_dir}, lower {workers}, or set {keep_checkpoints} to best or none"
-    message = f"{rule}, got {_size(free)}; {ways}"
+    message = f"{rule}, got {describe_bytes(free)}; {ways}"
     return [_problem(message)]
 
 
-def _size(count: int) -> str:
+def describe_bytes(count: int) -> str:
+    """Return a size in a few characters: `12.3 MB`, `4.1 GB`."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
