@@ -92,7 +92,11 @@ class Hyperband:
             histories: The losses (lower is better) of every trial, the judged one included.
         """
         reached = sorted(history[band - 1] for history in histories if len(history) >= band)
-        return reached[int(1.0 / self.eta * len(reached))] if reached else math.inf
+        return self._highest_to_continue(reached) if reached else math.inf
+
+    def _highest_to_continue(self, reached: Sequence[float]) -> float:
+        """Return the highest loss that continues among those at a band, which are sorted."""
+        return reached[int(1.0 / self.eta * len(reached))]
 
     def expected_shares(self, evaluations: Sequence[int]) -> list[float]:
         """Return the share of each trial that will probably be run: the mean of simulated sweeps.
@@ -116,7 +120,7 @@ class Hyperband:
             loss = chance.random()
             for band in self.bands(whole):
                 insort(reached[band], loss)
-                if loss > reached[band][int(1.0 / self.eta * len(reached[band]))]:
+                if loss > self._highest_to_continue(reached[band]):
                     run.append(band)
                     break
             else:
