@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 import transformers
 
+from .model_config import is_dropout_rate
 from .model_parts import find_parts
 
 if TYPE_CHECKING:
@@ -58,13 +59,8 @@ def _related(config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         str(name): _related(cast("Mapping[str, Any]", value)) if isinstance(value, dict) else value
         for name, value in config.items()
-        if name not in _UNRELATED and not _is_rate_of_dropout(str(name), value)
+        if name not in _UNRELATED and not is_dropout_rate(str(name), value)
     }
-
-
-def _is_rate_of_dropout(name: str, value: object) -> bool:
-    """Return whether a field is a rate; a flag such as ESM's `token_dropout` acts in evaluation mode as well."""
-    return "drop" in name and isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _own_code(model: PreTrainedModel) -> set[Path]:

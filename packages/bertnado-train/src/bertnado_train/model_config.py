@@ -35,11 +35,14 @@ def settable_fields(config: PreTrainedConfig) -> dict[str, Any]:
     }
 
 
+def is_dropout_rate(name: str, value: object) -> bool:
+    """Return whether a field is the rate of a dropout; a flag such as ESM's `token_dropout` is none."""
+    return _DROPOUT in name and isinstance(value, int | float | None) and not isinstance(value, bool)
+
+
 def dropout_fields(config: PreTrainedConfig) -> list[str]:
     """Return the names of the fields that set a dropout."""
-    return sorted(
-        name for name, value in settable_fields(config).items() if _DROPOUT in name and not isinstance(value, bool)
-    )
+    return sorted(name for name, value in settable_fields(config).items() if is_dropout_rate(name, value))
 
 
 def field_meant_by(config: PreTrainedConfig, name: str) -> str | None:
