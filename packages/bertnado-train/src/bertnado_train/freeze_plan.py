@@ -2,76 +2,67 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bertnado_config import Problem
 
 from .backbone_outputs import NotSeparableError
 from .feature_files import NotCachedError, features_directory, require_room
 from .feature_reading import NotObservableError, find_reader
-from .frozen_parts import TrainedParts, freeze_parts
 from .new_thread import run_in_new_thread
-from .parameters.namespaces import trial_settings
+from .trial_model import change_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from transformers import PreTrainedModel
 
+    from .frozen_parts import TrainedParts
     from .parameters.freeze_names import Freeze
     from .parameters.namespace import TrialSettings
     from .training_setup import TrainingSetup
+    from .trial_model import TrialSize
 
 
-def plan_frozen_parts(
-    setup: TrainingSetup, trials: Iterable[Mapping[str, Any]]
-) -> tuple[dict[Freeze, TrainedParts], str | None, list[Problem]]:
-    """Freeze a model as each of the trials does.
+def frozen_parts_of(trials: Iterable[TrialSettings], sizes: Iterable[TrialSize]) -> dict[Freeze, TrainedParts]:
+    """Return what is trained, by the value of `freeze`: of the trial that trains most; empty if none freezes anything.
 
     Args:
-        setup: The dataset and the model.
-        trials: The parameters of possible trials, see `distinct_trials`.
-
-    Returns:
-        What is trained, by the value of `freeze`, empty if no trial freezes anything; what is cached of a frozen
-        backbone; and warnings of parameters that have no effect.
+        trials: The settings of possible trials.
+        sizes: What each of them trains.
     """
-    settings = list(_valid_settings(trials))
-    values: list[Freeze] = list(dict.fromkeys(each.freeze for each in settings))
-    if set(values) <= {"none"}:
-        return {}, None, []
     found: dict[Freeze, TrainedParts] = {}
-    features, problems = None, list(_without_effect(settings))
-    for value in values:
-        model = setup.model.copy(0)
-        try:
-            freeze_parts(model, value)
-        except ValueError:  # counting what trials train reports it
-            continue
-        found[value] = TrainedParts.of(model)
-        if value == "backbone":
-            features = run_in_new_thread(_planned_features, setup, model)
-    return found, features, problems
+    for settings, size in zip(trials, sizes, strict=True):
+        known = found.setdefault(settings.freeze, size.parts)
+        if known.trained_weights < size.parts.trained_weights:
+            found[settings.freeze] = size.parts
+    return found if found.keys() - {"none"} else {}
 
 
-def _valid_settings(trials: Iterable[Mapping[str, Any]]) -> Iterator[TrialSettings]:
-    for parameters in trials:
-        try:
-            yield trial_settings(parameters)
-        except ValueError:  # making the training arguments reports it
-            continue
-
-
-def _without_effect(trials: Sequence[TrialSettings]) -> Iterator[Problem]:
+def without_effect(trials: Sequence[TrialSettings]) -> list[Problem]:
     """Warn of parameters that concern layers if every trial freezes all of them."""
     if any(settings.freeze != "backbone" for settings in trials):
-        return
+        return []
     found = {
         "layer_lr_decay": any(settings.part_rates.layer_decay != 1 for settings in trials),
         "gradient_checkpointing": any(settings.arguments.get("gradient_checkpointing") for settings in trials),
     }
-    for name in (name for name, is_set in found.items() if is_set):
-        yield Problem(f"parameters.{name}", "has no effect: all trials freeze the backbone; remove it", "warning")
+    reason = "has no effect: all trials freeze the backbone; remove it"
+    return [Problem(f"parameters.{name}", reason, "warning") for name, is_set in found.items() if is_set]
+
+
+def planned_features(setup: TrainingSetup, trials: Iterable[TrialSettings]) -> str | None:
+    """Return what is cached of a frozen backbone, or why nothing is; `None` if no trial has one, or a GPU must tell.
+
+    Args:
+        setup: The dataset and the model.
+        trials: The settings of possible trials.
+    """
+    settings = next((settings for settings in trials if settings.freeze == "backbone"), None)
+    if settings is None:
+        return None
+    model = change_model(setup.model.copy(0, settings.config_changes), setup.model, settings)
+    return run_in_new_thread(_planned_features, setup, model)
 
 
 def _planned_features(setup: TrainingSetup, model: PreTrainedModel) -> str | None:

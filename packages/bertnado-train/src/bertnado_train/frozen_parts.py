@@ -28,11 +28,11 @@ class TrainedParts:
     trained_weights: int
     """The number of weights that are trained."""
     weights: int
-    """The number of weights of the model."""
+    """The number of weights of the model, adapters included."""
 
     @classmethod
     def of(cls, model: nn.Module) -> TrainedParts:
-        """Describe a model that is ready to be trained."""
+        """Describe a model that is ready to be trained; a weight that has two names counts once."""
         counts = {weight: weight.numel() for weight in model.parameters()}
         return cls(
             tuple(_largest(model, lambda weight: weight.requires_grad)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import Problem
 
 from .devices import describe_visible_devices
-from .freeze_plan import plan_frozen_parts
+from .freeze_plan import frozen_parts_of, planned_features, without_effect
 from .learning_rates import PartRates
 from .length_grouping import LengthGrouping, measure_grouping
 from .parameter_checks import typical_values_of
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from .frozen_parts import TrainedParts
     from .parameters.freeze_names import Freeze
+    from .parameters.namespace import TrialSettings
     from .training_setup import TrainingSetup
 
 
@@ -99,6 +100,7 @@ def plan_trials(
     """
     refused: dict[str, None] = {}  # a set that keeps its order
     made: list[TrainingArguments] = []
+    valid: list[TrialSettings] = []
     sizes: list[TrialSize] = []
     known = TrialSizes(setup.model)
     weights: dict[str, Sequence[float] | None] = {}
@@ -106,17 +108,19 @@ def plan_trials(
         try:
             made.append(setup.training_arguments(parameters, objective, "unused"))
             weights.update([named_class_weights(setup, parameters)])
-            trial_settings(parameters).part_rates.require_parts(setup.probe.parts)
-            sizes.append(known.of(trial_settings(parameters)))
+            settings = trial_settings(parameters)
+            settings.part_rates.require_parts(setup.probe.parts)
+            sizes.append(known.of(settings))
+            valid.append(settings)
         except ValueError as error:
             refused.setdefault(str(error))
     problems = [Problem("parameters", reason) for reason in refused]
     if not sizes:
         return None, problems
     rates = _learning_rates(config, len(setup.probe.parts.layers))
-    parts, features, more = plan_frozen_parts(setup, trials)
-    problems += more
+    parts, features = frozen_parts_of(valid, sizes), planned_features(setup, valid)
     plan = _summarise(made, varied, weights, rates, sizes, setup, parts, features)
+    problems += without_effect(valid)
     problems += _plan_warnings(config, plan)
     if CLASS_WEIGHTS in varied and objective.trainer_name == "loss":
         problems.append(Problem("parameters", _INCOMPARABLE, "warning"))
@@ -150,8 +154,8 @@ def _summarise(
         grouping=measure_grouping(setup.train, batch, accumulation),
         is_grouped=any(arguments.train_sampling_strategy == "group_by_length" for arguments in made),
         learning_rates=rates,
-        trained=(min(size.parameters.trained for size in sizes), max(size.parameters.trained for size in sizes)),
-        parameters=max(size.parameters.all for size in sizes),
+        trained=(min(size.parts.trained_weights for size in sizes), max(size.parts.trained_weights for size in sizes)),
+        parameters=max(size.parts.weights for size in sizes),
         checkpoint_bytes=max(size.checkpoint_bytes for size in sizes),
         parts=parts,
         features=features,

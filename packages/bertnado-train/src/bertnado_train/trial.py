@@ -17,7 +17,6 @@ from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
 from .best_checkpoint import BestCheckpointCallback, FixedStepsCallback, best_metrics
 from .cached_features import cached_features
 from .devices import describe_device
-from .frozen_parts import TrainedParts
 from .parameters.namespaces import trial_settings
 from .saved_tokenizer import save_tokenizer
 from .schedule import training_steps
@@ -164,8 +163,6 @@ class _TrainingRun:
     """The lowest learning rate and that of the head; `None` if all parts have the same."""
     trained: dict[str, Any] = field(default_factory=dict[str, Any])
     """What is recorded of the parameters that are trained."""
-    parts: TrainedParts | None = None
-    """What is trained and what is frozen; `None` if nothing is."""
     features: dict[str, Any] | None = None
     """The record of the features of a frozen backbone."""
 
@@ -175,9 +172,8 @@ class _TrainingRun:
         model = make_model(self.setup, self.parameters, self.arguments.seed)
         if (rates := self._settings.part_rates).are_set:
             self.learning_rates = rates.describe(model, self.arguments.learning_rate)
-        self.trained = trained_record(model)
+        self.trained = trained_record(model, self._settings)
         fingerprint = backbone_fingerprint(model, self.setup.model) if self._settings.freeze == "backbone" else None
-        self.parts = TrainedParts.of(model) if self._settings.freeze != "none" else None
         steps = self.best.steps or training_steps(self.arguments, len(self.setup.train))
         self.report.started(steps, self._details())
         trainer = make_trainer(
@@ -248,7 +244,6 @@ class _TrainingRun:
             **({"head": self.setup.head} if self.setup.head != "auto" else {}),
             **({"label_scaling": self.setup.label_scaling} if self.setup.label_scaling != "standardize" else {}),
             **({"label_scale": scale.to_record()} if (scale := self.setup.label_scale) else {}),
-            **({"freeze": self.parts.to_record()} if self.parts else {}),
             **({"features": self.features} if self.features else {}),
         }
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from .adapter import adapter_record, add_adapter
-from .frozen_parts import freeze_parts
+from .frozen_parts import TrainedParts, freeze_parts
 from .learning_rates import PartRates
 from .trained_checkpoint import BYTES_PER_WEIGHT, checkpoint_weights
 
@@ -22,26 +22,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TrainedParameters:
-    """The numbers of parameters of a model."""
-
-    trained: int
-    """Those that training changes."""
-    all: int
-    """All of them, adapters included."""
-
-    @classmethod
-    def of(cls, model: torch.nn.Module) -> TrainedParameters:
-        """Count the parameters of a model; one that has two names counts once."""
-        counts = [(weight.numel(), weight.requires_grad) for weight in model.parameters()]
-        return cls(sum(count for count, is_trained in counts if is_trained), sum(count for count, _ in counts))
-
-
-@dataclass(frozen=True)
 class TrialSize:
     """What a trial trains and keeps."""
 
-    parameters: TrainedParameters
+    parts: TrainedParts
     checkpoint_bytes: int
     """The size of the weights in its checkpoint."""
 
@@ -63,7 +47,7 @@ class TrialSizes:
         if key not in self._known:
             model = change_model(copy.deepcopy(self._empty), self._base, settings)
             kept = sum(weight.numel() for weight in checkpoint_weights(model, self._base).values())
-            self._known[key] = TrialSize(TrainedParameters.of(model), kept * BYTES_PER_WEIGHT)
+            self._known[key] = TrialSize(TrainedParts.of(model), kept * BYTES_PER_WEIGHT)
         return self._known[key]
 
     @cached_property
@@ -93,12 +77,13 @@ def change_model(model: PreTrainedModel, base: StoredModel, settings: TrialSetti
     return model
 
 
-def trained_record(model: PreTrainedModel) -> dict[str, Any]:
-    """Return what is recorded of the parameters that a trial trains, and of its adapters."""
-    adapter = adapter_record(model)
+def trained_record(model: PreTrainedModel, settings: TrialSettings) -> dict[str, Any]:
+    """Return what is recorded of the weights that a trial trains, of its adapters, and of what it freezes."""
+    parts, adapter = TrainedParts.of(model), adapter_record(model)
     return {
-        "trained_parameters": asdict(TrainedParameters.of(model)),
+        "trained_parameters": {"trained": parts.trained_weights, "all": parts.weights},
         **({} if adapter is None else {"adapter": adapter}),
+        **({} if settings.freeze == "none" else {"freeze": parts.to_record()}),
     }
 
 
