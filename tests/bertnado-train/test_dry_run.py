@@ -92,6 +92,8 @@ def test_kinds_of_trials_are_measured_one_by_one(trainer, tmp_path):
     kinds = [{"gradient_checkpointing": value} for value in (True, False, True)]
     found = forecast(trainer, tmp_path, *kinds)
     assert found.measured.endswith("; with gradient_checkpointing True; gradient_checkpointing False")
+    found = forecast(trainer, tmp_path, {"freeze": "none"}, {"freeze": "backbone"}, {"freeze": "none"})
+    assert found.measured.endswith("; with freeze none; freeze backbone")
     optimisers = [{"optim": name} for name in ("adamw_torch", "sgd", "rmsprop", "adagrad", "adafactor")]
     found = forecast(trainer, tmp_path, *optimisers)
     assert found.measured.endswith("optim rmsprop; optim adagrad; taken for the first of these: optim adafactor")

@@ -12,6 +12,7 @@ from bertnado_config import load_sweep_config, parse_sweep_config, sample_parame
 from bertnado_metrics import Objective, get_task, resolve_objective
 from bertnado_train import HuggingFaceTrainer, TrainingInputs, train_model
 from bertnado_train.parameter_checks import parameter_problems
+from bertnado_train.training_arguments import default_arguments
 from bertnado_train.trial import SilentReport
 from transformers import TrainingArguments
 
@@ -239,6 +240,7 @@ class TestCostOfAPlan:
     @pytest.fixture
     def built(self, monkeypatch):
         arguments = []
+        default_arguments.cache_clear()
         build = TrainingArguments.__post_init__
 
         def count(self):

@@ -60,6 +60,10 @@ class FreezeNames(ParameterNamespace):
         """Return `freeze` for the names of other libraries that have its meaning."""
         return _NAME if name.lower().replace("-", "_") in _OTHER_NAMES else None
 
+    def changes_cost(self, name: str) -> bool:
+        """Return True: nothing is computed backwards through what is frozen."""
+        return True
+
 
 def _whole_number(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
