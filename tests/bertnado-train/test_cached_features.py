@@ -12,6 +12,7 @@ from bertnado_metrics import Objective
 from bertnado_train import load_model, train_model
 from bertnado_train.backbone_fingerprint import backbone_fingerprint
 from bertnado_train.final_model import train_on_all_rows
+from bertnado_train.trained_checkpoint import restore_trained
 from bertnado_train.training_setup import open_training_setup
 from bertnado_train.trial import SilentReport, make_model, run_trial
 from support.custom_models import CLASSIFIER, HEAD, write_model
@@ -238,6 +239,15 @@ def test_the_checkpoint_of_a_final_model_is_the_whole_model(setup, tmp_path):
     saved = load_model(result.checkpoint)
 
     assert setup.batch_format.predict(saved, setup.validation).numpy() == pytest.approx(logits, abs=1e-5)
+
+
+def test_the_checkpoint_of_a_trial_is_the_head_that_it_trained(setup, tmp_path):
+    result, logits = run(setup, tmp_path / "trial")
+    model = make_model(setup, TRIAL, result.seed)
+
+    restore_trained(model, setup.model, result.checkpoint)
+
+    assert setup.batch_format.predict(model.eval(), setup.validation).numpy() == pytest.approx(logits, abs=1e-5)
 
 
 @pytest.mark.parametrize("damage", ["cut", "zeros", "nothing"])
