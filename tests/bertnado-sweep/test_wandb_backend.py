@@ -14,7 +14,7 @@ from bertnado_config import SweepConfigError, TrialResult, read_best_config
 from bertnado_sweep import Interrupted, NoEligibleTrialError, TooManyFailuresError, run_sweep
 from bertnado_sweep.running.events import Note, SweepStarted, TrialEvaluated, TrialStarted
 from bertnado_sweep.testing.wandb_server import ENTITY, KEY
-from support.trainers import CurveTrainer
+from support.trainers import CurveTrainer, SavingTrainer
 
 GRID = {
     "method": "grid",
@@ -346,6 +346,29 @@ def test_an_interrupted_trial_is_handed_out_again_with_its_parameters(sweep, ser
     second = server.runs_of(result.sweep_id)[1]
     assert second.config["bertnado"]["directory"] == result.trials[1].directory.name
     assert recorded_states(tmp_path) == ["completed", "completed", "completed", "interrupted"]
+
+
+def test_a_trial_that_is_handed_out_again_goes_on_from_its_training_state(sweep, server, tmp_path):
+    with pytest.raises(Interrupted):
+        sweep(trainer=SavingTrainer(interrupted_at=12), sweep_count=1)
+    assert len(list(tmp_path.glob("sweep/sweep_*/training_state"))) == 1
+    result = sweep(trainer=SavingTrainer(), sweep_count=1, resume=True)
+    [trial] = [trial for trial in result.trials if trial.is_counted]
+    assert [(row["from_step"], row["to_step"]) for row in trial.attempts] == [(0, 12), (12, 40)]
+    assert (trial.value, len(trial.history)) == (820, 8)
+    assert "trial 1 continues from step 12" in notes(sweep.heard)
+    assert list(tmp_path.glob("sweep/sweep_*/*training_state*")) == []
+
+
+def test_it_begins_anew_and_says_so_if_its_state_is_not_there(sweep, server, tmp_path):
+    with pytest.raises(Interrupted):
+        sweep(trainer=SavingTrainer(interrupted_at=12), sweep_count=1)
+    [state] = tmp_path.glob("sweep/sweep_*/training_state")
+    state.unlink()
+    result = sweep(trainer=SavingTrainer(), sweep_count=1, resume=True)
+    assert [trial.value for trial in result.trials if trial.is_counted] == [820]
+    why = f"W&B has handed it out again, and {tmp_path / 'sweep'} does not hold a training state of it"
+    assert f"trial 1 begins anew: {why}" in notes(sweep.heard)
 
 
 def test_a_trial_that_is_interrupted_because_its_sweep_was_cancelled_is_not_handed_out_again(sweep, server):

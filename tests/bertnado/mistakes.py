@@ -574,6 +574,8 @@ MISTAKES = (
     flagged("--time-limit soon"),
     flagged("--time-limit 0m"),
     flagged("--time-limit 99999999999999d"),
+    flagged("--save-state-every sometimes"),
+    flagged("--save-state-every 0"),
     flagged("--project-name lab/dna"),
     flagged("--project-name ''"),
     searching(FLAG, "`WANDB_PROJECT=lab/dna`", environment={"WANDB_PROJECT": "lab/dna"}),

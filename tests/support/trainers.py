@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bertnado_config import TrialResult
+from bertnado_config import InvalidInputError, TrialResult, read_json, write_json
 from bertnado_sweep import run_sweep
 from bertnado_sweep.running.events import TrialStarted
 
@@ -246,6 +246,65 @@ class FailingPointTrainer(CurveTrainer):
             raise self.error
         found = super().run(parameters, report)
         return replace(found, details={"process": os.getpid()})
+
+
+@dataclass
+class SavingTrainer(CurveTrainer):
+    """Trains in small steps, writes its training state, and continues from the one of an earlier attempt."""
+
+    steps: int = 40
+    pause: float = 0.0
+    """Seconds of each step."""
+    dies_at: tuple = ()
+    """Steps at which its process is killed, before the state of the step is written."""
+    marker: str = ""
+    """A directory in which each of these deaths is noted, so that it comes once; without it, each time."""
+    interrupted_at: int = 0
+    """The step at which a person interrupts its process."""
+    training_state_bytes: int = 100
+
+    def run(self, parameters, report):
+        report.started(self.steps, {})
+        states, state = report.training_states, {"step": 0, "sum": 0.0, "history": [], "x": parameters["x"]}
+        if states is not None and states.latest is not None:
+            state = self.found(states, state)
+        stopped = False
+        while state["step"] < self.steps and not stopped:
+            state["step"] += 1
+            time.sleep(self.pause)
+            self.die_at(state["step"])
+            if state["step"] == self.interrupted_at:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.2)  # the signal is handled in the main thread
+            state["sum"] += parameters["x"] * state["step"]
+            stopped = report.progress(state["step"], {"train/loss": 1.0})
+            if state["step"] % 5 == 0:
+                state["history"].append({"step": state["step"], "score": state["sum"]})
+                stopped = report(state["step"], state["sum"]) or stopped
+            if states is not None and states.is_due():
+                write_json(states.path, state)
+                states.written(state["step"], 0.0)
+        value = state["history"][-1]["score"] if state["history"] else None
+        is_early = stopped and state["step"] < self.steps
+        return TrialResult(value, step=state["step"], history=state["history"], stopped=is_early)
+
+    def found(self, states, new):
+        try:
+            state = read_json(states.latest)
+        except InvalidInputError:
+            states.refused("is damaged")
+            return new
+        states.resumed(state["step"], state["history"], 7.0)
+        return state
+
+    def die_at(self, step):
+        if step not in self.dies_at:
+            return
+        noted = Path(self.marker, str(step))
+        if not self.marker or not noted.exists():
+            if self.marker:
+                noted.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 NO_KERNEL = "CUDA error: no kernel image is available for execution on the device"

@@ -85,7 +85,7 @@ def run_sweep(
     with taking_turns(output_dir, observer or log_warnings, **options) as listen:
         sweeper, sweep_options = _prepare(config_path, output_dir, given)
         if is_assigned_trial(given):
-            sweeper.run_assigned(listen, keep_checkpoints=given.get("keep_checkpoints") or "best")
+            sweeper.run_assigned(listen, **{name: given.get(name) for name in ("keep_checkpoints", "save_state_every")})
             return best_so_far(sweeper.output_dir)
         plan = sweeper.plan(command=_agent_command(sweeper, given), **sweep_options)
         return run_plan(plan, observer=listen).to_dict()
@@ -171,6 +171,8 @@ def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:
         "--precision": inputs.precision,
         "--keep-checkpoints": given.get("keep_checkpoints") or "best",
     }
+    if given.get("save_state_every") is not None:
+        flags["--save-state-every"] = str(given["save_state_every"])
     return ["bertnado", "run-sweep", *(word for flag in flags.items() for word in flag), *given_words(inputs, flags)]
 
 
@@ -224,6 +226,7 @@ def train_model(
     early_stopping_patience: int | None = None,
     from_sweep: bool = False,
     train_on: TrainOn = "train",
+    save_state_every: float | str | None = None,
     observer: Observer | None = None,
     **further: Any,
 ) -> dict[str, Any]:
@@ -249,6 +252,8 @@ def train_model(
         train_on: The splits to train on. `train+validation` trains for as many optimiser steps as the best checkpoint
             of the sweep had, each with the learning rate that it had there. Nothing is selected or evaluated on
             validation, so there is no validation value.
+        save_state_every: The time of training between two training states, such as `10m` (the default), or `never`. A
+            run that was interrupted or killed continues from its state when the call is repeated.
         observer: Called with every event, for a display.
         further: All other fields of `TrainingInputs`, of which None stands for the default, and parameters, training
             arguments or others such as `pos_weight`, which override the file.
@@ -260,6 +265,7 @@ def train_model(
     Raises:
         InvalidInputError: Something is wrong; every problem is in it, and nothing was started.
         TrialError: Training failed; the message is the reason.
+        Interrupted: A signal interrupted it; the same call continues from its training state.
     """
     from bertnado_config import TrainingInputs
 
@@ -273,7 +279,12 @@ def train_model(
     if from_sweep:
         from bertnado.kept_checkpoint import find_kept_checkpoint, take_over
 
-        options = {"project_name": project_name, "seed": seed, "early_stopping_patience": early_stopping_patience}
+        options: dict[str, object] = {
+            "project_name": project_name,
+            "seed": seed,
+            "early_stopping_patience": early_stopping_patience,
+            "save_state_every": save_state_every,
+        }
         kept = find_kept_checkpoint(
             given,
             output_dir=Path(output_dir),
@@ -293,6 +304,7 @@ def train_model(
         seed=seed,
         patience=early_stopping_patience,
         overrides=overrides,
+        save_state_every=save_state_every,
         train_on=train_on,
     )
     return train_final(run, observer)

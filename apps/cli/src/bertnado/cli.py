@@ -66,8 +66,12 @@ def _full_train_flags() -> list[click.Parameter]:
     return [
         click.Option(["--output-dir"], type=click.Path(), help=f"{_OUTPUT_DIR} Required."),
         *flags_of(TrainingInputs, leave_out=["seed"]),
-        *(make_flag(SweepOptions, name) for name in ("project_name", "metric_name", "metric_goal")),
+        *(make_flag(SweepOptions, name) for name in _SHARED_OPTIONS),
     ]
+
+
+_SHARED_OPTIONS = ("project_name", "metric_name", "metric_goal", "save_state_every")
+"""The options of a sweep that full-train has as well."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -305,7 +309,8 @@ def sync(output_dir: str, storage: str | None) -> None:
 def full_train(**flags: Any) -> None:
     """Train the final model with the best settings.
 
-    Writes the model and its tokenizer to OUTPUT_DIR/model and its metrics to OUTPUT_DIR/metrics.json.
+    Writes the model and its tokenizer to OUTPUT_DIR/model and its metrics to OUTPUT_DIR/metrics.json. If it is
+    interrupted or killed, the same command continues from its training state.
 
     \b
     Examples:
@@ -315,7 +320,7 @@ def full_train(**flags: Any) -> None:
         --output-dir output/train --from-sweep
     """
     _require(flags, "output_dir", *(() if flags["from_sweep"] else ("dataset",)))
-    with exit_on_error():
+    with exit_on_error(again=None if flags["from_sweep"] else ""):
         from bertnado.display import Display
 
         with Display() as display:
@@ -345,7 +350,8 @@ def exit_on_error(*, again: str | None = None) -> Generator[None]:
     """End with one message: exit code 2 for a mistake, 1 for a sweep that failed, 128 + n for signal n.
 
     Args:
-        again: The flag that continues an interrupted sweep when it is added to the command; None if there is none.
+        again: The flag that continues what was interrupted when it is added to the command, empty if the command
+            itself does; None if nothing can be continued.
     """
     from bertnado_config import InvalidInputError, MachineError, TrialError
 

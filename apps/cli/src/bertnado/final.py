@@ -16,6 +16,7 @@ from bertnado_config import (
 )
 from bertnado_metrics import Judgement, Objective, resolve_objective
 from bertnado_sweep.backends.wandb.environment import project_problems
+from bertnado_sweep.options import check_options
 from bertnado_sweep.records.best import BEST_DETAILS_FILE
 from bertnado_sweep.records.files import holds_record, output_problems
 from bertnado_sweep.running.events import Note
@@ -66,6 +67,8 @@ class FinalRun:
     """What was taken from the config of a whole run, in words."""
     patience: int | None
     warnings: Sequence[Problem]
+    save_state_every: float | None = None
+    """The seconds of training between two training states; None if none are written."""
     steps: int | None = None
     """The number of steps if it is trained on train and validation; None if validation selects its checkpoint."""
 
@@ -81,6 +84,7 @@ def prepare_final(
     seed: int | None,
     patience: int | None,
     overrides: Mapping[str, Any],
+    save_state_every: float | str | None = None,
     train_on: TrainOn = "train",
 ) -> FinalRun:
     """Check everything that can be checked before training; see `bertnado.api.train_model`.
@@ -109,7 +113,8 @@ def prepare_final(
     if not parameters:
         message = "must contain parameters to train with, got none; pass the best_sweep_config.json of a sweep"
         raise InvalidInputError([Problem("", message)], source=str(best_config_path))
-    problems += [*final_output_problems(output_dir), *project_problems(project_name)]
+    kept, more = check_options({"save_state_every": save_state_every})
+    problems += [*final_output_problems(output_dir), *project_problems(project_name), *more]
     try:
         objective = _objective(best, inputs.task_type, metric_name, metric_goal)
         config = parse_sweep_config(_constants(parameters))
@@ -128,7 +133,17 @@ def prepare_final(
         raise InvalidInputError(errors)
     warnings = [problem for problem in problems if problem.severity == "warning"]
     return FinalRun(
-        trainer, objective, output_dir, project_name, parameters, carried, reduction, patience, warnings, steps
+        trainer,
+        objective,
+        output_dir,
+        project_name,
+        parameters,
+        carried,
+        reduction,
+        patience,
+        warnings,
+        kept.states_every,
+        steps,
     )
 
 
@@ -137,6 +152,7 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
 
     Raises:
         TrialError: Training failed.
+        Interrupted: A signal interrupted it; the same call continues from its training state.
     """
     run.output_dir.mkdir(parents=True, exist_ok=True)
     with single_run(
@@ -146,6 +162,7 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
         project=run.project_name,
         group=run.trainer.task.name,
         notes=_notes(run),
+        save_state_every=run.save_state_every,
         observer=observer,
     ) as report:
         final = _train(run, report)

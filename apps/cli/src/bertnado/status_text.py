@@ -40,6 +40,7 @@ def _lines(status: SweepStatus, order: TrialOrder, width: int) -> Iterator[str]:
         yield _first_line(status, trial, is_best=best is not None and trial.id == best.id)
         varied = {key: value for key, value in flat_parameters(trial.parameters).items() if key not in constant}
         yield from _wrapped(describe_parameters(varied), " " * 7, width)
+        yield from _wrapped(_progress(trial), " " * 7, width)
         yield from _wrapped(trial.error or "", " " * 7, width)
     best_line = (
         "no trial has a value yet" if best is None else f"best: trial {best.number + 1}, {name} {best.value:.4f}"
@@ -53,6 +54,16 @@ def _first_line(status: SweepStatus, trial: Trial, *, is_best: bool) -> str:
     time = "" if seconds is None else describe_seconds(seconds)
     place = status.place_of(trial) or trial.id
     return f"{'*' if is_best else ' '} {trial.number + 1:4} {trial.state:11} {value:>9} {time:>12}  {place}"
+
+
+def _progress(trial: Trial) -> str:
+    """Return which attempt of a trial it is, where it began, and how far it is if that is known and not the end."""
+    if not trial.attempts:
+        return ""
+    first, last = (trial.attempts[-1][name] for name in ("from_step", "to_step"))
+    began = f"attempt {trial.attempt}" + (f", which continued from step {first}" if first else "")
+    known = "" if trial.is_counted or last is None else f"at step {last}"
+    return "; ".join(filter(None, [began if trial.attempt > 1 else "", known]))
 
 
 def _wrapped(text: str, indent: str, width: int) -> list[str]:
@@ -92,10 +103,14 @@ def status_json(status: SweepStatus, order: TrialOrder = "number") -> str:
         "budget": status.budget,
         "best_trial": None if best is None else best.number + 1,
         "constant_parameters": status.constant_parameters,
-        "trials": [{**_row(status, trial), "parameters": trial.parameters} for trial in status.ordered(order)],
+        "trials": [_full_row(status, trial) for trial in status.ordered(order)],
         "warnings": status.warnings,
     }
     return json.dumps(to_json_types(content), indent=2)
+
+
+def _full_row(status: SweepStatus, trial: Trial) -> dict[str, Any]:
+    return {**_row(status, trial), "parameters": trial.parameters, "attempts": trial.attempts}
 
 
 def _row(status: SweepStatus, trial: Trial) -> dict[str, Any]:

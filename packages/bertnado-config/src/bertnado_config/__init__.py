@@ -6,7 +6,7 @@ from .argument_problem import ArgumentProblem
 from .best_config import BEST_METRIC_KEYS, BestConfig, read_best_config, write_best_config
 from .early_termination import EARLY_TERMINATION_RULES, EarlyTerminationRule, declare_rule
 from .errors import InvalidInputError, Problem, SweepConfigError
-from .files import read_document, read_json, write_json
+from .files import move_into_place, read_document, read_json, write_json
 from .forecast import Forecast, TrialForecast
 from .hyperband import Hyperband
 from .json_types import to_json_types
@@ -52,6 +52,7 @@ from .trainer_protocol import (
     Report,
     Session,
     Trainer,
+    TrainingStates,
     TrialError,
     TrialFunction,
     TrialResult,
@@ -102,6 +103,7 @@ __all__ = [
     "read_document",
     "read_json",
     "write_json",
+    "move_into_place",
     "to_json_types",
     "path_problem",
     "path_exists",
@@ -138,6 +140,7 @@ __all__ = [
     "Trainer",
     "Session",
     "Report",
+    "TrainingStates",
     "TrialResult",
     "ForecastingTrainer",
     "Forecast",

@@ -112,11 +112,20 @@ def _replace(path: Path, content: bytes) -> None:
     try:
         with scratch.open("xb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
+        move_into_place(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def move_into_place(scratch: Path, path: Path) -> None:
+    """Rename a complete file, both on one file system, so that after a crash `path` is the old file or the new one.
+
+    Raises:
+        OSError: It cannot be written to disk, or cannot be renamed.
+    """
+    with scratch.open("r+b") as file:
+        os.fsync(file.fileno())
+    scratch.replace(path)
     _sync_directory(path.parent)
 
 

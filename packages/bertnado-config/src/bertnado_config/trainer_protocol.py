@@ -35,6 +35,51 @@ class MachineError(RuntimeError):
     """
 
 
+class TrainingStates(Protocol):
+    """The training states of one trial: the file from which an interrupted trial goes on, and when to write it.
+
+    A trainer may ignore it. One that uses it writes everything that the trial needs to go on into one file, so that a
+    kill at any moment leaves the previous file or the whole new one. The sweep removes the file when the trial has
+    ended.
+    """
+
+    @property
+    def path(self) -> Path:
+        """The file to write the state to, in the trial's directory."""
+        ...
+
+    @property
+    def latest(self) -> Path | None:
+        """The state to continue from, possibly that of an earlier attempt; None if there is none."""
+        ...
+
+    def is_due(self) -> bool:
+        """Return whether the state must be written now; ask after each step, and after the answer to its report."""
+        ...
+
+    def written(self, step: int, seconds: float) -> None:
+        """Report that the state after `step` optimiser steps was written, and how long that took."""
+        ...
+
+    def not_written(self, reason: str) -> None:
+        """Report that the state could not be written; the trial goes on without."""
+        ...
+
+    def resumed(self, step: int, history: Sequence[Mapping[str, Any]], seconds: float) -> None:
+        """Report, after `Report.started`, that the trial continues from `latest`.
+
+        Args:
+            step: The number of optimiser steps done.
+            history: The evaluations until then, one row each; see `TrialResult.history`.
+            seconds: The time that was spent on the trial until then.
+        """
+        ...
+
+    def refused(self, reason: str) -> None:
+        """Report that `latest` is damaged or does not fit the trial, which begins anew; then there is no latest one."""
+        ...
+
+
 class Report(Protocol):
     """The report of a running trial to its sweep."""
 
@@ -46,6 +91,11 @@ class Report(Protocol):
     @property
     def objective(self) -> Objective:
         """The objective by which the trial is judged and its best checkpoint is chosen."""
+        ...
+
+    @property
+    def training_states(self) -> TrainingStates | None:
+        """The training states of the trial; None if none are to be written."""
         ...
 
     def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
@@ -118,8 +168,9 @@ class Trainer(Protocol):
     """Trains trials. Picklable, so that it can be sent to worker processes.
 
     A trainer may have the attribute `checkpoint_bytes`, an integer: the size of a trial's checkpoint on disk, so that a
-    sweep whose checkpoints do not fit is rejected before it starts. It may also have the attribute `device`, a text for
-    the display that names the devices of this machine that trials train on. Both are read after `check` has found no
+    sweep whose checkpoints do not fit is rejected before it starts. One that writes `Report.training_states` has the
+    attribute `training_state_bytes`, the size of such a state. A trainer may also have the attribute `device`, a text
+    for the display that names the devices of this machine that trials train on. All are read after `check` has found no
     error.
 
     A trainer may have the method `forecast`, see `ForecastingTrainer`.

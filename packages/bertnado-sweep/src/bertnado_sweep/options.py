@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from bertnado_config import ArgumentProblem, OptionDetails, literal_choices
 from bertnado_metrics import Goal, did_you_mean
@@ -31,6 +31,9 @@ LONGEST_LIMIT = timedelta(days=366).total_seconds()
 LARGEST_SEED = 2**32 - 1
 """numpy accepts no larger seed."""
 
+NEVER = "never"
+"""The value of `save_state_every` with which no training state is written."""
+
 _DURATION = re.compile(r"(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m(?:in)?)?(?:(?P<seconds>\d+)s?)?")
 
 _SLURM_DURATION = re.compile(
@@ -44,8 +47,21 @@ _UNITS = {"h": "hours", "m": "minutes", "s": "seconds"}
 
 def _read_duration(value: object) -> float | None:
     """Read a number of seconds, or a text such as `2d`, `3h30m`, `90m`, `45s`, `12:00:00`, `1-00:00:00`."""
-    if value is None:
-        return None
+    return None if value is None else _seconds_of(value, "{time_limit}")
+
+
+def _read_interval(value: object) -> object:
+    """Read a duration, or `never`."""
+    is_never = isinstance(value, str) and value.strip().lower() == NEVER
+    return NEVER if is_never else _seconds_of(value, "{save_state_every}", f", or {NEVER}")
+
+
+def _seconds_of(value: object, name: str, otherwise: str = "") -> float:
+    """Return the seconds of a duration.
+
+    Raises:
+        ValueError: It is none; the message begins with `name`, and ends with the other values that are allowed.
+    """
     try:
         seconds = _seconds_in(value) if isinstance(value, str) else float(cast("float", value))
     except (OverflowError, ValueError, TypeError):
@@ -53,7 +69,7 @@ def _read_duration(value: object) -> float | None:
     if 0 < seconds <= LONGEST_LIMIT:
         return seconds
     message = (
-        f"{{time_limit}} must be a duration above 0 and at most a year, got {value!r}; "
+        f"{name} must be a duration above 0 and at most a year{otherwise}, got {value!r}; "
         f"for example 3h30m, 90m, 2d or 12:00:00"
     )
     raise ValueError(message)
@@ -172,12 +188,20 @@ class SweepOptions(BaseModel):
     time_limit: Annotated[
         float | None, BeforeValidator(_read_duration), OptionDetails(metavar="DURATION", for_joining=True)
     ] = None
-    """End the sweep after a duration such as `3h30m`, `90m` or `2d`, counted from its first trial: no trial is started
-    that would not finish in time, and running ones are interrupted. SLURM's `12:00:00`, `1-00:00:00` and `12:00`, which
-    is 12 minutes, are durations as well; a bare number is seconds."""
+    """End the sweep after a duration such as `3h30m`, `90m` or `2d`, counted from its first trial. Running trials are
+    interrupted, write their training state and continue from it when the sweep is resumed, so a trial may be longer
+    than the limit. Without training states, none is started that would not finish in time. SLURM's `12:00:00`,
+    `1-00:00:00` and `12:00`, which is 12 minutes, are durations as well; a bare number is seconds."""
     dry_run: Annotated[bool, OptionDetails(for_joining=True, default_text="yes in run-sweep, no in check")] = True
     """Measure a few training steps, an evaluation and a checkpoint before the first trial, and show from that how long
     trials and the sweep will take, and what fits into memory. It takes less than 30 s, or 5 % of the first trial."""
+    save_state_every: Annotated[
+        float | Literal["never"],
+        BeforeValidator(_read_interval),
+        OptionDetails(recorded_as="save_state_every", metavar="DURATION|never", default_text="10m", for_joining=True),
+    ] = 600.0
+    """Write the training state at this interval, and when training is interrupted, so that it continues from there the
+    next time; `never` writes none. The interval is lengthened if writing takes more than 2 % of it."""
     max_failures: Annotated[
         int | None,
         Field(ge=1),
@@ -189,6 +213,11 @@ class SweepOptions(BaseModel):
     def details(cls, name: str) -> OptionDetails:
         """Return what else is declared of an option."""
         return OptionDetails.of(cls.model_fields[name])
+
+    @property
+    def states_every(self) -> float | None:
+        """The seconds of training between two training states; None for none."""
+        return None if self.save_state_every == NEVER else self.save_state_every
 
     def is_given(self, name: str) -> bool:
         """Return True if the option was given, rather than left at its default."""

@@ -104,6 +104,11 @@ class Plan:
         """The devices that trials train on here; None if the trainer does not say it."""
         return getattr(self.trainer, "device", None)
 
+    @property
+    def keeps_states(self) -> bool:
+        """True if trials write their training state, from which another attempt goes on."""
+        return self.options.states_every is not None and state_bytes_of(self.trainer) is not None
+
     def to_record(self, sweep_id: str) -> dict[str, Any]:
         """Return the content of `sweep.json`."""
         before = self.recorded.record if self.recorded else None
@@ -123,6 +128,11 @@ class Plan:
             "resumed": [*before.get("resumed", []), self.began] if before else [],
             "forecast": self.forecast.to_record() if self.forecast else before.get("forecast") if before else None,
         }
+
+
+def state_bytes_of(trainer: Trainer) -> int | None:
+    """Return the size of a trial's training state; None if the trainer writes none."""
+    return getattr(trainer, "training_state_bytes", None)
 
 
 def new_sweep_id() -> str:

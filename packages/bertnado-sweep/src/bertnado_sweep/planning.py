@@ -14,8 +14,8 @@ from .backends.wandb.service import ServiceError, check_service_config, find_swe
 from .budget import find_budget
 from .dry_run import measure_trials
 from .options import SweepOptions, check_options
-from .plan import Application, BackendChoice, Plan
-from .records.files import named_directory, output_problems, room_problems
+from .plan import Application, BackendChoice, Plan, state_bytes_of
+from .records.files import Room, named_directory, output_problems, room_problems
 from .resume import STUDY_WITHOUT_STORAGE, find_recorded, nothing_to_resume, require_recorded
 from .retrying import retry_problems
 from .running.function_trainer import FunctionTrainer
@@ -275,10 +275,13 @@ class _Planner:
         return 1
 
     def _check_room(self, options: SweepOptions, budget: int, workers: int) -> None:
-        """Raise an error if the checkpoints that are on disk at once do not fit on it."""
-        size = getattr(self._trainer, "checkpoint_bytes", None)
+        """Raise an error if the checkpoints and training states that are on disk at once do not fit on it."""
+        size, state = getattr(self._trainer, "checkpoint_bytes", None), state_bytes_of(self._trainer)
         count = {"best": workers + 1, "all": budget, "none": workers}[options.keep_checkpoints]
-        problems = [] if size is None else room_problems(self._output, size, count)
+        needs = [] if size is None else [Room("checkpoints", size, count)]
+        if state is not None and options.states_every is not None:
+            needs.append(Room("training states", state, 2 * workers))  # a new one is written beside the old one
+        problems = room_problems(self._output, needs)
         if problems:
             raise InvalidInputError(problems)
 

@@ -123,7 +123,9 @@ def _leaves(parameters: Mapping[str, Any], above: str) -> Iterator[tuple[str, An
 
 
 def trial_seconds(trial: Trial) -> float | None:
-    """Return how long a trial took, or has been running; None if its end is not recorded."""
+    """Return how long a trial took, or its latest attempt has been running; None if its end is not recorded."""
+    if trial.is_counted and len(trial.attempts) > 1 and "total" in trial.timings:
+        return trial.timings["total"]
     try:
         began = datetime.fromisoformat(trial.started)
         ended = datetime.fromisoformat(trial.ended) if trial.ended else None

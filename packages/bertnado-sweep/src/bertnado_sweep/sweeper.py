@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import TrainingInputs, load_sweep_config
+from bertnado_config import InvalidInputError, TrainingInputs, load_sweep_config
 
 from .backends.wandb.agent import run_agent_trial
 from .backends.wandb.environment import quiet_wandb
 from .backends.wandb.service import check_service_config, find_sweep
+from .options import check_options
 from .planning import plan_sweep
 from .records.files import named_directory
 from .running.installed_trainers import find_trainer
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from bertnado_metrics import Goal, Objective, Task
 
     from .plan import Plan
-    from .records.best import KeepCheckpoints
     from .records.recorded_sweep import RecordedSweep
     from .records.trial import Trial
     from .running.events import Observer
@@ -105,18 +105,21 @@ class Sweeper:
             return self.run_assigned()
         return run_plan(self.plan(sweep_count, backend="local"))
 
-    def run_assigned(self, observer: Observer | None = None, *, keep_checkpoints: KeepCheckpoints = "best") -> Trial:
+    def run_assigned(self, observer: Observer | None = None, **options: Any) -> Trial:
         """Run the one trial that an agent of W&B has chosen.
 
         Args:
-            keep_checkpoints: Checkpoints to keep on disk: the `best` trial's, `all`, or `none`.
             observer: Called with every event.
+            options: `keep_checkpoints` and `save_state_every`, see `SweepOptions`.
 
         Raises:
-            InvalidInputError: The sweep file cannot be used.
+            InvalidInputError: The sweep file, or an option, cannot be used.
             ServiceError: W&B does not show the sweep.
             ValueError: The objective is unknown, or `wandb.config` lacks a parameter of the sweep file.
         """
+        checked, problems = check_options(options)
+        if problems:
+            raise InvalidInputError(problems)
         config = self._assigned_config()
         return run_agent_trial(
             self.trainer,
@@ -124,7 +127,8 @@ class Sweeper:
             output_dir=self.output_dir,
             objective=self.objective(config),
             group=self.inputs.task_name,
-            keep_checkpoints=keep_checkpoints,
+            keep_checkpoints=checked.keep_checkpoints,
+            states_every=checked.states_every,
             observer=observer,
         )
 

@@ -8,6 +8,10 @@ Private names of transformers that this package uses for want of public ones:
   evaluate in the precision and on the device of training.
 - `Trainer._get_train_sampler` and `Trainer._get_eval_sampler` (`task_trainer`), overridden: they are the only place to
   set the order of the rows.
+- `Trainer._save_checkpoint`, `_load_from_checkpoint`, `_load_optimizer_and_scheduler`, `_load_scaler` and
+  `_load_rng_state` (`resumable_trainer`), overridden: `Trainer.train` calls them to write and to restore a state, which
+  here is a single file and is checked before anything is restored. `Trainer._tr_loss`, `_total_loss_scalar` and
+  `_globalstep_last_logged` are the loss since the last log.
 - `transformers.trainer_pt_utils.LengthGroupedSampler` (`task_trainer`): the sampler of `group_by_length`.
 - `PreTrainedModel.get_init_context`, `_move_missing_keys_from_meta_to_device`, `_initialize_missing_keys` and
   `_tied_weights_keys` (`transformers4_code`), overridden in classes of a model's own code: no option of

@@ -32,23 +32,27 @@ class BatchSizeLimit:
     evaluation: int | None = None
     """The largest evaluation batch that may be used; `None` if all fit so far."""
 
-    def apply(self, arguments: TrainingArguments, rows: int) -> None:
+    def apply(self, arguments: TrainingArguments, rows: int, known: tuple[int, int] | None = None) -> None:
         """Lower the batch sizes of a trial as far as necessary, and accumulate more batches instead.
 
         Args:
             arguments: The trial's arguments, changed in place.
             rows: Rows of the training split.
+            known: The rows of a training and of an evaluation batch that fitted an earlier attempt of the trial.
         """
+        largest, evaluated = known or (arguments.per_device_train_batch_size, arguments.per_device_eval_batch_size)
         batch = arguments.per_device_train_batch_size
-        if self.smallest_failed is not None and batch >= self.smallest_failed:
-            effective = batch * arguments.gradient_accumulation_steps
+        effective = batch * arguments.gradient_accumulation_steps
+        smaller = min(batch, largest)
+        if self.smallest_failed is not None and smaller >= self.smallest_failed:
+            smaller = max(size for size in range(1, self.smallest_failed) if effective % size == 0)
+        if smaller != batch:
             if arguments.dataloader_drop_last:  # smaller batches drop fewer rows, which would add steps
                 arguments.max_steps = training_steps(arguments, rows)
-            smaller = max(size for size in range(1, self.smallest_failed) if effective % size == 0)
             arguments.per_device_train_batch_size = smaller
             arguments.gradient_accumulation_steps = effective // smaller
-        if self.evaluation is not None:
-            arguments.per_device_eval_batch_size = min(arguments.per_device_eval_batch_size, self.evaluation)
+        limits = (arguments.per_device_eval_batch_size, evaluated, self.evaluation)
+        arguments.per_device_eval_batch_size = min(limit for limit in limits if limit is not None)
 
     def lower_training(self, arguments: TrainingArguments) -> None:
         """Record that the training batch of a trial does not fit.

@@ -24,6 +24,10 @@ EVALUATION = "eval"
 """The prefix of an evaluation's metrics in a `Trainer`: `eval_roc_auc`."""
 
 
+_STATE = ("value", "step", "weights", "logits", "history", "_evaluations_since_best")
+"""The attributes of a callback that depend on the evaluations so far."""
+
+
 class DivergedError(TrialError):
     """The loss of a trial became NaN or infinite."""
 
@@ -70,7 +74,7 @@ class BestCheckpointCallback(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Report the step; the answer may stop the trial before its next evaluation."""
-        if self._report.progress(state.global_step):
+        if self._report.progress(state.global_step) and not self.is_last(state):
             self.stopped = control.should_training_stop = True
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -118,9 +122,22 @@ class BestCheckpointCallback(TrainerCallback):
             self.value, self.step, self._evaluations_since_best = value, state.global_step, 0
             self.keep_weights(given["model"])
             self.logits = self.read_logits()
-        self.stopped = self._report(state.global_step, value, reported) or self.stopped
+        is_stopped = self._report(state.global_step, value, reported) and not self.is_last(state)
+        self.stopped = is_stopped or self.stopped
         if self.stopped or self._evaluations_since_best >= self._patience:
             control.should_training_stop = True
+
+    def is_last(self, state: TrainerState) -> bool:
+        """Return whether the last step is done, so that nothing is left to stop."""
+        return state.global_step >= (self.steps or state.max_steps)
+
+    def state(self) -> dict[str, Any]:
+        """Return what a later callback of the same trial needs to go on."""
+        return {name: getattr(self, name) for name in _STATE}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        vars(self).update({name: state[name] for name in _STATE})
 
     def _require_finite_loss(self, reported: dict[str, float], step: int, learning_rate: float) -> None:
         loss = reported[reported_metric_name("loss")]

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
     from .model_probe import ModelProbe
 
+_COPIES_IN_STATE = 4
+"""Copies of the trained weights, or numbers of the same size, in a training state with AdamW."""
+
 
 class _KeptPlan(NamedTuple):
     """The plan of a sweep without errors."""
@@ -132,6 +135,15 @@ class HuggingFaceTrainer(TrainingInputs):
         for kept in self._last_plan:
             return kept.plan.checkpoint_bytes
         return sum(weight.numel() * BYTES_PER_WEIGHT for weight in self.setup.model.weights.values())
+
+    @property
+    def training_state_bytes(self) -> int:
+        """The size of one trial's training state: its weights, two moments of each, and the best weights.
+
+        Raises:
+            InvalidInputError: The model or the dataset cannot be read.
+        """
+        return _COPIES_IN_STATE * self.checkpoint_bytes
 
     @property
     def device(self) -> str:

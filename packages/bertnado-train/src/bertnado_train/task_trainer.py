@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from bertnado_metrics import compute_metrics
 from torch.utils.data import Sampler
-from transformers import PrinterCallback, Trainer
+from transformers import PrinterCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import EvalLoopOutput
 
@@ -20,6 +20,7 @@ from .batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
 from .best_checkpoint import EVALUATION
 from .encoded_split import EncodedSplit
 from .learning_rates import PartRates, set_part_rates
+from .resumable_trainer import ResumableTrainer
 from .task_loss import TaskLoss, logits_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from .label_scaling import LabelScale
 
 
-class TaskTrainer(Trainer):
+class TaskTrainer(ResumableTrainer):
     """A `Trainer` with the loss and the metrics of a task, which computes nothing on padding.
 
     With a `label_scale`, the model trains on standardised labels; every loss and metric is in label units.

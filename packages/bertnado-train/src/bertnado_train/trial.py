@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,14 @@ from .devices import describe_device
 from .parameters.namespaces import trial_settings
 from .saved_tokenizer import save_tokenizer
 from .schedule import training_steps
+from .state_file import StateError
+from .state_keeping import KeptStates
 from .task_trainer import TaskTrainer
 from .trained_checkpoint import save_trained, save_whole
 from .trained_weights import restore_weights
 from .training_arguments import effective_arguments
 from .training_setup import TrainingSetup, open_training_setup
+from .training_state import identity_of
 from .trial_class_weights import trial_class_weights
 from .trial_model import change_model, trained_record
 
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from bertnado_config import Report
+    from bertnado_config import Report, TrainingStates
     from bertnado_metrics import Objective, Task
     from transformers import PreTrainedModel, TrainingArguments
 
@@ -49,6 +53,7 @@ class SilentReport:
     def __init__(self, directory: Path, objective: Objective) -> None:
         self.directory = directory
         self.objective = objective
+        self.training_states: TrainingStates | None = None
 
     def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
         """Do nothing."""
@@ -137,10 +142,17 @@ def run_trial(
     limit = batch_size_limit or BatchSizeLimit()
     while True:
         arguments = setup.training_arguments(parameters, report.objective, report.directory)
-        limit.apply(arguments, len(setup.train))
         best = BestCheckpointCallback(report, patience) if steps is None else FixedStepsCallback(report, steps)
+        ends = {"patience": patience, "steps": steps or training_steps(arguments, len(setup.train))}
+        kept = KeptStates(
+            report.training_states, partial(identity_of, setup, parameters, arguments, report.objective, ends)
+        )
+        limit.apply(arguments, len(setup.train), kept.batches)
         try:
-            return _TrainingRun(setup, parameters, arguments, report, best, limit, is_final).run(checkpoint)
+            return _TrainingRun(setup, parameters, arguments, report, best, limit, kept, is_final).run(checkpoint)
+        except StateError as error:
+            kept.refuse(error)
+            continue
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -158,6 +170,7 @@ class _TrainingRun:
     report: Report
     best: BestCheckpointCallback
     batch_size_limit: BatchSizeLimit
+    kept: KeptStates
     is_final: bool
     learning_rates: dict[str, float] | None = None
     """The lowest learning rate and that of the head; `None` if all parts have the same."""
@@ -182,8 +195,8 @@ class _TrainingRun:
         trainer.add_callback(self.best)
         self.best.read_logits = lambda: trainer.evaluated
         with self._features(trainer, fingerprint) as self.features:
-            trainer.train()
-        timings = self._timings(begin, time.perf_counter())
+            self.kept.train(trainer, self.best, lambda: self._timings(begin))
+        timings = self._timings(begin)
         if self.best.weights is not None:
             begin = time.perf_counter()
             restore_weights(model, self.best.weights)
@@ -247,13 +260,12 @@ class _TrainingRun:
             **({"features": self.features} if self.features else {}),
         }
 
-    def _timings(self, begin: float, end: float) -> dict[str, float]:
-        first_step = self.best.first_step_at or end
-        return {
-            "prepare": first_step - begin,
-            "train": end - first_step - self.best.evaluation_seconds,
-            "evaluate": self.best.evaluation_seconds,
-        }
+    def _timings(self, begin: float) -> dict[str, float]:
+        """Return the seconds spent until now, by activity, with those before the state that it continued from."""
+        now, states = time.perf_counter(), self.kept.seconds
+        first_step, evaluate = self.best.first_step_at or now, self.best.evaluation_seconds
+        spent = {"prepare": first_step - begin, "train": now - first_step - evaluate - states, "evaluate": evaluate}
+        return self.kept.added_to(spent | ({"states": states} if states else {}))
 
 
 def make_model(setup: TrainingSetup, parameters: Mapping[str, Any], seed: int) -> PreTrainedModel:

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -34,7 +35,7 @@ from .sweep_record import complete_sweep_record
 from .trial import Trial, read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
 
 SWEEP_FILE = "sweep.json"
 TRIAL_FILE = "trial.json"
@@ -262,23 +263,35 @@ def output_problems(output_dir: Path, *, known: str | None = None) -> list[Probl
     return []
 
 
-def room_problems(output_dir: Path, checkpoint: int, count: int) -> list[Problem]:
-    """Return a problem if the checkpoints of a sweep do not fit on the disk.
+@dataclass(frozen=True)
+class Room:
+    """The room that files of one kind and size take on the disk at the same time."""
+
+    what: str
+    size: int
+    """Bytes of one file."""
+    count: int
+
+    def __str__(self) -> str:
+        return f"{describe_bytes(self.size * self.count)} of {self.what} ({self.count} of {describe_bytes(self.size)})"
+
+
+def room_problems(output_dir: Path, needs: Sequence[Room]) -> list[Problem]:
+    """Return a problem if what a sweep writes does not fit on the disk.
 
     Args:
         output_dir: The directory of the sweep; it need not exist.
-        checkpoint: The size of one checkpoint, in bytes.
-        count: The number of checkpoints on disk at the same time.
+        needs: What is on the disk at the same time.
     """
     nearest = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
-    needed, free = count * checkpoint, shutil.disk_usage(nearest).free
+    needed, free = sum(room.size * room.count for room in needs), shutil.disk_usage(nearest).free
     if needed <= free:
         return []
-    of = f"{describe_bytes(needed)} of checkpoints ({count} of {describe_bytes(checkpoint)})"
-    rule = f"{{output_dir}} must have room for {of}"
+    rule = f"{{output_dir}} must have room for {' and '.join(map(str, needs))}, got {describe_bytes(free)}"
     ways = "free some space, choose another {output_dir}, lower {workers}, or set {keep_checkpoints} to best or none"
-    message = f"{rule}, got {describe_bytes(free)}; {ways}"
-    return [_problem(message)]
+    if any(room.what == "training states" for room in needs):
+        ways = ways.replace(", or set", ", set") + ", or {save_state_every} to never"
+    return [_problem(f"{rule}; {ways}")]
 
 
 def describe_bytes(count: int) -> str:

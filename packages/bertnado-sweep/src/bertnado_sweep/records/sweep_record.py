@@ -3,7 +3,7 @@
 from typing import Any, Literal, cast
 
 from bertnado_metrics import Goal
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, ValidationError
 
 from .record_format import require_known_format
 
@@ -34,6 +34,7 @@ class _SweepRecord(BaseModel):
     seed: NonNegativeInt
     config: dict[str, Any]
     keep_checkpoints: Literal["best", "all", "none"] = "best"
+    save_state_every: PositiveFloat | Literal["never"] | None = None
     max_failures: int | None = None
     project: str | None = None
     group: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -57,6 +57,13 @@ class Trial:
     """The host name of the machine that trained it; None if it is not recorded."""
     checkpoint: Path | None = None
     """The directory of the best checkpoint, which is removed once it need not be kept."""
+    training_state: Path | None = None
+    """The file for its training state, which need not exist; None if none is written, or the trial has ended."""
+    resumed_from: Path | None = None
+    """The training state of an earlier attempt that it was given to continue from."""
+    attempts: Sequence[Mapping[str, Any]] = ()
+    """One row for each attempt up to this one: `attempt`, `host`, `place`, `directory`, and the optimizer steps that it
+    did, from `from_step` to `to_step`, None if its end was not seen."""
     sweep_id: str | None = None
     """The id of the sweep; None in some records of version 0.1.0."""
     place: str | None = None
@@ -82,6 +89,22 @@ class Trial:
         """True unless it is running."""
         return self.state != "running"
 
+    def with_steps(self, first: float, last: float | None) -> Trial:
+        """Return the attempt with the steps that it did.
+
+        If the end of the attempt before it was not seen, it did at least the steps that this one continues from.
+
+        Args:
+            first: The steps that were done when it began.
+            last: The steps that are done now, if known.
+        """
+        before = [dict(row) for row in self.attempts if row["attempt"] < self.attempt]
+        if first and before and before[-1]["to_step"] is None:
+            before[-1]["to_step"] = first
+        own: dict[str, Any] = {"attempt": self.attempt, "host": self.host, "place": self.place}
+        own |= {"directory": self.directory.name, "from_step": first, "to_step": last}
+        return replace(self, attempts=(*before, own))
+
     def is_of(self, sweep_id: str) -> bool:
         """Return True if it provably belongs to a local sweep; in old records only the beginning of the id tells."""
         return self.sweep_id == sweep_id or (self.sweep_id is None and self.id.startswith(f"{sweep_id}-"))
@@ -93,12 +116,16 @@ class Trial:
         above = self.directory.parent
         return {key: _relative(value, above) if key in _PATHS else value for key, value in record.items()}
 
+    def absolute_paths(self) -> dict[str, str | None]:
+        """Return every path by the name of its field, for a record that other machines read."""
+        return {key: value and str(value) for key in _PATHS for value in (getattr(self, key),)}
+
     @classmethod
     def from_record(cls, record: Mapping[str, Any], above: Path) -> Trial:
         """Return the trial of a record; `above` is the directory that contains the trial's. See `read_record`."""
         known: dict[str, Any] = {item.name: record[item.name] for item in fields(cls) if item.name in record}
         known |= {key: above / known[key] for key in _PATHS if known.get(key) is not None}
-        known["history"] = tuple(known.get("history", ()))
+        known |= {key: tuple(known.get(key, ())) for key in ("history", "attempts")}
         return cls(**known)
 
 
@@ -106,6 +133,19 @@ _LONGEST_PATH = 4096
 
 Place = Annotated[str, Field(min_length=1, max_length=_LONGEST_PATH, pattern=r"^[^\x00]+$")]
 """A path as a record has it."""
+
+
+class _Attempt(BaseModel):
+    """A row of `attempts` in `trial.json`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    attempt: PositiveInt
+    host: str | None = None
+    place: str | None = None
+    directory: Place
+    from_step: NonNegativeInt | FiniteFloat = 0
+    to_step: NonNegativeInt | FiniteFloat | None = None
 
 
 class _Record(BaseModel):
@@ -131,6 +171,9 @@ class _Record(BaseModel):
     attempt: PositiveInt = 1
     host: str | None = None
     checkpoint: Place | None = None
+    training_state: Place | None = None
+    resumed_from: Place | None = None
+    attempts: list[_Attempt] = []
     sweep_id: str | None = None
     place: str | None = None
 
@@ -158,7 +201,7 @@ def latest_attempts(trials: Iterable[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.attempt == last[trial.number]]
 
 
-_PATHS = ("directory", "checkpoint")
+_PATHS = ("directory", "checkpoint", "training_state", "resumed_from")
 
 
 def _relative(path: Path | None, above: Path) -> str | None:

@@ -64,6 +64,8 @@ def read_trial_files(output_dir: Path, sweep_id: str, *, strict: bool = True) ->
 def merge(journal: Iterable[Trial], files: Iterable[Trial], *, prefers_files: bool = False) -> list[Trial]:
     """Combine two records of the same trials. A record of an attempt's end takes precedence over one of its start.
 
+    Of two records of a running attempt, the file says how far it is.
+
     Args:
         journal: The attempts in one record.
         files: The attempts in the other record.
@@ -74,7 +76,7 @@ def merge(journal: Iterable[Trial], files: Iterable[Trial], *, prefers_files: bo
     for trial in files:
         name = trial.id if trial.id in merged else names.get(trial.directory, trial.id)  # one directory, one attempt
         known = merged.get(name)
-        if known is None or (trial.is_over and (prefers_files or not known.is_over)):
+        if known is None or (not known.is_over) or (trial.is_over and prefers_files):
             merged[name] = trial
     return list(merged.values())
 

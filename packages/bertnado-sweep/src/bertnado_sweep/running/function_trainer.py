@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bertnado_config import Problem, Report, SweepConfig, TrialFunction
+    from bertnado_config import Problem, Report, SweepConfig, TrainingStates, TrialFunction
     from bertnado_metrics import Objective
 
 
@@ -64,6 +64,10 @@ class _StopWatcher:
     @property
     def objective(self) -> Objective:
         return self._report.objective
+
+    @property
+    def training_states(self) -> TrainingStates | None:
+        return self._report.training_states
 
     def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
         self._report.started(total_steps, details)

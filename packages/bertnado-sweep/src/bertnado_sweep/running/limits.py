@@ -84,14 +84,19 @@ def check_failures(trials: Sequence[Trial], most: int | None) -> None:
         raise TooManyFailuresError(f"the first {FIRST_FAILURES} trials failed for the same reason", ended)
 
 
-def is_too_late(trials: Sequence[Trial], deadline: float | None) -> bool:
-    """Return True if a trial that starts now would probably not end in time, judging by the finished ones.
+def is_too_late(trials: Sequence[Trial], deadline: float | None, keeps_states: bool = False) -> bool:
+    """Return True if a trial that starts now would probably be in vain, judging by the completed ones.
+
+    Without training states, it would if it did not end in time. With them, the next attempt continues from there, so it
+    would if most of the time until then were spent before its first step.
 
     Args:
         trials: All trials so far.
         deadline: The end, by the machine's monotonic clock; None for no limit.
+        keeps_states: Trials write their training state when they are interrupted.
     """
     if deadline is None:
         return False
-    taken = [trial.timings["total"] for trial in trials if trial.state == "completed" and "total" in trial.timings]
-    return time.monotonic() + (statistics.median(taken) if taken else 0.0) > deadline
+    key, factor = ("prepare", 2.0) if keeps_states else ("total", 1.0)
+    taken = [trial.timings[key] for trial in trials if trial.state == "completed" and key in trial.timings]
+    return time.monotonic() + (factor * statistics.median(taken) if taken else 0.0) > deadline

@@ -13,7 +13,7 @@ from bertnado_sweep.records.secrets import masked_command_line
 from .wandb_client import no_assigned_run, wandb_client, what_disables_tracking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from wandb import Run
 
@@ -159,6 +159,14 @@ class Tracker:
         with self._guard("log"):
             if self._run is not None:
                 self._run.log(dict(metrics), step=self._step)
+
+    def replay(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Log the evaluations of an earlier attempt, unless the run itself was resumed at W&B, which then has them."""
+        if self._run is None or self._run.resumed:
+            return
+        for row in history:
+            numbers = {name: float(value) for name, value in row.items() if name not in ("step", "epoch")}
+            self.log(numbers, row["step"])
 
     def finish(self, summary: Mapping[str, float], *, failed: bool = False) -> None:
         """End the run; `summary` replaces the last logged values."""

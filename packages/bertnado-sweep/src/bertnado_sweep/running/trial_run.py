@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import to_json_types
 
-from bertnado_sweep.records.files import ERROR_FILE, now
+from bertnado_sweep.records.files import ERROR_FILE, now, write_trial
 from bertnado_sweep.records.trial import read_record
 
 from .blame import NOT_A_NUMBER, Blame, blame_for
 from .error_text import message_of, one_line
 from .events import Observer, TrialEvaluated, TrialProgress
+from .training_states import TrialStates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -53,15 +54,29 @@ class TrialReport:
     """The first exception of storage, tracker or observer: it is not the trial's fault."""
     blame: Blame = NOT_A_NUMBER
     """Whose failure it is if the trial has failed."""
+    training_states: TrialStates | None = None
+    """The training states of the trial; None if none are written."""
+    first_step: float = 0
+    """The optimizer steps that were done when this attempt began."""
+    last_step: float | None = None
+    """The optimizer steps that are done; None before the first report."""
+    earlier_seconds: float = 0.0
+    """The time that was spent on the trial before this attempt."""
 
     @property
     def directory(self) -> Path:
         """The directory of the trial."""
         return self.trial.directory
 
+    @property
+    def name(self) -> str:
+        """The name of the trial in notes."""
+        return f"trial {self.trial.number + 1}"
+
     def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
         """Track the details of the trial, and forget the history of an earlier attempt of the trainer."""
         self.history.clear()
+        self.first_step, self.last_step, self.earlier_seconds = 0, None, 0.0
         self.total_steps, self.details = _number(total_steps), dict(details)
         with self._machinery():
             self.tracker.describe(self.details)
@@ -70,6 +85,7 @@ class TrialReport:
     def progress(self, step: int, metrics: Mapping[str, float] | None = None) -> bool:
         """Track what training logged; return True if the trial must stop."""
         step, metrics = _number(step), dict(metrics or {})
+        self.last_step = step
         with self._machinery():
             if metrics:
                 self.tracker.log(metrics, step)
@@ -85,6 +101,38 @@ class TrialReport:
             self.tracker.log(numbers, step)
             self.observer(TrialEvaluated(self.trial.number, step, numbers[self.objective.name], numbers))
             return self.judge([row[self.objective.name] for row in self.history]) or self.is_stopped()
+
+    def keep_states(self, every: float | None, is_interrupted: Callable[[], bool]) -> None:
+        """Let the trainer write training states, if the trial has a file for them.
+
+        Args:
+            every: The seconds between two states; None for none.
+            is_interrupted: Returns True once the trial is interrupted, and will be tried again.
+        """
+        path = self.trial.training_state
+        if path is not None and every is not None:
+            self.training_states = TrialStates(self, path, every, is_interrupted)
+
+    def resumed(self, step: int, history: Sequence[Mapping[str, Any]], seconds: float) -> None:
+        """Go on with a trial of which so many steps were done, with its history so far.
+
+        Its evaluations are judged again, so that they are recorded for this attempt; they do not stop it.
+        """
+        self.first_step = self.last_step = step
+        self.earlier_seconds = seconds
+        self.history[:] = [dict(row) for row in history]
+        values = [row[self.objective.name] for row in self.history]
+        with self._machinery():
+            self.tracker.replay(self.history)
+            for count in range(1, len(values) + 1):
+                self.judge(values[:count])
+            self.observer(TrialProgress(self.trial.number, step, self.total_steps))
+        self.state_written(step)
+
+    def state_written(self, step: int) -> None:
+        """Record how far the trial has come, in `trial.json` alone."""
+        with suppress(OSError):  # the disk may be full
+            write_trial(self.trial.with_steps(self.first_step, step))
 
     @contextmanager
     def _machinery(self) -> Generator[None]:
@@ -130,7 +178,8 @@ def run_trial(train: Callable[[Mapping[str, Any], Report], TrialResult], report:
             text = "".join(traceback.format_exception(error))
             (report.directory / ERROR_FILE).write_text(text, encoding="utf-8", errors="backslashreplace")
         ended = _recordable(end_trial(report, "failed", error=one_line(error)), report)
-    return replace(ended, timings={**ended.timings, "total": time.perf_counter() - begin})
+    total = report.earlier_seconds + time.perf_counter() - begin
+    return replace(ended, timings={**ended.timings, "total": total})
 
 
 def _number(given: Any) -> int:
@@ -169,7 +218,7 @@ def _problem_with(ended: Trial) -> str | None:
 def end_trial(report: TrialReport, state: TrialState, *, error: str | None = None) -> Trial:
     """Return the trial, ended in `state` without a value, with what it has reported."""
     return replace(
-        report.trial,
+        report.trial.with_steps(report.first_step, report.last_step),
         state=state,
         ended=now(),
         history=tuple(report.history),

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from bertnado_config import TrainingStates
     from bertnado_metrics import Objective
 
 
@@ -39,6 +40,8 @@ class RecordingReport:
     """The evaluations since the last start."""
     stopped_at: int | None = None
     """The step at which the trainer was first asked to stop."""
+    training_states: TrainingStates | None = None
+    """The training states of the trial; None if none are to be written."""
 
     def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
         """Record a start; what was reported before no longer counts."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from optuna.exceptions import UpdateFinishedTrialError
 
 from bertnado_sweep.records.files import write_trial
-from bertnado_sweep.running.events import TrialEnded, TrialStarted
+from bertnado_sweep.running.events import Note, TrialEnded, TrialStarted
 from bertnado_sweep.running.limits import ProcessSpentError, StorageError, WorkersLeftError
 from bertnado_sweep.running.tracker import Tracker, run_name
 from bertnado_sweep.running.trial_run import TrialReport, end_trial, run_trial
@@ -47,6 +47,7 @@ class AssignmentRunner:
         self._project, self._group = plan.project, plan.application.group
         self._directory = directory
         self._ledger = ledger
+        self._states_every = plan.options.states_every
 
     def run(self, session: Session, assignment: Assignment, observer: Observer, stop: StopRequest) -> None:
         """Train an attempt and record how it ended.
@@ -72,8 +73,10 @@ class AssignmentRunner:
             self._judge(assignment),
             is_stopped=lambda: stop.is_set or lease.is_lost,
         )
+        report.keep_states(self._states_every, lambda: stop.is_set and not lease.is_lost)
         try:
             observer(TrialStarted(trial.number, trial.id, trial.parameters, trial.directory))
+            self._say_what_is_out_of_sight(trial, observer)
             report.tracker = self._tracker(trial)
             ended = run_trial(session.run, report)
             if ended.state == "stopped" and (stop.is_set or lease.is_lost):
@@ -93,6 +96,13 @@ class AssignmentRunner:
             raise WorkersLeftError([verdict.leaves])
         if verdict.needs_new_process:
             raise ProcessSpentError(verdict.trial.error)
+
+    def _say_what_is_out_of_sight(self, trial: Trial, observer: Observer) -> None:
+        """Say that an attempt begins anew if the one before was on a machine whose directory is not this one's."""
+        before = trial.attempts[-2] if len(trial.attempts) > 1 else None
+        if trial.training_state and not trial.resumed_from and before and before["place"] != trial.place:
+            why = f"its last attempt was on {before['host']}, and a training state of it cannot be seen here"
+            observer(Note(f"trial {trial.number + 1} begins anew: {why}"))
 
     def _let_others_try(self, trials: Sequence[Trial], observer: Observer) -> None:
         """Interrupt earlier trials of this process after all."""

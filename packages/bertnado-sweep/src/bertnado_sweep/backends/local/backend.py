@@ -20,6 +20,7 @@ from bertnado_sweep.records.best import choose_best
 from bertnado_sweep.records.files import ERROR_FILE, LOGS, claim, now, read_place, write_sweep
 from bertnado_sweep.records.presence import Presence, beginning
 from bertnado_sweep.records.secrets import masked_url
+from bertnado_sweep.records.training_states import KEPT, has_own_state, is_without_progress
 from bertnado_sweep.running.blame import blame_for, is_left_behind
 from bertnado_sweep.running.error_text import one_line
 from bertnado_sweep.running.events import Note, Observer, TrialEnded
@@ -88,7 +89,7 @@ class LocalBackend:
         self._storage = open_storage(plan.output_dir, plan.options.storage)
         self._entries = Entries(self._storage, plan.options.study or sweep_id, plan.output_dir, past or {})
         place = read_place(plan.output_dir) if plan.options.storage else None
-        self._directory = OutputDirectory(plan.output_dir, sweep_id, place)
+        self._directory = OutputDirectory(plan.output_dir, sweep_id, place, plan.keeps_states)
         space = StudySpace(plan.config)
         self._ledger = Ledger(
             self._storage, self._entries, self._directory, plan.objective, plan.options.keep_checkpoints, space, pool
@@ -317,7 +318,7 @@ class LocalBackend:
             self._ledger.settle_abandoned()
             trials = self.trials()
             check_failures(self._ledger.recent_trials(), self._plan.options.max_failures)
-            if is_too_late(trials, deadline) or not self._studies.is_current():
+            if is_too_late(trials, deadline, self._plan.keeps_states) or not self._studies.is_current():
                 return None
             if self._has_more(trials):
                 waiting.is_over()
@@ -364,7 +365,7 @@ class LocalBackend:
         return self._new_trial(trials) or (self._another_attempt(again[0]) if again else None)
 
     def _another_attempt(self, trial: Trial) -> Trial:
-        return self._directory.new_trial(trial.number, trial.parameters, trial.attempt + 1)
+        return self._directory.new_trial(trial.number, trial.parameters, trial)
 
     def _new_trial(self, trials: Sequence[Trial]) -> Trial | None:
         """Return a trial of a new point; None if none is left, or none may be started."""
@@ -374,7 +375,7 @@ class LocalBackend:
         if parameters is None:
             self._is_spent = True
             return None
-        return self._directory.new_trial(number, parameters, 1)
+        return self._directory.new_trial(number, parameters)
 
     def _propose(self, trials: Sequence[Trial]) -> tuple[int, dict[str, Any] | None]:
         """Return the number and the parameters of the next trial; None if every point has been tried."""
@@ -402,10 +403,15 @@ class LocalBackend:
         return bool(held)
 
     def _lost(self, trial: Trial, exited: WorkerExit) -> Trial:
-        """Return a trial whose worker died: interrupted the first time, failed the second."""
-        is_second = any((attempt.error or "").startswith(_DIED) for attempt in self._ledger.attempts(trial.number))
+        """Return a trial whose worker died: interrupted the first time, failed the second.
+
+        A worker that has written a training state made progress, and does not count.
+        """
+        attempts = self._ledger.attempts(trial.number)
+        kept = KEPT if has_own_state(trial) else ""
+        is_second = not kept and any(is_without_progress(attempt, _DIED) for attempt in attempts)
         last = f"; its last words: {exited.last_lines[-1]}" if exited.last_lines else ""
-        error = f"{_DIED}{' twice' * is_second}: {exited.how}{last}"
+        error = f"{_DIED}{' twice' * is_second}: {exited.how}{last}{kept}"
         return replace(trial, state="failed" if is_second else "interrupted", ended=now(), error=error)
 
 

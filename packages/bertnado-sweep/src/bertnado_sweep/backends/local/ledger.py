@@ -29,6 +29,7 @@ from optuna.trial import TrialState, create_trial
 
 from bertnado_sweep.records.best import BestCheckpoint, KeepCheckpoints, export_latest_best, with_kept_checkpoint
 from bertnado_sweep.records.files import now
+from bertnado_sweep.records.training_states import KEPT, SpentStates, as_recorded, has_own_state, is_without_progress
 
 from .leases import Claim, Lease, Leases, Pool, is_in, is_owned_by
 from .storage import STOPPED_EARLY, SUCCESSOR, TRIAL_RECORD, state_of, together
@@ -103,6 +104,7 @@ class Ledger:
         self._leases = Leases()
         self._ids: dict[tuple[str, int], int] = {}
         self._checkpoint = BestCheckpoint(objective, directory.path, directory.holds)
+        self._spent_states = SpentStates(directory.path, directory.place)
 
     # reading
 
@@ -292,7 +294,7 @@ class Ledger:
             OSError: It cannot be written.
         """
         self._directory.require_own()
-        ended = with_kept_checkpoint(ended, self._keep_checkpoints, self._directory.path)
+        ended = as_recorded(with_kept_checkpoint(ended, self._keep_checkpoints, self._directory.path))
         self._store(entry, self._directory.write(ended), ended=ended)
         return self.export_best()
 
@@ -313,11 +315,12 @@ class Ledger:
         self._entries.refresh()
 
     def export_best(self) -> Trial | None:
-        """Export the best trial, remove the checkpoints that need not be kept, and return the best trial."""
+        """Export the best trial, remove checkpoints and training states that need not be kept, and return it."""
         path, sweep_id = self._directory.path, self._directory.sweep_id
         best, trials = export_latest_best(self.trials, self._objective, path, sweep_id)
         if self._keep_checkpoints == "best":
             self._checkpoint.update(trials)
+        self._spent_states.update(trials)
         return best
 
     def _store(
@@ -391,8 +394,13 @@ class Ledger:
             self.record(self._directory.read_end(trial) or self._interrupted(trial), entry)
 
     def _interrupted(self, trial: Trial) -> Trial:
-        """Return an abandoned trial as interrupted, or as failed if too many workers have vanished with it."""
-        lost = sum((attempt.error or "").startswith(_VANISHED) for attempt in self.attempts(trial.number)) + 1
+        """Return an abandoned trial as interrupted, or as failed if too many workers have vanished with it.
+
+        A worker that has written a training state made progress, and does not count.
+        """
+        if has_own_state(trial):
+            return replace(trial, state="interrupted", ended=now(), error=_VANISHED + KEPT)
+        lost = sum(is_without_progress(attempt, _VANISHED) for attempt in self.attempts(trial.number)) + 1
         if lost < MOST_DEATHS:
             return replace(trial, state="interrupted", ended=now(), error=_VANISHED)
         return replace(trial, state="failed", ended=now(), error=f"{_VANISHED}, {lost} times")

@@ -18,6 +18,7 @@ from bertnado_sweep.records.files import (
     read_trial,
     write_trial,
 )
+from bertnado_sweep.records.training_states import STATE_FILE, find_state
 from bertnado_sweep.records.trial import Trial
 from bertnado_sweep.running.limits import StorageError
 
@@ -35,25 +36,37 @@ class OutputDirectory:
     sweep_id: str
     place: str | None = None
     """Its id among the output directories of the machines that share a database; None without a database."""
+    keeps_states: bool = False
+    """True if trials write their training state."""
 
-    def new_trial(self, number: int, parameters: Mapping[str, Any], attempt: int) -> Trial:
+    def new_trial(self, number: int, parameters: Mapping[str, Any], earlier: Trial | None = None) -> Trial:
         """Make a trial that runs here, in a new directory.
+
+        Args:
+            number: Its number.
+            parameters: Its parameters.
+            earlier: Its previous attempt, which was interrupted.
 
         Raises:
             OSError: The directory cannot be made.
         """
+        attempt = earlier.attempt + 1 if earlier else 1
+        directory = make_trial_directory(self.path)
         return Trial(
             number=number,
             id=f"{self.sweep_id}-{number}" + (f"-{attempt}" if attempt > 1 else ""),
             state="running",
             parameters=parameters,
-            directory=make_trial_directory(self.path),
+            directory=directory,
             started=now(),
             attempt=attempt,
             host=socket.gethostname(),
+            training_state=directory / STATE_FILE if self.keeps_states else None,
+            resumed_from=find_state(earlier) if earlier and self.keeps_states else None,
+            attempts=earlier.attempts if earlier else (),
             sweep_id=self.sweep_id,
             place=self.place,
-        )
+        ).with_steps(0, None)
 
     def holds(self, trial: Trial) -> bool:
         """Return True if a trial's directory lies here.
@@ -75,7 +88,7 @@ class OutputDirectory:
         record: dict[str, Any] = write_trial(trial) if self.holds(trial) else to_json_types(trial.to_record())
         if self.place is None:
             return record
-        return record | {"directory": str(trial.directory), "checkpoint": trial.checkpoint and str(trial.checkpoint)}
+        return record | trial.absolute_paths()
 
     def read_end(self, trial: Trial) -> Trial | None:
         """Return a trial as its `trial.json` has it, if that lies here and records the end of this attempt."""

@@ -32,6 +32,7 @@ from bertnado_sweep.records.files import (
     trial_directories,
     write_trial,
 )
+from bertnado_sweep.records.training_states import STATE_FILE
 from bertnado_sweep.records.trial import Trial
 from bertnado_sweep.records.trial_files import TrialFiles, merge, read_trial_files
 from bertnado_sweep.running.offline_runs import offline_runs
@@ -56,7 +57,7 @@ _SCRATCH = re.compile(
     rf"|\.\.{re.escape(SWEEP_FILE)}\.{_HEX}\.tmp\.{_HEX}\.tmp"
 )
 """The names of the temporary files in an output directory."""
-_TRIAL_SCRATCH = re.compile(rf"\.{re.escape(TRIAL_FILE)}\.{_HEX}\.tmp")
+_TRIAL_SCRATCH = re.compile(rf"\.({re.escape(TRIAL_FILE)}|{STATE_FILE})\.{_HEX}\.tmp")
 """The names of the temporary files in the directory of a trial."""
 
 

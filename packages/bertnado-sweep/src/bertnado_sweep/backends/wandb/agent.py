@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import flatten_parameters, nest_parameters
 
+from bertnado_sweep.plan import state_bytes_of
 from bertnado_sweep.records.best import KeepCheckpoints, export_and_clean_up, with_kept_checkpoint
 from bertnado_sweep.records.files import make_trial_directory, now, require_own, write_trial
 from bertnado_sweep.records.presence import present
+from bertnado_sweep.records.training_states import STATE_FILE, SpentStates, as_recorded, find_state
 from bertnado_sweep.records.trial import Trial
 from bertnado_sweep.records.trial_files import read_trial_files, read_trials
 from bertnado_sweep.running.events import Note, Observer, TrialEnded, TrialStarted, log_warnings
@@ -25,12 +28,12 @@ from bertnado_sweep.running.limits import (
     is_too_late,
 )
 from bertnado_sweep.running.stop_request import StopRequest, interrupt_main, run_shielded
-from bertnado_sweep.running.tracker import Tracker, init_or_offline, run_name, run_settings
+from bertnado_sweep.running.tracker import DETAILS_KEY, Tracker, init_or_offline, run_name, run_settings
 from bertnado_sweep.running.trial_run import TrialReport, end_trial, run_trial
 from bertnado_sweep.running.worker_history import Verdict, WorkerHistory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from bertnado_config import Session, SweepConfig, Trainer
@@ -38,6 +41,10 @@ if TYPE_CHECKING:
     from wandb import Run
 
     from bertnado_sweep.running.blame import Blame
+
+
+_TO_BE_RESUMED = ("interrupted", "out of time")
+"""The reasons to stop a trial after which it is tried again."""
 
 
 @dataclass
@@ -57,6 +64,8 @@ class AgentTrials:
     count_begun: Callable[[], None] = lambda: None
     """Called when a trial begins."""
     keep_checkpoints: KeepCheckpoints = "best"
+    states_every: float | None = None
+    """The seconds of training between two training states; None if none are written."""
     is_cancelled: Callable[[], bool] = lambda: False
     """Called when a trial was stopped; returns True if the whole sweep was."""
     began: str = ""
@@ -75,6 +84,9 @@ class AgentTrials:
     """The stop request of the running trial; None between trials."""
     count: int = field(default=0, init=False)
     """The number of trials so far."""
+
+    def __post_init__(self) -> None:
+        self._spent_states = SpentStates(self.output_dir)
 
     def train_assigned(self) -> None:
         """Train the trial that the agent was just given.
@@ -106,7 +118,7 @@ class AgentTrials:
         finally:
             self.running = None
         trials = [trial for trial in self._read_trials() if trial.started >= self.began]
-        self.is_last = self.is_last or is_too_late(trials, self.deadline)
+        self.is_last = self.is_last or is_too_late(trials, self.deadline, self.states_every is not None)
         try:
             check_failures(trials, self.max_failures)
         except TooManyFailuresError as error:
@@ -119,21 +131,34 @@ class AgentTrials:
             run_id = os.environ.get("WANDB_RUN_ID", run.id)
             earlier = next((trial for trial in self._read_trials() if trial.id == run_id), None)
             self.count_begun()
-            trial = Trial(
-                number=earlier.number if earlier else self.next_number(),
-                attempt=earlier.attempt + 1 if earlier else 1,
-                id=run_id,
-                state="running",
-                parameters=nest_parameters(flatten_parameters(self.config, given)),
-                directory=make_trial_directory(self.output_dir),
-                started=now(),
-                sweep_id=self.sweep_id,
-            )
+            trial = self._begin(run_id, nest_parameters(flatten_parameters(self.config, given)), earlier)
             write_trial(trial)
             self.observer(TrialStarted(trial.number, trial.id, trial.parameters, trial.directory))
+            if DETAILS_KEY in given and trial.training_state and not trial.resumed_from:
+                why = f"W&B has handed it out again, and {self.output_dir} does not hold a training state of it"
+                self.observer(Note(f"trial {trial.number + 1} begins anew: {why}"))
             tracker = Tracker(run, {"sweep_id": self.sweep_id, "directory": trial.directory.name})
             report = TrialReport(trial, self.objective, tracker, self.observer, is_stopped=lambda: stop.is_set)
+            report.keep_states(self.states_every, lambda: stop.reason in _TO_BE_RESUMED)
             return self._finish(self._run(report, stop), report)
+
+    def _begin(self, run_id: str, parameters: Mapping[str, Any], earlier: Trial | None) -> Trial:
+        """Return the trial of a run, or another attempt of it, with a new directory."""
+        directory = make_trial_directory(self.output_dir)
+        return Trial(
+            number=earlier.number if earlier else self.next_number(),
+            attempt=earlier.attempt + 1 if earlier else 1,
+            id=run_id,
+            state="running",
+            parameters=parameters,
+            directory=directory,
+            started=now(),
+            host=socket.gethostname(),
+            training_state=None if self.states_every is None else directory / STATE_FILE,
+            resumed_from=None if self.states_every is None or earlier is None else find_state(earlier),
+            attempts=earlier.attempts if earlier else (),
+            sweep_id=self.sweep_id,
+        ).with_steps(0, None)
 
     def _run(self, report: TrialReport, stop: StopRequest) -> Trial:
         try:
@@ -141,7 +166,7 @@ class AgentTrials:
         except BaseException:
             self._finish(end_trial(report, "interrupted"), report)
             raise
-        if ended.state == "stopped" and (stop.reason in ("interrupted", "out of time") or self.is_cancelled()):
+        if ended.state == "stopped" and (stop.reason in _TO_BE_RESUMED or self.is_cancelled()):
             return replace(ended, state="interrupted", value=None)
         self.history.has_completed |= ended.is_eligible
         return self._judge(ended, report.blame) if ended.state == "failed" else ended
@@ -160,11 +185,12 @@ class AgentTrials:
 
     def _finish(self, ended: Trial, report: TrialReport) -> Trial:
         """Record an ended trial, on disk first and then at W&B."""
-        ended = with_kept_checkpoint(ended, self.keep_checkpoints, self.output_dir)
+        ended = as_recorded(with_kept_checkpoint(ended, self.keep_checkpoints, self.output_dir))
         write_trial(ended)
         best = export_and_clean_up(
             self._read_trials, self.objective, self.output_dir, self.sweep_id, self.keep_checkpoints
         )
+        self._spent_states.update([ended])
         is_stopped = self.running is not None and self.running.reason == "stopped"
         if ended.state == "interrupted" and not is_stopped and not self.is_cancelled():
             report.tracker.mark_preempting()
@@ -200,6 +226,7 @@ def run_agent_trial(
     objective: Objective,
     group: str | None = None,
     keep_checkpoints: KeepCheckpoints = "best",
+    states_every: float | None = None,
     observer: Observer | None = None,
 ) -> Trial:
     """Train the one trial of an agent of W&B.
@@ -215,6 +242,7 @@ def run_agent_trial(
         objective: The objective.
         group: The W&B group of the run: the task.
         keep_checkpoints: Checkpoints to keep on disk, among the trials recorded in `output_dir`.
+        states_every: The seconds of training between two training states; None for none.
         observer: Called with every event.
 
     Raises:
@@ -234,6 +262,7 @@ def run_agent_trial(
         observer=observer or log_warnings,
         next_number=lambda: sum(1 for _ in output.glob("sweep_*/")),
         keep_checkpoints=keep_checkpoints,
+        states_every=None if state_bytes_of(trainer) is None else states_every,
     )
     with _stop_on_sigterm(trials), present(output):
         return trials.train_one()

@@ -265,6 +265,7 @@ def run_agent(
         next_number=next_number,
         count_begun=count_begun,
         keep_checkpoints=plan.options.keep_checkpoints,
+        states_every=plan.options.states_every if plan.keeps_states else None,
         began=plan.began,
         max_failures=plan.options.max_failures,
         deadline=deadline,
