@@ -115,7 +115,7 @@ def test_mostly_evaluation_is_a_warning_that_names_the_interval_for_a_tenth(trai
     words = problem.message.split()
     assert "% of a trial of median length (400 of" in problem.message
     assert 1 < int(words[words.index("eval_steps") + 1]) <= 400
-    assert problem.message.endswith(("would take 9%", "would take 10%"))
+    assert int(words[-1].rstrip("%")) <= 10
 
 
 class TestMemory:

@@ -184,7 +184,7 @@ def _evaluation_problems(
     if share <= _TOO_MUCH or length.evaluations < 2:
         return []
     rest, each = length.seconds - length.evaluation_seconds, costs.seconds_an_evaluation
-    interval = min(math.ceil(steps * each * (1 - _ENOUGH) / (_ENOUGH * rest)), steps)
+    interval = math.ceil(steps / max(int(rest * _ENOUGH / (1 - _ENOUGH) / each), 1))
     aim = each * math.ceil(steps / interval)
     message = (
         f"evaluations take {share:.0%} of a trial of median length ({length.evaluations:,} of {each:.2g} s each); with "

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 _SHARE_OF_A_TRIAL = 0.05
 """The share of a trial that measuring may take."""
 
-_FEWEST_SECONDS, _MOST_SECONDS = 0.6, 18.0
+_FEWEST_SECONDS, _MOST_SECONDS = 1.0, 18.0
 """Seconds for the training steps of all kinds together, however short or long a trial is."""
 
 _EVALUATION_SECONDS = 0.3
@@ -136,8 +136,8 @@ def _move_to(place: Mapping[str, str]) -> None:
         torch.set_num_threads(int(threads))
     share = float(place.get(GPU_SHARE, os.environ.get(GPU_SHARE, 1)))
     if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
         torch.cuda.set_per_process_memory_fraction(share)
+        torch.cuda.reset_peak_memory_stats()
 
 
 def _writable(directory: Path) -> Path | None:
@@ -232,7 +232,7 @@ class _Run:
 
         def allow(longest: Shape) -> float:
             nonlocal allowed
-            a_trial = longest.seconds[0] / longest.tokens * kind.tokens
+            a_trial = longest.seconds[0] / longest.tokens[0] * kind.tokens
             allowed = min(max(a_trial * _SHARE_OF_A_TRIAL, _FEWEST_SECONDS), _MOST_SECONDS) / len(self.request.kinds)
             return allowed / len(shapes)
 
@@ -281,23 +281,27 @@ class _Run:
 
 
 def choose_shapes(rows: EncodedSplit, largest: int, smallest: int) -> list[Shape]:
-    """Return a batch of the longest rows, one of rows of median length, and a small one of these if sizes vary."""
-    order = rows.longest_first
-    chosen = [order[:largest], _around_the_middle(order, largest)]
-    if smallest < largest:
-        chosen.append(_around_the_middle(order, smallest))
-    return [Shape(some.tolist(), int(rows.lengths[some].max()) * len(some)) for some in chosen]
+    """Return batches of the longest rows, of the middle half of them, and small ones of these if sizes vary."""
+    lengths, order = rows.lengths, rows.longest_first
+    largest = min(largest, len(order))
+    shapes = [Shape(order[:largest], largest, lengths), _of_the_middle(order, largest, lengths)]
+    return [*shapes, _of_the_middle(order, smallest, lengths)] if smallest < largest else shapes
 
 
-def _around_the_middle(order: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    count = min(count, len(order))
+def _of_the_middle(order: NDArray[np.int64], size: int, lengths: NDArray[np.int64]) -> Shape:
+    """Return batches of the middle half of the rows, or of more if these are too few."""
+    count = max(len(order) // 2, size)
     start = (len(order) - count) // 2
-    return order[start : start + count]
+    return Shape(order[start : start + count], size, lengths)
 
 
 def _seconds(act: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
+    begin = _now()
     act()
+    return _now() - begin
+
+
+def _now() -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return time.perf_counter() - begin
+    return time.perf_counter()

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 from transformers import TrainerCallback
@@ -18,6 +19,7 @@ from .step_cost import MeasuredBatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
 _PRECISE = 0.03
@@ -29,15 +31,29 @@ _FEWEST = 3
 
 @dataclass
 class Shape:
-    """A batch of chosen rows, and the seconds of the steps with it."""
+    """Batches of one size of similar rows, and the seconds of the steps with them.
 
-    rows: Sequence[int]
-    tokens: int
-    """Padding included."""
+    Each step gets other rows if there are more, because their widths vary in a trial too: every new one costs extra.
+    """
+
+    candidates: NDArray[np.int64]
+    """The rows to draw from, at least `size` of them."""
+    size: int
+    """The rows of a batch."""
+    lengths: NDArray[np.int64]
+    """The tokens of every row of the split."""
+    tokens: list[int] = field(default_factory=list[int])
+    """Of each batch that was drawn, padding included."""
     seconds: list[float] = field(default_factory=list[float])
     """Of each step, with the optimiser; the first one warms up."""
     optimiser: list[float] = field(default_factory=list[float])
     """Of each step, the optimiser alone."""
+
+    def draw(self, chance: np.random.Generator) -> list[int]:
+        """Return the rows of another batch."""
+        rows = chance.choice(self.candidates, self.size, replace=False)
+        self.tokens.append(int(self.lengths[rows].max()) * self.size)
+        return rows.tolist()
 
     def is_known(self, allowed: float) -> bool:
         """Return whether it needs no more steps.
@@ -47,19 +63,19 @@ class Shape:
         """
         if not self.seconds or sum(self.seconds) >= allowed:
             return bool(self.seconds)
-        timed = self.seconds[1:]
+        timed = [seconds / tokens for seconds, tokens in zip(self.seconds[1:], self.tokens[1:], strict=False)]
         if len(timed) < _FEWEST:
             return False
         error = statistics.stdev(timed) / len(timed) ** 0.5
-        return error < _PRECISE * statistics.mean(timed) and sum(timed) > allowed / 4
+        return error < _PRECISE * statistics.mean(timed) and sum(self.seconds[1:]) > allowed / 4
 
     def to_measured(self) -> tuple[MeasuredBatch, float]:
         """Return the batch without its optimiser, and the optimiser; an only step counts, otherwise not the first."""
-        first = min(1, len(self.seconds) - 1)
+        first, last = min(1, len(self.seconds) - 1), len(self.seconds)
         whole = statistics.median(self.seconds[first:])
         optimiser = min(statistics.median(self.optimiser[first:]), whole)
-        batch = max(whole - optimiser, 1e-6)
-        return MeasuredBatch(len(self.rows), self.tokens, batch, len(self.seconds) - first), optimiser
+        tokens = round(statistics.median(self.tokens[first:last]))
+        return MeasuredBatch(self.size, tokens, max(whole - optimiser, 1e-6), last - first), optimiser
 
 
 class Stopwatch(TrainerCallback):
@@ -128,10 +144,11 @@ class ShapedBatches(Sampler[list[int]]):
 
     def __init__(self, stopwatch: Stopwatch) -> None:
         self._stopwatch = stopwatch
+        self._chance = np.random.default_rng(0)
 
     def __iter__(self) -> Iterator[list[int]]:
         while (shape := self._stopwatch.current) is not None:
-            yield list(shape.rows)
+            yield shape.draw(self._chance)
 
 
 class MeasuredTrainer(TaskTrainer):

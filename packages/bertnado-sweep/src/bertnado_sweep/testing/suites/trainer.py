@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import pytest
-from bertnado_config import Problem, sample_parameters, to_json_types
+from bertnado_config import ForecastingTrainer, Problem, sample_parameters, to_json_types
 
 from bertnado_sweep.testing.recording_report import RecordingReport
 
@@ -212,6 +212,28 @@ class TrainerSuite:
         assert checkpoint is not None
         on_disk = sum(file.stat().st_size for file in checkpoint.rglob("*") if file.is_file())
         assert on_disk / 2 - _SMALL_FILES <= size <= on_disk * 2
+
+    def test_a_forecast_is_of_the_trials_that_it_was_asked_for(
+        self,
+        trainer: Trainer,
+        config: SweepConfig,
+        objective: Objective,
+        parameters: Mapping[str, Any],
+        other_parameters: Mapping[str, Any],
+        tmp_path: Path,
+    ) -> None:
+        if not isinstance(trainer, ForecastingTrainer):
+            pytest.skip("the trainer makes no forecasts")
+        trainer.check(config, objective)
+        before = set(tmp_path.iterdir())
+        trials = [parameters, other_parameters, parameters]
+        forecast = trainer.forecast(config, objective, trials, places=[{}], directory=tmp_path)
+        assert len(forecast.trials) == len(trials)
+        assert forecast.trials[0] == forecast.trials[2]
+        lengths = [trial.seconds for trial in forecast.trials]
+        assert 0 < forecast.shortest.seconds <= min(lengths) <= max(lengths) <= forecast.longest.seconds
+        assert set(tmp_path.iterdir()) == before
+        json.dumps(forecast.to_record())
 
     def _check_value(self, trial: TrainedTrial) -> None:
         result, report = trial.result, trial.report
