@@ -154,7 +154,6 @@ class TestTheSameNumbers:
         assert again.outcome == whole.outcome
 
     def test_with_a_schedule_free_optimiser(self, attempt):
-        pytest.importorskip("schedulefree")
         free = {"optim": "schedule_free_adamw", "lr_scheduler_type": "constant"}
         whole = attempt(free)
         for step in (8, 9):
