@@ -99,6 +99,17 @@ def test_kinds_of_trials_are_measured_one_by_one(trainer, tmp_path):
     assert found.measured.endswith("optim rmsprop; optim adagrad; taken for the first of these: optim adafactor")
 
 
+def test_the_first_trial_of_a_frozen_backbone_computes_the_features_unless_they_are_there(trainer, tmp_path):
+    head = {"freeze": "backbone", "weight_decay": 0.25}
+    first, second = forecast(trainer, tmp_path, head, head).trials
+    assert first.seconds > second.seconds
+    trial = tmp_path / "trial"
+    trial.mkdir()
+    trainer.open().run(TRIAL | head, SilentReport(trial, AUC))
+    first, second = forecast(trainer, tmp_path, head, head).trials
+    assert first.seconds == second.seconds
+
+
 def test_it_happens_in_another_process_and_as_many_at_once_as_there_are_workers(custom_trainer, tmp_path):
     note = f"open({str(tmp_path / 'pids')!r}, 'a').write(f'{{__import__(\"os\").getpid()}} ')"
     found = forecast(custom_trainer(2, note), tmp_path, workers=2)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from .backbone_outputs import NotSeparableError, replaced
 from .dataset_splits import TRAIN, VALIDATION
-from .feature_files import LIMIT, FeatureFiles, NotCachedError, require_room, size_limit
+from .feature_files import LIMIT, FeatureFiles, NotCachedError, are_kept, require_room, size_limit
 from .feature_reading import FeatureReader, find_reader
 from .features import FeatureSplit, array_of
 from .task_loss import agree
 from .token_rows import sample_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
+    from contextlib import AbstractContextManager
 
     import numpy as np
     from numpy.typing import NDArray
@@ -63,6 +66,39 @@ def cached_features(
         yield record
 
 
+@dataclass(frozen=True)
+class SampledFeatures:
+    """The features of some training rows, and what those of all rows cost."""
+
+    rows: FeatureSplit
+    seconds: float
+    """To compute the features of all training and validation rows; 0 if they are on disk."""
+
+
+@contextmanager
+def features_of_some(
+    trainer: TaskTrainer, setup: TrainingSetup, fingerprint: str, most: int
+) -> Generator[SampledFeatures | None]:
+    """Have a trainer train and evaluate on the features of some rows in the block, which are kept in memory alone.
+
+    Args:
+        trainer: The trainer of a trial, with a model whose backbone is frozen.
+        setup: The dataset and the model.
+        fingerprint: What `backbone_fingerprint` returned for the model.
+        most: The number of training rows, if there are as many.
+
+    Yields:
+        The features; `None` if a trial would train without cached features.
+    """
+    try:
+        reader, sample = _Opening(trainer, setup, fingerprint, lambda: False).sample(most)
+    except (NotSeparableError, NotCachedError):
+        yield None
+        return
+    with replaced(reader.backbone, reader.replay), trainer.batches_of(reader.format, sample.rows, sample.rows):
+        yield sample
+
+
 class _Opening:
     """Finds the features of a trial on disk, or computes them."""
 
@@ -84,23 +120,61 @@ class _Opening:
             NotSeparableError: The model does not allow it.
             NotCachedError: The disk does not allow it.
         """
-        if self._trainer.args.torch_compile:
-            raise NotCachedError("torch_compile is set")
-        if not size_limit():
-            raise NotCachedError(f"{LIMIT} is 0")
-        splits: dict[str, EncodedSplit] = {TRAIN: self._train, VALIDATION: self._validation}
-        devices = [self._model.device] if self._model.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):  # the trial draws the same random numbers as without a cache
-            self._model.eval()
-            some = self._train.__getitems__(self._places_of_some(self._train).tolist())
-            reader = find_reader(self._model, some, self._setup.batch_format)
+        splits = self._splits
+        with self._random_numbers_kept():
             used = [TRAIN] if self._trainer.args.eval_strategy == "no" else [TRAIN, VALIDATION]
-            require_room(reader.bytes_of(splits[name] for name in used))
+            reader = self._find_reader(used)
             files = FeatureFiles(self._key())
             with files.locked(self._is_stopped):
                 splits |= {name: self._features(files, reader, name, splits[name]) for name in used}
         record = {"cached": True, "path": str(files.directory), "bytes": files.size, "reads": reader.description}
         return reader, (splits[TRAIN], splits[VALIDATION]), record
+
+    def sample(self, most: int) -> tuple[FeatureReader, SampledFeatures]:
+        """Return a reader, and the features of training rows of all lengths.
+
+        Raises:
+            NotSeparableError: The model does not allow it.
+            NotCachedError: The disk does not allow it.
+        """
+        splits, rows = self._splits, self._train
+        some: EncodedSplit = rows.__getitems__(rows.longest_first[sample_rows(len(rows), most)].tolist())
+        with self._random_numbers_kept():
+            reader = self._find_reader(splits)
+            begin = time.perf_counter()
+            computed = self._computed(reader, some)
+            seconds = (time.perf_counter() - begin) / len(some.tokens)
+        names = (self._file_name(reader, name, split) for name, split in splits.items())
+        is_kept = are_kept(self._key(), names)
+        features = FeatureSplit.of(some, array_of(computed), computed.dtype, has_all_tokens=reader.has_all_tokens)
+        tokens = sum(len(split.tokens) for split in splits.values())
+        return reader, SampledFeatures(features, 0.0 if is_kept else seconds * tokens)
+
+    @property
+    def _splits(self) -> dict[str, EncodedSplit]:
+        return {TRAIN: self._train, VALIDATION: self._validation}
+
+    def _random_numbers_kept(self) -> AbstractContextManager[None]:
+        """Have the trial draw the same random numbers after the block as without a cache."""
+        devices = [self._model.device] if self._model.device.type == "cuda" else []
+        return torch.random.fork_rng(devices)
+
+    def _find_reader(self, used: Iterable[str]) -> FeatureReader:
+        """Return a reader of the model, after checking that the features of these splits may be cached.
+
+        Raises:
+            NotSeparableError: The model does not allow it.
+            NotCachedError: The disk does not allow it.
+        """
+        if self._trainer.args.torch_compile:
+            raise NotCachedError("torch_compile is set")
+        if not size_limit():
+            raise NotCachedError(f"{LIMIT} is 0")
+        self._model.eval()
+        some = self._train.__getitems__(self._places_of_some(self._train).tolist())
+        reader = find_reader(self._model, some, self._setup.batch_format)
+        require_room(reader.bytes_of(self._splits[name] for name in used))
+        return reader
 
     def _key(self) -> str:
         """Return a hash of the model, the rows, and how they are computed."""
@@ -120,7 +194,7 @@ class _Opening:
         expected = self._computed(reader, rows.__getitems__(few.tolist()))
         count = len(rows.tokens) if reader.has_all_tokens else len(rows)
         shape, dtype = (count, expected.shape[1]), array_of(expected).dtype
-        name = f"{name}-{len(rows)}-{reader.reading.replace(' ', '-')}"
+        name = self._file_name(reader, name, rows)
 
         def split_of(features: NDArray[Any]) -> FeatureSplit:
             return FeatureSplit.of(rows, features, expected.dtype, has_all_tokens=reader.has_all_tokens)
@@ -129,6 +203,9 @@ class _Opening:
         if kept is not None and self._agree(split_of(kept).__getitems__(few.tolist()).tensor, expected):
             return split_of(kept)
         return split_of(files.write(name, shape, dtype, lambda made: self._compute(reader, rows, made)))
+
+    def _file_name(self, reader: FeatureReader, name: str, rows: EncodedSplit) -> str:
+        return f"{name}-{len(rows)}-{reader.reading.replace(' ', '-')}"
 
     def _agree(self, found: torch.Tensor, expected: torch.Tensor) -> bool:
         return agree(found.float(), expected.float(), _ROUNDING[self._precision])

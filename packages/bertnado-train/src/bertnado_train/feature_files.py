@@ -16,7 +16,7 @@ import numpy as np
 from .cache_directory import cache_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -63,6 +63,11 @@ def require_room(needed: int) -> int:
     if room < 0:
         raise NotCachedError(f"{needed / _GB:.3g} GB are more than the {size_limit() / _GB:.3g} GB of {LIMIT}")
     return room
+
+
+def are_kept(key: str, names: Iterable[str]) -> bool:
+    """Return whether there are files of these names, which need not be whole."""
+    return all((features_directory() / key / f"{name}.npy").is_file() for name in names)
 
 
 class FeatureFiles:

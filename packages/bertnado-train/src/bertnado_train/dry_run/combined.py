@@ -23,7 +23,6 @@ def combine(runs: Sequence[Measured]) -> Measured:
         limit=_smallest([run.limit for run in runs]),
         batch=min(run.batch for run in runs),
         prepare=statistics.mean(run.prepare for run in runs),
-        evaluation=statistics.mean(run.evaluation for run in runs),
         keep=statistics.mean(run.keep for run in runs),
         save=statistics.mean(run.save for run in runs),
         memory_bytes=max(run.memory_bytes for run in runs),
@@ -37,7 +36,8 @@ def _combine_kinds(kinds: Sequence[MeasuredKind]) -> MeasuredKind:
         replace(same[0], seconds=statistics.mean(batch.seconds for batch in same))
         for same in zip(*(kind.batches for kind in kinds), strict=True)
     ]
-    return MeasuredKind(cost, batches)
+    evaluation = replace(kinds[0].evaluation, seconds=statistics.mean(kind.evaluation.seconds for kind in kinds))
+    return MeasuredKind(cost, batches, evaluation, statistics.mean(kind.features for kind in kinds))
 
 
 def _smallest(limits: Sequence[BatchSizeLimit]) -> BatchSizeLimit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,8 @@ from bertnado_train.other_process import OtherProcess
 from bertnado_train.possible_trials import distinct_trials
 
 from .at_once import measure_at_once, places_on_one_device
-from .kinds import ExpectedTrial, Kind, find_kinds, kind_key
-from .measuring import Measured, Request
+from .kinds import ExpectedTrial, Kind, KindKey, find_kinds, kind_key
+from .measuring import Measured, MeasuredKind, Request
 from .workload import RowLengths
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def forecast_trials(
     except OutOfMemoryError as error:
         raise InvalidInputError([Problem("parameters.per_device_train_batch_size", str(error))]) from None
     costs = _Costs(work, measured, kinds)
-    expected = [costs.forecast(parameters) for parameters in trials]
+    expected = costs.forecast_in_order(trials)
     possible = [costs.forecast(parameters) for parameters in _some(distinct_trials(config)[0])]
     by_length = sorted([*possible, *expected], key=lambda trial: trial.seconds)
     longest, median, *_ = measured.kinds[0].batches
@@ -92,7 +92,7 @@ def forecast_trials(
         batch=measured.batch,
         median_step=median.seconds + optimiser,
         longest_step=longest.seconds + optimiser,
-        evaluation=measured.evaluation,
+        evaluation=measured.kinds[0].evaluation.seconds,
         checkpoint_bytes=max(measured.checkpoint_bytes, trainer.checkpoint_bytes),
         memory_bytes=measured.memory_bytes,
         trials_per_gpu=_trials_per_gpu(measured),
@@ -128,24 +128,37 @@ class _Costs:
         self.measured = measured
         self.unmeasured: set[str] = set()
         """The kinds that were taken for the most frequent one."""
-        self._costs = {kind.key: found.cost for kind, found in zip(kinds, measured.kinds, strict=True)}
+        self._kinds = {kind.key: found for kind, found in zip(kinds, measured.kinds, strict=True)}
+
+    def forecast_in_order(self, trials: Sequence[Mapping[str, Any]]) -> list[TrialForecast]:
+        """Return the expected lengths of trials; the first one of a kind computes the features that the others use."""
+        computed: set[KindKey] = set()
+        expected: list[TrialForecast] = []
+        for parameters in trials:
+            key, trial = kind_key(parameters), self.forecast(parameters)
+            features = 0.0 if key in computed else self._measured_kind(parameters).features
+            computed.add(key)
+            expected.append(replace(trial, seconds=trial.seconds + features))
+        return expected
 
     def forecast(self, parameters: Mapping[str, Any]) -> TrialForecast:
         """Return the expected length of a trial."""
         trial, measured = self.work.expect(parameters, self.measured.limit), self.measured
-        key = kind_key(parameters)
-        if key not in self._costs:
-            self.unmeasured.add(", ".join(f"{name} {value}" for name, value in key) or "the defaults")
-        cost = self._costs.get(key) or next(iter(self._costs.values()))
         work = trial.work
-        evaluating = work.evaluations * self.seconds_an_evaluation
-        training = cost.seconds(work.steps, work.batches, work.tokens)
+        evaluating = work.evaluations * self.seconds_an_evaluation(parameters)
+        training = self._measured_kind(parameters).cost.seconds(work.steps, work.batches, work.tokens)
         return TrialForecast(measured.prepare + training + evaluating + measured.save, work.evaluations, evaluating)
 
-    @property
-    def seconds_an_evaluation(self) -> float:
-        """The seconds of an evaluation of which every other one is the best so far, whose weights are kept."""
-        return self.measured.evaluation + self.measured.keep / 2
+    def _measured_kind(self, parameters: Mapping[str, Any]) -> MeasuredKind:
+        """Return what was measured of trials of a kind, or of the most frequent kind."""
+        key = kind_key(parameters)
+        if key not in self._kinds:
+            self.unmeasured.add(", ".join(f"{name} {value}" for name, value in key) or "the defaults")
+        return self._kinds.get(key) or next(iter(self._kinds.values()))
+
+    def seconds_an_evaluation(self, parameters: Mapping[str, Any]) -> float:
+        """Return the seconds of an evaluation of which every other one is the best so far, whose weights are kept."""
+        return self._measured_kind(parameters).evaluation.seconds + self.measured.keep / 2
 
 
 def _some(trials: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -183,7 +196,7 @@ def _evaluation_problems(
     share = length.evaluation_seconds / length.seconds
     if share <= _TOO_MUCH or length.evaluations < 2:
         return []
-    rest, each = length.seconds - length.evaluation_seconds, costs.seconds_an_evaluation
+    rest, each = length.seconds - length.evaluation_seconds, costs.seconds_an_evaluation(parameters)
     interval = math.ceil(steps / max(int(rest * _ENOUGH / (1 - _ENOUGH) / each), 1))
     aim = each * math.ceil(steps / interval)
     message = (
@@ -196,7 +209,8 @@ def _evaluation_problems(
 def _describe(measured: Measured, kinds: Sequence[Kind], processes: int, unmeasured: set[str]) -> str:
     """Return in words what was measured."""
     steps = sum(batch.steps for kind in measured.kinds for batch in kind.batches)
-    of_rows = "" if measured.evaluated == 1 else f" of {measured.evaluated:.1%} of the rows"
+    share = measured.kinds[0].evaluation.share
+    of_rows = "" if share == 1 else f" of {share:.1%} of the rows"
     text = f"{steps} training steps with batches of up to {measured.batch} rows, an evaluation{of_rows}, a checkpoint"
     if processes > 1:
         text += f", in {processes} processes at once"

@@ -15,28 +15,33 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 import torch
 from bertnado_config import GPU_SHARE
-from bertnado_metrics import compute_metrics
 
+from bertnado_train.backbone_fingerprint import backbone_fingerprint
 from bertnado_train.batch_size_limit import BatchSizeLimit, is_out_of_memory, release_memory
 from bertnado_train.best_checkpoint import BestCheckpointCallback
+from bertnado_train.cached_features import features_of_some
+from bertnado_train.parameters.namespaces import trial_settings
 from bertnado_train.stored_model import hide_reports
 from bertnado_train.trained_checkpoint import save_trained
 from bertnado_train.training_arguments import without_evaluations
 from bertnado_train.trial import SilentReport, make_model, make_trainer
 
+from .evaluation_cost import MeasuredEvaluation, measure_evaluation, measure_on_features, seconds_of
 from .step_cost import MeasuredBatch, StepCost
 from .stopwatch import MeasuredTrainer, Shape, Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
+    import numpy as np
     from bertnado_metrics import Objective
     from numpy.typing import NDArray
     from transformers import TrainingArguments
 
+    from bertnado_train.cached_features import SampledFeatures
     from bertnado_train.encoded_split import EncodedSplit
     from bertnado_train.huggingface_trainer import HuggingFaceTrainer
     from bertnado_train.training_setup import TrainingSetup
@@ -84,6 +89,9 @@ class MeasuredKind:
     cost: StepCost
     batches: Sequence[MeasuredBatch]
     """Of the longest rows, of rows of median length, and of few of these."""
+    evaluation: MeasuredEvaluation
+    features: float
+    """Seconds to compute the features of a frozen backbone, which the first trial does for all; 0 without them."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +104,6 @@ class Measured:
     """The rows of the largest batch that was trained."""
     prepare: float
     """Seconds from the start of a trial to its first step."""
-    evaluation: float
-    """Seconds of one evaluation."""
-    evaluated: float
-    """The share of the validation rows that was evaluated to know this."""
     keep: float
     """Seconds to keep the weights of the best evaluation."""
     save: float
@@ -161,23 +165,22 @@ class _Run:
     limit: BatchSizeLimit
     directory: Path
     tell: Callable[[Any], None]
+    evaluation: MeasuredEvaluation | None = None
+    """That of a model without cached features, once it is measured."""
 
     def measure_first(self, kind: Kind) -> Measured:
         """Measure steps, and on the same trainer everything else."""
-        measured, trainer, prepare, allowed = self._train(kind)
-        evaluation, evaluated = self._evaluate(trainer, max(allowed / 3, _EVALUATION_SECONDS))
+        measured, trainer, prepare = self._train(kind)
         report = SilentReport(self.directory, self.request.objective)
-        keep = _seconds(lambda: BestCheckpointCallback(report).keep_weights(cast("Any", trainer.model)))
+        keep = seconds_of(lambda: BestCheckpointCallback(report).keep_weights(cast("Any", trainer.model)))
         checkpoint = self.directory / "checkpoint"
-        save = _seconds(lambda: self._save(trainer, checkpoint))
+        save = seconds_of(lambda: self._save(trainer, checkpoint))
         device = trainer.args.device
         return Measured(
             kinds=[measured],
             limit=self.limit,
             batch=trainer.args.per_device_train_batch_size,
             prepare=prepare,
-            evaluation=evaluation,
-            evaluated=evaluated,
             keep=keep,
             save=save,
             checkpoint_bytes=sum(file.stat().st_size for file in checkpoint.rglob("*") if file.is_file()),
@@ -196,11 +199,11 @@ class _Run:
         release_memory()
         return measured
 
-    def _train(self, kind: Kind) -> tuple[MeasuredKind, MeasuredTrainer, float, float]:
+    def _train(self, kind: Kind) -> tuple[MeasuredKind, MeasuredTrainer, float]:
         """Train until the batches fit into memory and every shape is known.
 
         Returns:
-            The steps, the trainer, and the seconds of the preparation and of what was allowed for the steps.
+            The steps with an evaluation, the trainer, and the seconds of the preparation.
 
         Raises:
             OutOfMemoryError: Not even a batch of one row fits.
@@ -217,17 +220,34 @@ class _Run:
             self.limit.lower_training(arguments)
             release_memory()  # not in the except block, where the traceback keeps the model alive
 
-    def _train_batches(
-        self, kind: Kind, arguments: TrainingArguments
-    ) -> tuple[MeasuredKind, MeasuredTrainer, float, float]:
+    def _train_batches(self, kind: Kind, arguments: TrainingArguments) -> tuple[MeasuredKind, MeasuredTrainer, float]:
         begin = time.perf_counter()
         model = make_model(self.setup, kind.largest, arguments.seed)
+        # before a trainer changes the model
+        is_frozen = trial_settings(kind.largest).freeze == "backbone"
+        fingerprint = backbone_fingerprint(model, self.setup.model) if is_frozen else None
         trainer = cast(
             "MeasuredTrainer",
             make_trainer(self.setup, kind.largest, arguments, model, batch_size_limit=self.limit, kind=MeasuredTrainer),
         )
-        largest = arguments.per_device_train_batch_size
-        shapes = choose_shapes(self.setup.train, largest, min(kind.batches[0], largest))
+        prepare = time.perf_counter() - begin
+        with self._features(trainer, fingerprint) as features:
+            return self._time_batches(kind, trainer, prepare, features)
+
+    def _features(
+        self, trainer: MeasuredTrainer, fingerprint: str | None
+    ) -> AbstractContextManager[SampledFeatures | None]:
+        """Train on cached features in the block, where trials with a frozen backbone do."""
+        if fingerprint is None:
+            return nullcontext()
+        return features_of_some(trainer, self.setup, fingerprint, 2 * trainer.args.per_device_train_batch_size)
+
+    def _time_batches(
+        self, kind: Kind, trainer: MeasuredTrainer, prepare: float, features: SampledFeatures | None
+    ) -> tuple[MeasuredKind, MeasuredTrainer, float]:
+        largest = trainer.args.per_device_train_batch_size
+        rows = self.setup.train if features is None else features.rows
+        shapes = choose_shapes(rows, largest, min(kind.batches[0], largest))
         allowed = 0.0
 
         def allow(longest: Shape) -> float:
@@ -236,48 +256,25 @@ class _Run:
             allowed = min(max(a_trial * _SHARE_OF_A_TRIAL, _FEWEST_SECONDS), _MOST_SECONDS) / len(self.request.kinds)
             return allowed / len(shapes)
 
-        trainer.stopwatch = Stopwatch(shapes, arguments.device, allow, lambda: self.tell(Trying(largest)))
+        begin = time.perf_counter()
+        trainer.stopwatch = Stopwatch(shapes, trainer.args.device, allow, lambda: self.tell(Trying(largest)))
         trainer.add_callback(trainer.stopwatch)
         trainer.train()
         batches, optimiser = zip(*(shape.to_measured() for shape in shapes), strict=True)
         cost = StepCost.fitted(statistics.median(optimiser), batches)
-        prepare = (trainer.stopwatch.first_step_at or begin) - begin
-        return MeasuredKind(cost, batches), trainer, prepare, allowed
+        prepare += (trainer.stopwatch.first_step_at or begin) - begin
+        if features is not None:
+            evaluation, seconds = measure_on_features(trainer, self.setup, features.rows), features.seconds
+        else:
+            evaluation, seconds = self._evaluate(trainer, max(allowed / 3, _EVALUATION_SECONDS)), 0.0
+        return MeasuredKind(cost, batches, evaluation, seconds), trainer, prepare
 
-    def _evaluate(self, trainer: MeasuredTrainer, allowed: float) -> tuple[float, float]:
-        """Evaluate all rows, or as many batches as the time allows.
-
-        Returns:
-            The seconds of one evaluation of all rows, and the share of them that was evaluated to know this.
-        """
-        rows, order = self.setup.validation, self.setup.validation.longest_first
-        size = trainer.args.per_device_eval_batch_size
-        self._evaluate_rows(trainer, rows, order[:size])
-        size = trainer.args.per_device_eval_batch_size  # less if memory ran out
-        batches = [order[start : start + size] for start in range(0, len(order), size)]
-        typical = self._evaluate_rows(trainer, rows, batches[len(batches) // 2])
-        affordable = int(allowed / typical)
-        if affordable >= len(batches) / 2:
-            times = max(min(affordable // len(batches), 5), 1)
-            return statistics.median(_seconds(lambda: trainer.evaluate()) for _ in range(times)), 1.0
-        chosen = np.linspace(0, len(batches) - 1, max(min(affordable, len(batches)), 2)).round().astype(int)
-        some = np.concatenate([batches[index] for index in np.unique(chosen)])
-        seconds = self._evaluate_rows(trainer, rows, some)
-        share = float(rows.lengths[some].sum() / rows.lengths.sum())
-        return seconds / share + self._metrics_seconds(trainer), len(some) / len(rows)
-
-    def _evaluate_rows(self, trainer: MeasuredTrainer, rows: EncodedSplit, chosen: NDArray[np.int64]) -> float:
-        self.tell(Trying(trainer.args.per_device_train_batch_size))
-        some = rows.__getitems__(chosen.tolist())
-        return _seconds(lambda: trainer.evaluate(cast("Any", some)))
-
-    def _metrics_seconds(self, trainer: MeasuredTrainer) -> float:
-        """Return the seconds that the metrics of all validation rows take, with logits of any value."""
-        assert trainer.evaluated is not None  # noqa: S101  (it has evaluated a moment ago)
-        labels = self.setup.validation.labels
-        shape = (len(labels), *trainer.evaluated.shape[1:])
-        logits = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-        return _seconds(lambda: compute_metrics(self.setup.task, logits, labels))
+    def _evaluate(self, trainer: MeasuredTrainer, allowed: float) -> MeasuredEvaluation:
+        """Evaluate without cached features, once for all kinds: what is trained does not change it."""
+        if self.evaluation is None:
+            batch = trainer.args.per_device_train_batch_size
+            self.evaluation = measure_evaluation(trainer, self.setup, allowed, lambda: self.tell(Trying(batch)))
+        return self.evaluation
 
 
 def choose_shapes(rows: EncodedSplit, largest: int, smallest: int) -> list[Shape]:
@@ -293,15 +290,3 @@ def _of_the_middle(order: NDArray[np.int64], size: int, lengths: NDArray[np.int6
     count = max(len(order) // 2, size)
     start = (len(order) - count) // 2
     return Shape(order[start : start + count], size, lengths)
-
-
-def _seconds(act: Callable[[], Any]) -> float:
-    begin = _now()
-    act()
-    return _now() - begin
-
-
-def _now() -> float:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
