@@ -64,6 +64,17 @@ def test_the_checkpoint_stays_and_a_missing_tokenizer_is_added(inputs, trial, tm
     assert (adopted.model_path / "tokenizer.json").is_file()
 
 
+def test_a_value_that_is_not_that_of_the_trial_is_said(inputs, trial, tmp_path):
+    assert not any("in the trial" in note for note in adopt_checkpoint(inputs, QUICK, AUC, tmp_path, trial).notes)
+    shutil.rmtree(tmp_path / "model")
+    adopted = adopt_checkpoint(inputs, QUICK, AUC, tmp_path, replace(trial, value=0.1234))
+    values = f"eval/roc_auc of the final model is {adopted.result.value:.4f}, and was 0.1234 in the trial"
+    assert any(note.startswith(values) for note in adopted.notes)
+    metrics = json.loads(adopted.metrics_path.read_text())
+    assert metrics["value_in_trial"] == 0.1234
+    assert metrics["notes"] == adopted.notes
+
+
 def test_a_checkpoint_whose_weights_are_not_finite_is_an_error(inputs, trial, tmp_path):
     copied = shutil.copytree(trial.checkpoint, tmp_path / "copied")
     weights = load_file(copied / "model.safetensors")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from bertnado_config import TrainingInputs, TrialResult
     from bertnado_metrics import Objective
 
+_ROUNDING = 1e-3
+"""The difference between the values of a trial and of its checkpoint, also as a share, that is not worth a note."""
+
 
 def adopt_checkpoint(
     inputs: TrainingInputs,
@@ -69,8 +72,17 @@ def adopt_checkpoint(
     row = {"step": trained.step, **metrics}
     timings = {"evaluate": time.perf_counter() - begin}
     result = replace(trained, value=value, history=(row,), checkpoint=directory / MODEL, timings=timings)
-    adopted = {**validation_record(result, objective), "adopted_from": str(trained.checkpoint)}
-    return finish_model(inputs, setup, trainer, result, adopted)
+    origin = {"adopted_from": str(trained.checkpoint), "value_in_trial": trained.value}
+    adopted = {**validation_record(result, objective), **origin}
+    return finish_model(inputs, setup, trainer, result, adopted, _differences(objective, value, trained.value))
+
+
+def _differences(objective: Objective, value: float, in_trial: float | None) -> list[str]:
+    """Return a note if the value is not that of the trial, but for rounding in fp32."""
+    if in_trial is None or math.isclose(value, in_trial, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
+        return []
+    reason = "bf16 and fp16, adapters that are merged, and other devices round differently"
+    return [f"{objective.name} of the final model is {value:.4f}, and was {in_trial:.4f} in the trial: {reason}"]
 
 
 def _copy(checkpoint: Path, model_path: Path) -> None:

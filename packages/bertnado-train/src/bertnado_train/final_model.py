@@ -154,6 +154,7 @@ def finish_model(
     trainer: TaskTrainer,
     result: TrialResult,
     record: Mapping[str, Any],
+    notes: Sequence[str] = (),
 ) -> FinalModel:
     """Evaluate `test`, write `metrics.json` and the tokenizer, and read the saved model back.
 
@@ -163,6 +164,7 @@ def finish_model(
         trainer: The trainer, whose model is the saved one.
         result: The result of the training; its checkpoint is the saved model.
         record: The first entries of `metrics.json`.
+        notes: What is already known that a user of the model must know.
 
     Raises:
         TrialError: The saved model does not give the logits of the one in memory.
@@ -174,7 +176,7 @@ def finish_model(
         metrics[TEST] = _test_metrics(trainer, setup.dataset.splits[TEST])
     metrics |= {"seed": result.seed, "details": result.details, "timings": result.timings}
     write_json(metrics_path, metrics)
-    notes = [*save_tokenizer(setup, model_path), *_read_back(setup, trainer, model_path, inputs)]
+    notes = [*notes, *save_tokenizer(setup, model_path), *_read_back(setup, trainer, model_path, inputs)]
     if notes:
         write_json(metrics_path, metrics | {"notes": notes})
     return FinalModel(result, model_path, metrics_path, metrics, notes)
