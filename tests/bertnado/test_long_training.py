@@ -6,9 +6,11 @@ import signal
 
 import pytest
 from bertnado import api
+from bertnado.cli import main
 from bertnado_config import SweepConfigError
 from bertnado_sweep import Interrupted
 from bertnado_sweep.running.events import Note, TrialProgress
+from click.testing import CliRunner
 
 SWEEP = {
     "method": "random",
@@ -115,3 +117,13 @@ def test_without_training_states_an_interruption_ends_it_at_once(train, tmp_path
 def test_an_interval_that_is_none_is_a_mistake(train):
     with pytest.raises(SweepConfigError, match=r"save_state_every must be a duration .*, or never, got 'sometimes'"):
         train("parts", save_state_every="sometimes")
+
+
+def test_a_time_limit_before_any_value_is_an_early_end_and_no_failure(material, tmp_path):
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps({**SWEEP, "parameters": {**SWEEP["parameters"], "max_steps": {"value": 10**6}}}))
+    inputs = ["--model-name", str(material / "model"), "--dataset", str(material / "dataset"), "--no-dry-run"]
+    sweep = ["--config-path", str(path), "--output-dir", str(tmp_path / "out"), "--backend", "local"]
+    ended = CliRunner().invoke(main, ["run-sweep", *inputs, *sweep, "--time-limit", "1s"])
+    assert ended.exit_code == 3
+    assert "no trial has a value when the time limit ended the sweep" in ended.stderr

@@ -374,7 +374,8 @@ def exit_on_error(*, again: str | None = None) -> Generator[None]:
         known = TrialError | MachineError | of_sweep | OSError
         if not isinstance(error, known):
             raise
-        _end(_explain(error, again), 1)
+        is_early = isinstance(error, NoEligibleTrialError) and error.ended_by is not None
+        _end(_explain(error, again), UNFINISHED if is_early else 1)
     except KeyboardInterrupt as interrupt:
         way = "" if again is None else f"; continue with\n{_command_to_continue(again)}"
         _end(f"interrupted; what was finished is on disk{way}", 128 + getattr(interrupt, "signum", signal.SIGINT))

@@ -153,7 +153,7 @@ def _run(plan: Plan, backend: Backend, listen: Observer) -> SweepResult:
     trials = backend.trials()
     best = choose_best(trials, plan.objective)
     if best is None:
-        raise NoEligibleTrialError(trials)
+        raise NoEligibleTrialError(trials, early and early.cause)
     export_if_better(trials, best, plan.objective, plan.output_dir, backend.sweep_id)  # perhaps another machine's
     for note in (*backend.conclude(trials, best), *winner_notes(trials, best, plan.objective)):
         listen(Note(note))

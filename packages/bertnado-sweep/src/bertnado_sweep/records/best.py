@@ -31,10 +31,12 @@ class NoEligibleTrialError(RuntimeError):
 
     Attributes:
         trials: The trials that were run.
+        ended_by: What ended the sweep early, such as its time limit; None if it is over.
     """
 
-    def __init__(self, trials: Sequence[Trial]) -> None:
+    def __init__(self, trials: Sequence[Trial], ended_by: str | None = None) -> None:
         self.trials: tuple[Trial, ...] = tuple(trials)
+        self.ended_by = ended_by
         super().__init__(self.trials)
 
     def __str__(self) -> str:
@@ -43,7 +45,8 @@ class NoEligibleTrialError(RuntimeError):
         reasons = Counter(trial.error or trial.state for trial in self.trials)
         lines = [f"  {count} of {len(self.trials)}: {reason}" for reason, count in reasons.most_common()]
         where = f"  see {self.trials[0].directory.parent}"
-        return "\n".join(["no trial has a value, so no best trial can be chosen:", *lines, where])
+        so_far = "" if self.ended_by is None else f" when {self.ended_by} ended the sweep"
+        return "\n".join([f"no trial has a value{so_far}, so no best trial can be chosen:", *lines, where])
 
 
 def choose_best(trials: Sequence[Trial], objective: Objective) -> Trial | None:
