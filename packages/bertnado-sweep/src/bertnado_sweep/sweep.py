@@ -14,6 +14,7 @@ from .records.presence import Turn
 from .records.winner import winner_notes
 from .running.events import Event, Note, Observer, SweepStarted, log_warnings
 from .running.stop_request import Interrupted
+from .search.edges import edge_notes
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -155,7 +156,8 @@ def _run(plan: Plan, backend: Backend, listen: Observer) -> SweepResult:
     if best is None:
         raise NoEligibleTrialError(trials, early and early.cause)
     export_if_better(trials, best, plan.objective, plan.output_dir, backend.sweep_id)  # perhaps another machine's
-    for note in (*backend.conclude(trials, best), *winner_notes(trials, best, plan.objective)):
+    worth = winner_notes(trials, best, plan.objective)
+    for note in (*backend.conclude(trials, best), *worth, *edge_notes(plan.config, trials, plan.objective)):
         listen(Note(note))
     return SweepResult(
         sweep_id=backend.sweep_id,
