@@ -50,6 +50,11 @@ def test_a_trial_of_few_steps_is_evaluated_at_each():
     assert make({"max_steps": 3}).eval_steps == 1
 
 
+@pytest.mark.parametrize(("given", "every"), [({}, 5), ({"logging_steps": 3}, 3), ({"eval_steps": 0.25}, 25)])
+def test_the_training_loss_is_logged_as_often_as_the_trial_is_evaluated_unless_the_file_says_otherwise(given, every):
+    assert make({"max_steps": 100, **given}).logging_steps == every
+
+
 @pytest.mark.parametrize(("given", "steps"), [(100, 100), (100.0, 100), (0.25, 250), ("50", 50), (1, 1)])
 def test_eval_steps_implies_evaluation_by_steps_and_may_be_a_share(given, steps):
     arguments = make({"eval_steps": given, "max_steps": 1000})
@@ -103,7 +108,7 @@ def test_only_what_a_person_or_bertnado_changed_differs_from_the_defaults():
     assert set(changed) == {
         *("learning_rate", "eval_strategy", "eval_steps", "save_strategy", "remove_unused_columns"),
         *("metric_for_best_model", "greater_is_better", "per_device_eval_batch_size"),
-        "logging_nan_inf_filter",
+        *("logging_nan_inf_filter", "logging_steps"),
         *(("bf16", "tf32") if torch.cuda.is_available() else ("dataloader_pin_memory",)),
     }
 

@@ -69,6 +69,8 @@ def make_training_arguments(
     if "per_device_eval_batch_size" not in given:
         arguments.per_device_eval_batch_size = max(_evaluation_tokens(arguments) // longest, 1)
     arguments.eval_steps = whole_steps(interval, training_steps(arguments, rows))
+    if not {"logging_steps", "logging_strategy"} & given.keys():
+        arguments.logging_steps = arguments.eval_steps  # every 500 steps, most trials would log no training loss
     return arguments
 
 

@@ -32,7 +32,7 @@ from bertnado_config import (
 from .presence import try_beginning
 from .record_format import FORMAT, require_known_format
 from .sweep_record import complete_sweep_record
-from .trial import Trial, read_record
+from .trial import TRAINING_LOG, Trial, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -95,9 +95,9 @@ def trial_directories(output_dir: Path) -> list[Path]:
 
 
 def write_trial(trial: Trial) -> dict[str, Any]:
-    """Write the trial's `trial.json`, atomically, and return its content in JSON types.
+    """Write the trial's `trial.json`, atomically, and return its content in JSON types, without the training log.
 
-    A directory that was removed is created again.
+    A directory that was removed is created again. A trial whose training log is unknown keeps the one that is there.
 
     Raises:
         OSError: It cannot be written.
@@ -107,8 +107,23 @@ def write_trial(trial: Trial) -> dict[str, Any]:
     if path.is_dir():
         set_aside(path)
     record: dict[str, Any] = to_json_types(trial.to_record())
-    write_json(path, record)
+    log = trial.training_log or read_training_log(trial.directory, trial.id)
+    write_json(path, {**record, TRAINING_LOG: log} if log else record)
     return record
+
+
+def read_training_log(directory: Path, trial_id: str | None = None) -> Sequence[Mapping[str, Any]]:
+    """Return the training log in the `trial.json` of a directory; empty if there is none.
+
+    Args:
+        directory: The directory of a trial.
+        trial_id: The id that the trial must have; by default any.
+    """
+    try:
+        trial = read_trial(directory / TRIAL_FILE, directory.parent)
+    except InvalidInputError:
+        return ()
+    return trial.training_log if trial_id in (None, trial.id) else ()
 
 
 def read_trial(path: Path, output_dir: Path) -> Trial:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TrialState = Literal["running", "completed", "stopped", "failed", "interrupted"]
 """A `stopped` trial was stopped early and has a value. An `interrupted` trial will be tried again."""
 
+TRAINING_LOG = "training_log"
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -68,6 +70,10 @@ class Trial:
     """The id of the sweep; None in some records of version 0.1.0."""
     place: str | None = None
     """The id of its output directory, if each machine has its own; see `sweep.json`."""
+    total_steps: int | None = None
+    """The optimizer steps of the whole trial, had it not been stopped; None if the trainer did not say it."""
+    training_log: Sequence[Mapping[str, Any]] = field(default=(), compare=False, repr=False)
+    """Rows of what training logged, `step`, `train/loss`, ...; empty unless it was read from its `trial.json`."""
 
     @cached_property
     def parameters_key(self) -> str:
@@ -110,9 +116,13 @@ class Trial:
         return self.sweep_id == sweep_id or (self.sweep_id is None and self.id.startswith(f"{sweep_id}-"))
 
     def to_record(self) -> dict[str, Any]:
-        """Return every field by name; paths are relative to the output directory if they lie in it."""
+        """Return every field by name but the training log.
+
+        Paths are relative to the output directory if they lie in it. The training log is in
+        `trial.json` alone: a study is read often, and as a whole.
+        """
         record: dict[str, Any] = {"format": FORMAT}
-        record |= {item.name: getattr(self, item.name) for item in fields(self)}
+        record |= {item.name: getattr(self, item.name) for item in fields(self) if item.name != TRAINING_LOG}
         above = self.directory.parent
         return {key: _relative(value, above) if key in _PATHS else value for key, value in record.items()}
 
@@ -125,7 +135,7 @@ class Trial:
         """Return the trial of a record; `above` is the directory that contains the trial's. See `read_record`."""
         known: dict[str, Any] = {item.name: record[item.name] for item in fields(cls) if item.name in record}
         known |= {key: above / known[key] for key in _PATHS if known.get(key) is not None}
-        known |= {key: tuple(known.get(key, ())) for key in ("history", "attempts")}
+        known |= {key: tuple(known.get(key, ())) for key in ("history", "attempts", TRAINING_LOG)}
         return cls(**known)
 
 
@@ -146,6 +156,14 @@ class _Attempt(BaseModel):
     directory: Place
     from_step: NonNegativeInt | FiniteFloat = 0
     to_step: NonNegativeInt | FiniteFloat | None = None
+
+
+class _LogRow(BaseModel):
+    """A row of `training_log` in `trial.json`: a step, and metrics by name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    step: NonNegativeInt | FiniteFloat
 
 
 class _Record(BaseModel):
@@ -176,6 +194,8 @@ class _Record(BaseModel):
     attempts: list[_Attempt] = []
     sweep_id: str | None = None
     place: str | None = None
+    total_steps: NonNegativeInt | FiniteFloat | None = None
+    training_log: list[_LogRow] = []
 
 
 def read_record(record: object) -> dict[str, Any]:

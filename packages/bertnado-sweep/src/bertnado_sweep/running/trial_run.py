@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import to_json_types
 
-from bertnado_sweep.records.files import ERROR_FILE, now, write_trial
+from bertnado_sweep.records.files import ERROR_FILE, now, read_training_log, write_trial
 from bertnado_sweep.records.trial import read_record
 
 from .blame import NOT_A_NUMBER, Blame, blame_for
 from .error_text import message_of, one_line
 from .events import Observer, TrialEvaluated, TrialProgress
+from .training_log import TrainingLog
 from .training_states import TrialStates
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class TrialReport:
     is_stopped: Callable[[], bool] = lambda: False
     """Called at each step and evaluation; returns True if the trial was asked to stop."""
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    training_log: TrainingLog = field(default_factory=TrainingLog)
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     total_steps: int | None = None
     broken: BaseException | None = None
@@ -76,6 +78,7 @@ class TrialReport:
     def started(self, total_steps: int, details: Mapping[str, Any]) -> None:
         """Track the details of the trial, and forget the history of an earlier attempt of the trainer."""
         self.history.clear()
+        self.training_log.continue_from(())
         self.first_step, self.last_step, self.earlier_seconds = 0, None, 0.0
         self.total_steps, self.details = _number(total_steps), dict(details)
         with self._machinery():
@@ -86,6 +89,7 @@ class TrialReport:
         """Track what training logged; return True if the trial must stop."""
         step, metrics = _number(step), dict(metrics or {})
         self.last_step = step
+        self.training_log.add(step, metrics)
         with self._machinery():
             if metrics:
                 self.tracker.log(metrics, step)
@@ -114,13 +118,14 @@ class TrialReport:
             self.training_states = TrialStates(self, path, every, is_interrupted)
 
     def resumed(self, step: int, history: Sequence[Mapping[str, Any]], seconds: float) -> None:
-        """Go on with a trial of which so many steps were done, with its history so far.
+        """Go on with a trial of which so many steps were done, with its history and training log so far.
 
         Its evaluations are judged again, so that they are recorded for this attempt; they do not stop it.
         """
         self.first_step = self.last_step = step
         self.earlier_seconds = seconds
         self.history[:] = [dict(row) for row in history]
+        self.training_log.continue_from(self._earlier_log(step))
         values = [row[self.objective.name] for row in self.history]
         with self._machinery():
             self.tracker.replay(self.history)
@@ -129,10 +134,17 @@ class TrialReport:
             self.observer(TrialProgress(self.trial.number, step, self.total_steps))
         self.state_written(step)
 
+    def _earlier_log(self, step: int) -> list[Mapping[str, Any]]:
+        """Return the training log of the earlier attempt up to the step of its training state."""
+        if self.trial.resumed_from is None:
+            return []
+        return [row for row in read_training_log(self.trial.resumed_from.parent) if row["step"] <= step]
+
     def state_written(self, step: int) -> None:
         """Record how far the trial has come, in `trial.json` alone."""
+        reached = self.trial.with_steps(self.first_step, step)
         with suppress(OSError):  # the disk may be full
-            write_trial(self.trial.with_steps(self.first_step, step))
+            write_trial(replace(reached, total_steps=self.total_steps, training_log=self.training_log.rows))
 
     @contextmanager
     def _machinery(self) -> Generator[None]:
@@ -224,6 +236,8 @@ def end_trial(report: TrialReport, state: TrialState, *, error: str | None = Non
         history=tuple(report.history),
         details=report.details,
         error=error,
+        total_steps=report.total_steps,
+        training_log=report.training_log.rows,
     )
 
 
