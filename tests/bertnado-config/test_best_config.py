@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from bertnado_config import BestConfig, SweepConfigError, read_best_config, write_best_config
+from bertnado_config import BestConfig, ConfirmedValue, SweepConfigError, read_best_config, write_best_config
 from bertnado_metrics import Objective
 
 
@@ -40,6 +40,19 @@ def test_what_is_written_is_read_back(tmp_path):
     parameters = {"learning_rate": 1e-5, "epochs": 3, "head": {"dropout": 0.1, "layers": [8, 8]}, "scheduler": None}
     write_best_config(path, parameters, Objective("eval/loss", "minimize"))
     assert read_best_config(path) == BestConfig(parameters, "eval/loss", "minimize")
+
+
+def test_a_confirmed_value_stands_beside_the_parameters_and_is_none_of_them(tmp_path):
+    path = tmp_path / "best_sweep_config.json"
+    confirmed = ConfirmedValue(0.69, 0.008, (1, 2, 3))
+    write_best_config(path, {"learning_rate": 1e-5}, Objective("eval/roc_auc", "maximize"), confirmed=confirmed)
+    content = json.loads(path.read_text())
+    assert content["confirmed_mean"] == 0.69
+    assert content["confirmed_standard_error"] == 0.008
+    assert content["confirmed_seeds"] == [1, 2, 3]
+    assert read_best_config(path) == BestConfig({"learning_rate": 1e-5}, "eval/roc_auc", "maximize", confirmed)
+    path.write_text(json.dumps({"x": 1, "confirmed_mean": 0.5}))
+    assert read_best_config(path) == BestConfig({"x": 1}), "a part of it says nothing"
 
 
 def test_a_parameter_named_like_the_metrics_keys_gives_way_to_the_objective(tmp_path):

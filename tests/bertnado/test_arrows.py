@@ -58,6 +58,7 @@ LAYERS = [
     {"backends"},
     {"resume", "retrying", "single_run", "budget", "dry_run"},
     {"planning", "status"},
+    {"confirmation"},
     {"sweep", "sync"},
     {"sweeper", "testing"},
 ]

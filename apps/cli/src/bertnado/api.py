@@ -154,6 +154,50 @@ def join_sweep(
     return run_plan(sweeper.plan(join=True, **options), observer=observer).to_dict()
 
 
+def confirm(
+    output_dir: Path | str,
+    *,
+    top: int = 3,
+    seeds: int = 5,
+    dataset: Path | str | None = None,
+    model_name: str | None = None,
+    observer: Observer | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Train the best trials of a sweep anew with fresh seeds, and export the one with the best mean.
+
+    It writes `confirmation.json`, and `best_sweep_config.json` with the confirmed trial. A confirmation that was
+    interrupted or killed continues when the call is repeated; one with more finalists or seeds adds to it.
+
+    Args:
+        output_dir: The output directory of the sweep.
+        top: The number of best trials, at least 1.
+        seeds: The number of fresh seeds of each, at least 2. A trial that is clearly behind after two gets no more.
+        dataset: The dataset on this machine, if it is not where the sweep was run with it.
+        model_name: The same for the model.
+        observer: Called with every event, for a display; the runs are trials to it.
+        options: `workers`, `trials_per_gpu`, `time_limit`, `save_state_every`, `retry_failed` and `storage`, see
+            `bertnado_sweep.SweepOptions`.
+
+    Returns:
+        What `run_sweep` returns of the best trial, which is the confirmed one, with `confirmed_mean`,
+        `confirmed_standard_error` and `confirmed_seeds`; `winner`, the number of that trial as it is shown;
+        `finalists`, each with its mean and its probability of being the best; `confirmation_path`, where all is
+        recorded; the numbers of runs `finished` and `budget`, and `ended_by`.
+
+    Raises:
+        InvalidInputError: Something is wrong; every problem is in it, and nothing was started.
+        NotConfirmedError: No finalist has two values.
+        TooManyFailuresError: Too many runs failed.
+        WorkersLeftError: This machine fails.
+        Interrupted: A signal interrupted it; the same call continues it.
+    """
+    from bertnado.confirming import confirm_recorded
+
+    inputs: dict[str, Any] = {"dataset": dataset, "model_name": model_name}
+    return confirm_recorded(output_dir, top=top, seeds=seeds, observer=observer, **inputs, **options)
+
+
 def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:
     """Return how W&B's command-line agent starts a trial of this sweep, from any directory of this machine."""
     from bertnado_config import path_exists

@@ -38,6 +38,24 @@ class _Objective(BaseModel):
     goal: Goal
 
 
+class ConfirmationRun(BaseModel):
+    """The run of a confirmed trial whose checkpoint is kept. Its fields are those of `BestDetails`."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    host: str | None = None
+    directory: str
+    checkpoint: str
+    value: FiniteFloat
+    step: PositiveInt | None = None
+    seed: int | None = None
+    details: dict[str, Any]
+
+
+class _Confirmation(BaseModel):
+    run: ConfirmationRun | None = None
+
+
 class BestDetails(BaseModel):
     """What is recorded of the best trial. Further fields are ignored."""
 
@@ -56,6 +74,22 @@ class BestDetails(BaseModel):
     seed: int | None = None
     parameters: dict[str, Any]
     details: dict[str, Any]
+    confirmation: _Confirmation | None = None
+    """The confirmation of the trial; None if it is not confirmed."""
+
+    @property
+    def kept_run(self) -> ConfirmationRun | None:
+        """The run over a fresh seed whose checkpoint is kept; None if the trial's own is all that there can be."""
+        return None if self.confirmation is None else self.confirmation.run
+
+    def of_kept_run(self) -> BestDetails:
+        """Return the record with the fields of the kept run; the record itself if there is none."""
+        run = self.kept_run
+        return (
+            self
+            if run is None
+            else self.model_copy(update={name: getattr(run, name) for name in type(run).model_fields})
+        )
 
     @property
     def fingerprint(self) -> object:

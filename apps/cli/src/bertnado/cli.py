@@ -74,6 +74,22 @@ _SHARED_OPTIONS = ("project_name", "metric_name", "metric_goal", "save_state_eve
 """The options of a sweep that full-train has as well."""
 
 
+def _confirm_flags() -> list[click.Parameter]:
+    from bertnado_sweep import SweepOptions
+
+    from bertnado.flags import make_flag
+
+    names = ("workers", "trials_per_gpu", "time_limit", "save_state_every", "retry_failed", "storage")
+    inputs = {
+        "dataset": "Dataset of the sweep, if it was moved since.",
+        "model_name": "Model of the sweep, if it was moved since.",
+    }
+    return [
+        *(click.Option([flag_of(name)], type=click.Path(), help=text) for name, text in inputs.items()),
+        *(make_flag(SweepOptions, name) for name in names),
+    ]
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="bertnado")
 def main() -> None:
@@ -187,6 +203,35 @@ def check(form: str, **flags: Any) -> None:
         click.echo(plan_json(checked) if form == "json" else describe_plan(checked))
 
 
+@main.command(cls=GeneratedCommand, generate=_confirm_flags, short_help="Train the best trials anew with fresh seeds.")
+@click.option("--output-dir", required=True, type=click.Path(), help="Output directory of the sweep.")
+@click.option("--top", type=int, default=3, help="Number of best trials to train anew.  [default: 3]")
+@click.option("--seeds", type=int, default=5, help="Number of fresh seeds of each, at least 2.  [default: 5]")
+def confirm(output_dir: str, **flags: Any) -> None:
+    """Train the best trials of a sweep anew with fresh seeds, and export the one with the best mean.
+
+    The value of the best of many trials is too good, because it was selected. Writes confirmation.json, and
+    best_sweep_config.json with the confirmed trial. A trial that is clearly behind after two seeds gets no more. If it
+    is interrupted or killed, the same command continues.
+
+    Exit codes: as those of run-sweep.
+
+    \b
+    Example:
+      bertnado confirm --output-dir output/sweep --top 3 --seeds 5
+    """
+    with exit_on_error(again=""):
+        from bertnado.display import Display
+
+        with Display() as display:
+            display.say("checking the finalists, the dataset and the model ...")
+            given = {name: value for name, value in flags.items() if value is not None}
+            found = api.confirm(output_dir, **given, observer=display)
+        click.echo(json.dumps(found, indent=2))
+    if found["ended_by"] is not None:
+        sys.exit(UNFINISHED)
+
+
 @main.command("sweep-status", short_help="Show the trials of a sweep.")
 @click.option("--output-dir", type=click.Path(), help="Output directory of a sweep.")
 @click.option("--sweep-id", metavar="[ENTITY/PROJECT/]ID", help="Sweep at W&B.")
@@ -250,8 +295,9 @@ def sweep_status(
         for warning in status.warnings:
             click.echo(f"Warning: {warning}", err=True)
         if export:
-            is_kept = status.has_better_export(str(output_dir))
+            confirmed, is_kept = status.confirmed_in(str(output_dir)), status.has_better_export(str(output_dir))
             what = "kept (from a better trial, whose record is lost)" if is_kept else "written"
+            what = what if confirmed is None else f"written (trial {confirmed.winner}, the confirmed one)"
             click.echo(f"{what}: {status.export(str(output_dir))}", err=form != "text")
 
 

@@ -100,8 +100,9 @@ def take_over(kept: KeptCheckpoint, observer: Observer | None) -> dict[str, Any]
     """
     details = kept.details
     notes = [f"Warning: {warning}" for warning in kept.warnings]
+    seed = "" if details.kept_run is None else f", confirmed, with seed {details.seed}"
     notes.append(
-        f"the final model is the checkpoint of trial {details.number + 1} of sweep {details.sweep_id}, "
+        f"the final model is the checkpoint of trial {details.number + 1} of sweep {details.sweep_id}{seed}, "
         f"step {details.step}; nothing is trained"
     )
     if observer is not None:
@@ -114,7 +115,7 @@ def take_over(kept: KeptCheckpoint, observer: Observer | None) -> dict[str, Any]
 
 def _read_details(best_config_path: Path, problems: list[Problem]) -> BestDetails:
     try:
-        return read_best_details(read_best_config(best_config_path), best_config_path)
+        return read_best_details(read_best_config(best_config_path), best_config_path).of_kept_run()
     except UnusableDetailsError as error:
         message = f"{{from_sweep}} needs the record of the best trial, but {error}; restore it, {_WITHOUT}"
         raise InvalidInputError([*problems, ArgumentProblem("from_sweep", message)]) from None

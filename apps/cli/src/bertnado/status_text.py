@@ -9,6 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import to_json_types
+from bertnado_sweep.confirmation.text import describe_confirmation, describe_replacement
 from bertnado_sweep.status import flat_parameters, trial_seconds
 
 from bertnado.display import describe_parameters
@@ -46,6 +47,17 @@ def _lines(status: SweepStatus, order: TrialOrder, width: int) -> Iterator[str]:
         "no trial has a value yet" if best is None else f"best: trial {best.number + 1}, {name} {best.value:.4f}"
     )
     yield best_line
+    if status.confirming is not None:
+        finished, budget = status.confirming
+        text = f"a confirmation has finished {finished} of {budget} runs; bertnado confirm continues it"
+        yield from _wrapped(text, "", width)
+    if status.confirmation is not None:
+        for line in describe_confirmation(status.confirmation):
+            indent = " " * (len(line) - len(line.lstrip()))
+            yield from _wrapped(line.lstrip(), indent, width)
+    if best is not None and status.confirmation is not None:
+        for line in describe_replacement(status.confirmation, best, status.objective):
+            yield from _wrapped(line, "", width)
 
 
 def _first_line(status: SweepStatus, trial: Trial, *, is_best: bool) -> str:
@@ -102,6 +114,7 @@ def status_json(status: SweepStatus, order: TrialOrder = "number") -> str:
         "finished": status.finished,
         "budget": status.budget,
         "best_trial": None if best is None else best.number + 1,
+        "confirmation": None if status.confirmation is None else status.confirmation.model_dump(exclude={"format"}),
         "constant_parameters": status.constant_parameters,
         "trials": [_full_row(status, trial) for trial in status.ordered(order)],
         "warnings": status.warnings,

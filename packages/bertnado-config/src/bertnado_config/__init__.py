@@ -3,7 +3,7 @@
 from bertnado_metrics import nearest
 
 from .argument_problem import ArgumentProblem
-from .best_config import BEST_METRIC_KEYS, BestConfig, read_best_config, write_best_config
+from .best_config import BEST_METRIC_KEYS, BestConfig, ConfirmedValue, read_best_config, write_best_config
 from .early_termination import EARLY_TERMINATION_RULES, EarlyTerminationRule, declare_rule
 from .errors import InvalidInputError, Problem, SweepConfigError
 from .files import move_into_place, read_document, read_json, write_json
@@ -50,6 +50,7 @@ from .trainer_protocol import (
     ForecastingTrainer,
     MachineError,
     Report,
+    ReseedingTrainer,
     Session,
     Trainer,
     TrainingStates,
@@ -97,6 +98,7 @@ __all__ = [
     "nest_parameters",
     "flatten_parameters",
     "BestConfig",
+    "ConfirmedValue",
     "read_best_config",
     "write_best_config",
     "BEST_METRIC_KEYS",
@@ -143,6 +145,7 @@ __all__ = [
     "TrainingStates",
     "TrialResult",
     "ForecastingTrainer",
+    "ReseedingTrainer",
     "Forecast",
     "TrialForecast",
     "TrialError",

@@ -1,12 +1,12 @@
 """`best_sweep_config.json`: the best parameters of a sweep, and the metric by which they are best."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from bertnado_metrics import Goal, Objective, metric_name_for_trainer
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
 
 from .errors import InvalidInputError, Problem
 from .field_types import Flag, GoalField, Name
@@ -14,6 +14,20 @@ from .files import read_document, write_json
 from .number_parsing import non_finite_leaves, read_words
 from .pydantic_errors import Vocabulary, problems_of
 from .value_text import show
+
+
+@dataclass(frozen=True)
+class ConfirmedValue:
+    """The value of parameters that were trained anew with fresh seeds."""
+
+    mean: float
+    """The mean of the objective over the seeds."""
+    standard_error: float
+    seeds: tuple[int, ...]
+
+    def to_keys(self) -> dict[str, Any]:
+        """Return the keys of `best_sweep_config.json` that hold it."""
+        return {f"confirmed_{name}": value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -26,6 +40,8 @@ class BestConfig:
     """The metric as the file spells it: `eval/roc_auc`, or `roc_auc` if only `metric_for_best_model` names it."""
     objective_goal: Goal | None = None
     """`maximize` or `minimize`."""
+    confirmed: ConfirmedValue | None = None
+    """The value over fresh seeds; None if the parameters are not confirmed."""
     is_run_config: bool = False
     """True if the parameters are everything that a tracking callback recorded of a run, not those that were sampled."""
 
@@ -38,22 +54,31 @@ class _OptimizationMetric(BaseModel):
 
 
 class _BestFile(BaseModel):
-    """The keys of the file that describe the metric; all others are parameters."""
+    """The keys of the file that describe the metric and its value; all others are parameters."""
 
     model_config = ConfigDict(extra="allow")
 
     metric_for_best_model: Name | None = None
     greater_is_better: Flag | None = None
     optimization_metric: _OptimizationMetric = _OptimizationMetric()
+    confirmed_mean: FiniteFloat | None = None
+    confirmed_standard_error: Annotated[FiniteFloat, Field(ge=0)] | None = None
+    confirmed_seeds: list[NonNegativeInt] | None = None
 
     @property
     def goal(self) -> Goal | None:
         """The goal that `greater_is_better` stands for."""
         return None if self.greater_is_better is None else "maximize" if self.greater_is_better else "minimize"
 
+    @property
+    def confirmed(self) -> ConfirmedValue | None:
+        """The confirmed value, if the file holds all of it."""
+        mean, error, seeds = self.confirmed_mean, self.confirmed_standard_error, self.confirmed_seeds
+        return None if mean is None or error is None or seeds is None else ConfirmedValue(mean, error, tuple(seeds))
+
 
 BEST_METRIC_KEYS = frozenset(_BestFile.model_fields)
-"""The keys of `best_sweep_config.json` that describe the metric."""
+"""The keys of `best_sweep_config.json` that describe the metric and its confirmed value; they are not parameters."""
 
 _BOOKKEEPING = frozenset({"_wandb", "wandb_version", "bertnado"})
 """Keys that W&B and BertNado add to the config of a run beside the parameters."""
@@ -92,7 +117,13 @@ _VOCABULARY = Vocabulary(
 )
 
 
-def write_best_config(path: str | Path, parameters: Mapping[str, Any], objective: Objective) -> None:
+def write_best_config(
+    path: str | Path,
+    parameters: Mapping[str, Any],
+    objective: Objective,
+    *,
+    confirmed: ConfirmedValue | None = None,
+) -> None:
     """Write the best parameters and their objective, atomically.
 
     Args:
@@ -100,6 +131,7 @@ def write_best_config(path: str | Path, parameters: Mapping[str, Any], objective
         parameters: The sampled parameters, nested. The objective overwrites any that has the name of one of
             `BEST_METRIC_KEYS`.
         objective: The objective by which the parameters are best.
+        confirmed: Their value over fresh seeds, if they are confirmed.
 
     Raises:
         OSError: The file cannot be written; an existing file is left as it was.
@@ -109,7 +141,7 @@ def write_best_config(path: str | Path, parameters: Mapping[str, Any], objective
         "greater_is_better": objective.greater_is_better,
         "optimization_metric": {"name": objective.name, "goal": objective.goal},
     }
-    write_json(path, dict(parameters) | metric)
+    write_json(path, dict(parameters) | metric | (confirmed.to_keys() if confirmed else {}))
 
 
 def read_best_config(path: str | Path) -> BestConfig:
@@ -135,7 +167,11 @@ def read_best_config(path: str | Path) -> BestConfig:
     parameters = cast("dict[str, Any]", read_words(parameters)[0])
     metric = file.optimization_metric
     return BestConfig(
-        parameters, metric.name or file.metric_for_best_model, metric.goal or file.goal, is_run_config=is_run_config
+        parameters,
+        metric.name or file.metric_for_best_model,
+        metric.goal or file.goal,
+        file.confirmed,
+        is_run_config=is_run_config,
     )
 
 

@@ -173,7 +173,10 @@ class Trainer(Protocol):
     for the display that names the devices of this machine that trials train on. All are read after `check` has found no
     error.
 
-    A trainer may have the method `forecast`, see `ForecastingTrainer`.
+    A trainer may have the attribute `dataset_fingerprint`, a text: what `details["dataset"]["fingerprint"]` of its
+    trials is now, so that trials of a changed dataset are not compared with earlier ones.
+
+    A trainer may have the method `forecast`, see `ForecastingTrainer`, and `reseeded`, see `ReseedingTrainer`.
     """
 
     def check(self, config: SweepConfig, objective: Objective) -> Sequence[Problem]:
@@ -188,6 +191,15 @@ class Trainer(Protocol):
 
         The environment limits what the worker may use: `CUDA_VISIBLE_DEVICES`, `OMP_NUM_THREADS`, and `GPU_SHARE`.
         """
+        ...
+
+
+@runtime_checkable
+class ReseedingTrainer(Protocol):
+    """A `Trainer` that knows which of its parameters are seeds; with others, the parameter is named `seed`."""
+
+    def reseeded(self, parameters: Mapping[str, Any], seed: int) -> Mapping[str, Any]:
+        """Return the parameters with a seed from which all random numbers of training follow."""
         ...
 
 

@@ -22,6 +22,7 @@ The bounds of optuna and wandb in `pyproject.toml` cover versions with these nam
 
 from .backends import register_backend
 from .backends.wandb.service import ServiceError
+from .confirmation.confirm import ConfirmationResult, NotConfirmedError, confirm_sweep
 from .options import SweepOptions
 from .plan import Plan
 from .planning import plan_sweep
@@ -43,6 +44,9 @@ __all__ = [
     "SweepOptions",
     "plan_sweep",
     "run_plan",
+    "confirm_sweep",
+    "ConfirmationResult",
+    "NotConfirmedError",
     "Plan",
     "Trial",
     "SweepForecast",

@@ -208,6 +208,13 @@ class SweepOptions(BaseModel):
         OptionDetails(recorded_as="max_failures", default_text="when the first three fail for the same reason"),
     ] = None
     """End the sweep after this many failed trials."""
+    confirm_top: Annotated[int | None, Field(ge=1), OptionDetails(recorded_as="confirm_top", default_text="none")] = (
+        None
+    )
+    """Number of best trials to train anew with fresh seeds once all trials are finished. The one with the best mean is
+    exported. `bertnado confirm` does the same later."""
+    confirm_seeds: Annotated[int, Field(ge=2), OptionDetails(recorded_as="confirm_seeds")] = 5
+    """Number of fresh seeds for each trial of `confirm_top`."""
 
     @classmethod
     def details(cls, name: str) -> OptionDetails:

@@ -13,14 +13,16 @@ from .search.bayes import START_TRIALS, BayesSearch
 from .start import JoinedSweep, NewSweep, SweepStart
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
     from pathlib import Path
 
     from bertnado_config import Problem, SweepConfig, Trainer
     from bertnado_metrics import Objective
 
     from .records.recorded_sweep import RecordedSweep
+    from .records.trial import Trial
     from .running.forecast import SweepForecast
+    from .running.tracker import JobType
     from .search import SearchMethod
 
 
@@ -48,6 +50,30 @@ class Application:
 
 
 @dataclass(frozen=True)
+class RunKind:
+    """The kind of the runs of a plan: how they are tracked, and what is kept of them. These are trials of a search."""
+
+    job_type: JobType = "sweep"
+    """The job type of the tracked runs."""
+    is_online: bool = False
+    """True if the local backend sends them to W&B as they go."""
+    exports_best: bool = True
+    """True if the best of them is exported."""
+    method: SearchMethod | None = None
+    """How the next one is chosen, if not by the method of the sweep file."""
+    kept_checkpoints: int = 1
+    """The number of checkpoints that are kept under `keep_checkpoints="best"`."""
+
+    def tracked_parameters(self, trial: Trial) -> Mapping[str, Any]:
+        """Return the parameters that a run is tracked with."""
+        return trial.parameters
+
+    def group_of(self, trial: Trial) -> Hashable:
+        """Return the group in which the best checkpoint is kept; all trials of a search are in one."""
+        return None
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything a worker needs to run trials of one sweep; picklable if the trainer is."""
 
@@ -71,6 +97,7 @@ class Plan:
     options: SweepOptions = field(default_factory=SweepOptions)
     """As they were given, completed by what is recorded."""
     application: Application = field(default_factory=Application)
+    kind: RunKind = field(default_factory=RunKind)
     config_path: Path | None = None
     began: str = field(default_factory=now)
     """When the plan was made, ISO 8601, UTC."""

@@ -14,7 +14,7 @@ from .backends.wandb.service import ServiceError, check_service_config, find_swe
 from .budget import find_budget
 from .dry_run import measure_trials
 from .options import SweepOptions, check_options
-from .plan import Application, BackendChoice, Plan, state_bytes_of
+from .plan import Application, BackendChoice, Plan, RunKind, state_bytes_of
 from .records.files import Room, named_directory, output_problems, room_problems
 from .resume import STUDY_WITHOUT_STORAGE, find_recorded, nothing_to_resume, require_recorded
 from .retrying import retry_problems
@@ -48,6 +48,7 @@ def plan_sweep(
     command: Sequence[str] = (),
     record: Mapping[str, Any] | None = None,
     join: bool = False,
+    kind: RunKind | None = None,
     **options: Any,
 ) -> Plan:
     """Check everything that can be checked before the first trial, and start nothing.
@@ -64,6 +65,7 @@ def plan_sweep(
         record: Settings of the application to record in `sweep.json`. JSON-serializable.
         join: Work on the recorded sweep, possibly beside other machines, with exactly what is recorded: of the options
             only those of this machine count (`workers`, `trials_per_gpu`, `time_limit`, `storage`, `study`).
+        kind: The kind of the runs; by default trials of a search.
         options: How the sweep is run, see `SweepOptions`.
 
     Raises:
@@ -71,17 +73,18 @@ def plan_sweep(
         TypeError: The trainer is neither a `Trainer` nor a function.
     """
     application = Application(dict(record or {}), group, tuple(command))
-    planner = _Planner(as_trainer(trainer), named_directory(output_dir), application)
+    planner = _Planner(as_trainer(trainer), named_directory(output_dir), application, kind or RunKind())
     return planner.plan(config, objective, task, options, join=join)
 
 
 class _Planner:
     """Collects what is wrong with one sweep."""
 
-    def __init__(self, trainer: Trainer, output_dir: Path, application: Application) -> None:
+    def __init__(self, trainer: Trainer, output_dir: Path, application: Application, kind: RunKind) -> None:
         self._trainer = trainer
         self._output = output_dir
         self._application = application
+        self._kind = kind
         self._problems: list[Problem] = []
 
     def plan(
@@ -113,6 +116,9 @@ class _Planner:
         if self._errors() or parsed is None or found is None or choice is None:
             raise InvalidInputError(self._errors(), source=self._blamed(source))
         budget = find_budget(parsed, options.sweep_count, get_backend_type(choice.name), start)
+        self._problems += _confirmation_problems(options, start, budget.trials)
+        if self._errors():
+            raise InvalidInputError(self._errors(), source=self._blamed(source))
         workers = max(min(workers, budget.trials), 1)
         self._check_room(options, budget.trials, workers)
         forecast, problems = measure_trials(
@@ -125,7 +131,7 @@ class _Planner:
         return Plan(
             trainer=self._trainer,
             config=parsed,
-            method=get_method(parsed.method),
+            method=self._kind.method or get_method(parsed.method),
             objective=found,
             output_dir=self._output,
             budget=budget.trials,
@@ -136,6 +142,7 @@ class _Planner:
             start=start,
             options=options,
             application=self._application,
+            kind=self._kind,
             config_path=Path(source).absolute() if source is not None else None,
             warnings=(*parsed.warnings, *self._problems, *budget.warnings),
             forecast=forecast,
@@ -277,7 +284,9 @@ class _Planner:
     def _check_room(self, options: SweepOptions, budget: int, workers: int) -> None:
         """Raise an error if the checkpoints and training states that are on disk at once do not fit on it."""
         size, state = getattr(self._trainer, "checkpoint_bytes", None), state_bytes_of(self._trainer)
-        count = {"best": workers + 1, "all": budget, "none": workers}[options.keep_checkpoints]
+        count = {"best": workers + self._kind.kept_checkpoints, "all": budget, "none": workers}[
+            options.keep_checkpoints
+        ]
         needs = [] if size is None else [Room("checkpoints", size, count)]
         if state is not None and options.states_every is not None:
             needs.append(Room("training states", state, 2 * workers))  # a new one is written beside the old one
@@ -291,6 +300,20 @@ class _Planner:
     def _blamed(self, source: str | None) -> str | None:
         """Return the file to blame: none if only the call is wrong."""
         return source if any(problem.is_of_file for problem in self._errors()) else None
+
+
+def _confirmation_problems(options: SweepOptions, start: SweepStart, budget: int) -> list[Problem]:
+    """Report what of a confirmation at the end of the sweep is impossible, or has no effect."""
+    top = options.confirm_top
+    if top is None:
+        if not options.is_given("confirm_seeds") or start.recorded is not None:
+            return []
+        message = "{confirm_seeds} has no effect without {confirm_top}; set the number of trials to confirm"
+        return [ArgumentProblem("confirm_seeds", message, "warning")]
+    if top <= budget or not isinstance(start, NewSweep | ResumedSweep):
+        return []
+    message = f"{{confirm_top}} must be at most the number of trials of the sweep, {budget}, got {top}"
+    return [ArgumentProblem("confirm_top", message)]
 
 
 def _completed(options: SweepOptions, recorded: RecordedSweep, *, join: bool) -> SweepOptions:

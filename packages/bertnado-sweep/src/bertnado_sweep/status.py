@@ -13,13 +13,29 @@ from bertnado_config import ArgumentProblem, InvalidInputError, value_key
 from .backends import get_backend_type
 from .backends.wandb.environment import quiet_wandb, require_wandb
 from .backends.wandb.service import ServiceError, check_service_config, find_sweep, read_service_trials
-from .records.best import BEST_CONFIG_FILE, NoEligibleTrialError, choose_best, export_best, read_export
+from .records.best import (
+    BEST_CONFIG_FILE,
+    NoEligibleTrialError,
+    choose_best,
+    export_best,
+    export_if_better,
+    read_export,
+)
+from .records.confirmation import (
+    CONFIRMATION_DIRECTORY,
+    CONFIRMATION_FILE,
+    Confirmation,
+    is_damaged,
+    read_confirmation,
+    standing_confirmation,
+)
 from .records.files import SWEEP_FILE, named_directory
 from .resume import find_recorded, read_recorded
 
 if TYPE_CHECKING:
     from bertnado_metrics import Objective
 
+    from .records.recorded_sweep import RecordedSweep
     from .records.trial import Trial
 
 
@@ -43,6 +59,10 @@ class SweepStatus:
     """The number of trials that the sweep has in all; None for one at W&B."""
     output_dir: Path | None = None
     """The directory that the directories of the trials lie in; None for a sweep at W&B."""
+    confirmation: Confirmation | None = None
+    """The confirmation of the best trials; None if there is none that is complete."""
+    confirming: tuple[int, int] | None = None
+    """The number of finished runs of a confirmation that is not complete, and of all of them; None if there is none."""
 
     @property
     def best(self) -> Trial | None:
@@ -86,7 +106,8 @@ class SweepStatus:
     def export(self, output_dir: str | Path) -> Path:
         """Write `best_sweep_config.json`, and the details beside it, into `output_dir`.
 
-        An existing export of a better trial of this sweep is kept: the record of that trial was lost.
+        An existing export of a better trial of this sweep is kept: the record of that trial was lost. A confirmed trial
+        is written rather than the best one, until a further trial supersedes it.
 
         Raises:
             NoEligibleTrialError: No trial has a value.
@@ -97,9 +118,15 @@ class SweepStatus:
             raise NoEligibleTrialError(self.trials)
         output = Path(output_dir)
         output.mkdir(parents=True, exist_ok=True)
-        if not self.has_better_export(output):
+        if self.confirmed_in(output) is not None:
+            export_if_better(self.trials, best, self.objective, output, self.sweep_id)
+        elif not self.has_better_export(output):
             export_best(best, self.objective, output, self.sweep_id)
         return output / BEST_CONFIG_FILE
+
+    def confirmed_in(self, output_dir: str | Path) -> Confirmation | None:
+        """Return the confirmation whose winner is to be exported in `output_dir`; None if there is none."""
+        return standing_confirmation(Path(output_dir), self.sweep_id, self.objective, self.best)
 
     def has_better_export(self, output_dir: str | Path) -> bool:
         """Return True if a better trial of this sweep than any known one is exported in `output_dir`."""
@@ -160,6 +187,9 @@ def recorded_status(output_dir: str | Path, *, storage: str | None = None) -> Sw
             [ArgumentProblem("storage", f"the database no longer contains the sweep of {directory}")]
         )
     trials, warnings = get_backend_type(recorded.backend).read_trials(recorded)
+    if is_damaged(recorded.output_dir):
+        damaged = recorded.output_dir / CONFIRMATION_FILE
+        warnings = [*warnings, f"{damaged} is damaged; bertnado confirm rewrites it from its runs"]
     return SweepStatus(
         recorded.sweep_id,
         str(directory),
@@ -168,7 +198,25 @@ def recorded_status(output_dir: str | Path, *, storage: str | None = None) -> Sw
         tuple(warnings),
         recorded.budget,
         recorded.output_dir,
+        *_confirmation_of(recorded),
     )
+
+
+def _confirmation_of(recorded: RecordedSweep) -> tuple[Confirmation | None, tuple[int, int] | None]:
+    """Return the confirmation of a sweep, and how far one is that is not complete."""
+    found = read_confirmation(recorded.output_dir)
+    if found is not None and not found.is_of(recorded.sweep_id, recorded.objective):
+        found = None
+    runs = read_recorded(recorded.output_dir / CONFIRMATION_DIRECTORY)
+    if runs is None:
+        return found, None
+    counted = [trial for trial in get_backend_type(runs.backend).read_trials(runs)[0] if trial.is_counted]
+    space = runs.record["config"]["parameters"]
+    is_of_found = found is not None and [
+        [finalist.trial for finalist in found.finalists],
+        found.seeds,
+    ] == [space[name]["values"] for name in ("finalist", "seed")]
+    return found, None if is_of_found else (len(counted), runs.budget)
 
 
 def service_status(sweep_id: str, *, entity: str | None = None, project: str | None = None) -> SweepStatus:

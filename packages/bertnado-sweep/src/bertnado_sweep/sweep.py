@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .backends import get_backend_type
+from .confirmation.confirm import confirm_sweep
+from .confirmation.text import replacement_note
 from .planning import plan_sweep
 from .records.best import BEST_CONFIG_FILE, NoEligibleTrialError, best_so_far, choose_best, export_if_better
 from .records.files import SWEEP_FILE, named_directory
@@ -131,9 +134,39 @@ def run_plan(plan: Plan, *, observer: Observer | None = None) -> SweepResult:
         ServiceError: W&B did not create the sweep, or no longer answers; what was finished is on disk.
         OSError: The record cannot be written.
     """
-    kind = get_backend_type(plan.backend.name)
+    kind, listen, began = get_backend_type(plan.backend.name), observer or log_warnings, time.monotonic()
     with kind.prepared(plan.output_dir), closing(kind.create(plan)) as backend:
-        return _run(plan, backend, observer or log_warnings)
+        result = _run(plan, backend, listen)
+    return _confirm(plan, result, began, listen) if _is_to_be_confirmed(plan) else result
+
+
+def _is_to_be_confirmed(plan: Plan) -> bool:
+    """Return True if this process confirms the best trials; of machines that share a database, only the first does."""
+    is_shared = plan.options.storage is not None and plan.recorded is not None
+    return plan.options.confirm_top is not None and not is_shared
+
+
+def _confirm(plan: Plan, result: SweepResult, began: float, listen: Observer) -> SweepResult:
+    """Confirm the best trials of a sweep that has ended, as many as there are, in what is left of the time limit."""
+    options, limit = plan.options, plan.options.time_limit
+    left = None if limit is None else limit - (time.monotonic() - began)
+    ended_by = result.ended_by or ("the time limit" if left is not None and left <= 0 else None)
+    if ended_by is not None:
+        listen(Note(f"{ended_by} left no time to confirm the best trials; bertnado confirm does it later"))
+        return replace(result, ended_by=ended_by)
+    found = confirm_sweep(
+        plan.trainer,
+        plan.output_dir,
+        top=options.confirm_top or 1,
+        is_top_exact=False,
+        seeds=options.confirm_seeds,
+        observer=listen,
+        storage=options.storage,
+        workers=options.workers,
+        trials_per_gpu=options.trials_per_gpu,
+        time_limit=left,
+    )
+    return replace(result, ended_by=found.ended_by)
 
 
 def _run(plan: Plan, backend: Backend, listen: Observer) -> SweepResult:
@@ -156,8 +189,9 @@ def _run(plan: Plan, backend: Backend, listen: Observer) -> SweepResult:
     if best is None:
         raise NoEligibleTrialError(trials, early and early.cause)
     export_if_better(trials, best, plan.objective, plan.output_dir, backend.sweep_id)  # perhaps another machine's
-    worth = winner_notes(trials, best, plan.objective)
-    for note in (*backend.conclude(trials, best), *worth, *edge_notes(plan.config, trials, plan.objective)):
+    worth = (*winner_notes(trials, best, plan.objective), *edge_notes(plan.config, trials, plan.objective))
+    replacement = replacement_note(plan.output_dir, backend.sweep_id, best, plan.objective)
+    for note in (*backend.conclude(trials, best), *worth, *replacement):
         listen(Note(note))
     return SweepResult(
         sweep_id=backend.sweep_id,

@@ -21,6 +21,7 @@ from .model_config_checks import model_config_problems
 from .model_files import model_name_problem
 from .other_process import OtherProcess
 from .parameter_checks import parameter_problems, swept_targets
+from .parameters.namespaces import override_parameters
 from .possible_trials import distinct_trials
 from .precision import precision_problems
 from .prepared_dataset import dataset_name_problem, open_dataset
@@ -144,6 +145,20 @@ class HuggingFaceTrainer(TrainingInputs):
             InvalidInputError: The model or the dataset cannot be read.
         """
         return _COPIES_IN_STATE * self.checkpoint_bytes
+
+    def reseeded(self, parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
+        """Return the parameters with a seed for the new head, the order of the rows and dropout."""
+        changed = override_parameters(parameters, {"data_seed": seed, "seed": seed})
+        return {name: value for name, value in changed.items() if name != "data_seed"}  # it would be `seed` as well
+
+    @property
+    def dataset_fingerprint(self) -> str:
+        """The fingerprint of the rows that the model gets.
+
+        Raises:
+            InvalidInputError: The model or the dataset cannot be read.
+        """
+        return self.setup.dataset.fingerprint
 
     @property
     def device(self) -> str:

@@ -5,18 +5,29 @@ from __future__ import annotations
 import math
 import shutil
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from bertnado_config import BEST_METRIC_KEYS, InvalidInputError, read_json, write_best_config, write_json
+from bertnado_config import (
+    BEST_METRIC_KEYS,
+    ConfirmedValue,
+    InvalidInputError,
+    read_json,
+    to_json_types,
+    write_best_config,
+    write_json,
+)
 from bertnado_metrics import Objective
 
+from .confirmation import is_damaged, standing_confirmation
 from .files import git_commit, is_trial_directory, library_versions, set_aside
+from .kept_run import kept_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from .confirmation import Confirmation
     from .trial import Trial
 
 BEST_CONFIG_FILE = "best_sweep_config.json"
@@ -59,11 +70,20 @@ def choose_best(trials: Sequence[Trial], objective: Objective) -> Trial | None:
     return None if index is None else eligible[index]
 
 
-def export_best(best: Trial, objective: Objective, output_dir: Path, sweep_id: str) -> Path:
+def export_best(
+    best: Trial, objective: Objective, output_dir: Path, sweep_id: str, confirmation: Confirmation | None = None
+) -> Path:
     """Write `best_sweep_config.json`, and beside it the details of that trial.
 
     Each file is replaced atomically. The details repeat the parameters, so that a reader can check that the two belong
     together. A directory in the place of a file is renamed.
+
+    Args:
+        best: The trial.
+        objective: The objective.
+        output_dir: The directory to write to.
+        sweep_id: The sweep's.
+        confirmation: The confirmation that the trial has won, if there is one.
 
     Raises:
         OSError: They cannot be written.
@@ -84,12 +104,15 @@ def export_best(best: Trial, objective: Objective, output_dir: Path, sweep_id: s
         "versions": library_versions(),
         "git_commit": git_commit(),
     }
+    confirmed = None if confirmation is None else confirmation.confirmed
+    if confirmation is not None and confirmed is not None:
+        details["confirmation"] = asdict(confirmed) | {"run": kept_run(confirmation.winning, objective, output_dir)}
     path = output_dir / BEST_CONFIG_FILE
     for place in (output_dir / BEST_DETAILS_FILE, path):
         if place.is_dir():
             set_aside(place)
     write_json(output_dir / BEST_DETAILS_FILE, details)
-    write_best_config(path, dict(best.parameters), objective)
+    write_best_config(path, dict(best.parameters), objective, confirmed=confirmed)
     return path
 
 
@@ -104,6 +127,11 @@ class Export:
     config: Mapping[str, Any]
     """The content of `best_sweep_config.json`."""
 
+    @property
+    def confirmed_keys(self) -> Mapping[str, Any]:
+        """What the file holds of a confirmation; empty if the trial is not confirmed."""
+        return {name: value for name, value in self.config.items() if name in _CONFIRMED_KEYS}
+
     def is_of(self, best: Trial, sweep_id: str) -> bool:
         """Return True if it is that trial."""
         return self.sweep_id == sweep_id and self.trial == best.id
@@ -113,6 +141,9 @@ class Export:
         is_same = self.sweep_id == sweep_id and self.objective == objective
         is_lost = all(trial.id != self.trial for trial in trials)
         return is_same and is_lost and objective.is_better(self.value, best.value)
+
+
+_CONFIRMED_KEYS = frozenset(ConfirmedValue(0.0, 0.0, ()).to_keys())
 
 
 def read_export(output_dir: Path) -> Export | None:
@@ -184,13 +215,17 @@ def export_latest_best(
 
 
 class BestCheckpoint:
-    """Keeps the checkpoint of the best trial of this machine, and removes all others.
+    """Keeps the checkpoint of the best trial of this machine, or of each group of its trials, and removes all others.
 
     Each trial is compared once, after it has ended, with the best one before it.
     """
 
     def __init__(
-        self, objective: Objective, output_dir: Path, is_ours: Callable[[Trial], bool] = lambda trial: True
+        self,
+        objective: Objective,
+        output_dir: Path,
+        is_ours: Callable[[Trial], bool] = lambda trial: True,
+        group_of: Callable[[Trial], Hashable] = lambda trial: None,
     ) -> None:
         """Start without a checkpoint.
 
@@ -198,32 +233,43 @@ class BestCheckpoint:
             objective: The objective.
             output_dir: The output directory of this machine.
             is_ours: Returns True for a trial whose directory is on this machine.
+            group_of: Returns the group of a trial; by default all are in one.
         """
         self._objective = objective
         self._output_dir = output_dir
         self._is_ours = is_ours
-        self._best: Trial | None = None
+        self._group_of = group_of
+        self._best: dict[Hashable, Trial] = {}
         self._compared: set[str] = set()
 
     def update(self, trials: Iterable[Trial]) -> None:
         """Compare those of the trials that have ended since the last call."""
         ended = [trial for trial in trials if trial.is_over and trial.id not in self._compared]
         self._compared.update(trial.id for trial in ended)
-        candidates = list(filter(self._is_ours, ended))
-        if not candidates:
-            return
-        if self._best is not None:
-            candidates.append(self._best)
-        self._best = choose_best(candidates, self._objective)
+        groups: dict[Hashable, list[Trial]] = {}
+        for trial in filter(self._is_ours, ended):
+            groups.setdefault(self._group_of(trial), []).append(trial)
+        for group, candidates in groups.items():
+            self._compare(group, candidates)
+
+    def _compare(self, group: Hashable, candidates: list[Trial]) -> None:
+        if group in self._best:
+            candidates.append(self._best.pop(group))
+        best = choose_best(candidates, self._objective)
+        if best is not None:
+            self._best[group] = best
         for trial in candidates:
-            if trial is not self._best:
-                _remove_checkpoint(trial, self._output_dir)
+            if trial is not best:
+                remove_checkpoint(trial, self._output_dir)
 
 
 def export_if_better(
     trials: Sequence[Trial], best: Trial, objective: Objective, output_dir: Path, sweep_id: str
 ) -> bool:
     """Export the best trial, unless it is exported already, or a better one is whose record is lost.
+
+    A confirmed trial stays the exported one, and is exported again if it is not, until a further trial of the search
+    supersedes it.
 
     Returns:
         True if it was written.
@@ -232,6 +278,15 @@ def export_if_better(
         OSError: It cannot be written.
     """
     exported = read_export(output_dir)
+    confirmation = standing_confirmation(output_dir, sweep_id, objective, best)
+    if confirmation is not None:
+        winner = _winner_of(confirmation, trials)
+        if winner is None or _holds(exported, confirmation, sweep_id):
+            return False
+        export_best(winner, objective, output_dir, sweep_id, confirmation)
+        return True
+    if exported is not None and exported.confirmed_keys and exported.sweep_id == sweep_id and is_damaged(output_dir):
+        return False
     if exported is not None and exported.is_of(best, sweep_id):
         return False
     if exported is not None and exported.is_better(trials, best, objective, sweep_id):
@@ -240,14 +295,26 @@ def export_if_better(
     return True
 
 
+def _winner_of(confirmation: Confirmation, trials: Sequence[Trial]) -> Trial | None:
+    """Return the trial that has won a confirmation; None if its record is lost."""
+    return next((trial for trial in trials if trial.id == confirmation.winning.id), None)
+
+
+def _holds(exported: Export | None, confirmation: Confirmation, sweep_id: str) -> bool:
+    """Return True if the winner of a confirmation is exported, with its confirmed value."""
+    if exported is None or (exported.sweep_id, exported.trial) != (sweep_id, confirmation.winning.id):
+        return False
+    return exported.confirmed_keys == to_json_types(confirmation.confirmed.to_keys())
+
+
 def with_kept_checkpoint(ended: Trial, keep: KeepCheckpoints, output_dir: Path) -> Trial:
     """Return the trial for its record; if no checkpoint is kept, its own is removed."""
-    if keep == "none" and _remove_checkpoint(ended, output_dir):
+    if keep == "none" and remove_checkpoint(ended, output_dir):
         return replace(ended, checkpoint=None)
     return ended
 
 
-def _remove_checkpoint(trial: Trial, output_dir: Path) -> bool:
+def remove_checkpoint(trial: Trial, output_dir: Path) -> bool:
     """Remove a trial's checkpoint, if it really lies in the trial's own directory; return True if so."""
     if trial.checkpoint is None or not is_trial_directory(trial.directory, output_dir):
         return False
@@ -268,14 +335,15 @@ def best_so_far(output_dir: Path) -> dict[str, Any]:
 
     Returns:
         `sweep_id`, `best_run_id`, `metric_name`, `metric_goal`, `metric_for_best_model`, `metric_value`,
-        `best_config` (what the file at `best_config_path` holds) and `best_config_path`.
+        `best_config` (what the file at `best_config_path` holds) and `best_config_path`; for a confirmed trial, also
+        `confirmed_mean`, `confirmed_standard_error` and `confirmed_seeds`.
     """
     found = read_export(output_dir)
     if found is None:
         return dict.fromkeys(_RESULT)
     objective, path = found.objective, output_dir / BEST_CONFIG_FILE
     values = (found.sweep_id, found.trial, objective.name, objective.goal, objective.trainer_name)
-    return dict(zip(_RESULT, (*values, found.value, found.config, str(path)), strict=True))
+    return {**dict(zip(_RESULT, (*values, found.value, found.config, str(path)), strict=True)), **found.confirmed_keys}
 
 
 _RESULT = (

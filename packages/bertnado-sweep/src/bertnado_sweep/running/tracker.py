@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 FINISH_SECONDS = 120.0
 """Seconds that the end of a run may wait for the server; the rest stays on disk for `wandb sync`."""
 
-JobType = Literal["sweep", "full_train"]
+JobType = Literal["sweep", "confirm", "full_train"]
 DETAILS_KEY: Final = "bertnado"
 """The key of a run's config that holds everything that was not sampled."""
 

@@ -44,7 +44,7 @@ class AssignmentRunner:
         """
         self._history = history
         self._objective, self._config, self._early = plan.objective, plan.config, plan.config.early_terminate
-        self._project, self._group = plan.project, plan.application.group
+        self._project, self._group, self._kind = plan.project, plan.application.group, plan.kind
         self._directory = directory
         self._ledger = ledger
         self._states_every = plan.options.states_every
@@ -128,15 +128,15 @@ class AssignmentRunner:
 
     def _tracker(self, trial: Trial) -> Tracker:
         return Tracker.start(
-            online=False,
+            online=self._kind.is_online,
             directory=self._directory.path,
             project=self._project,
             entity=self._config.entity,
             group=self._group,
-            job_type="sweep",
+            job_type=self._kind.job_type,
             run_id=trial.id,
             name=run_name(self._config.name, trial.id),
-            config=trial.parameters,
+            config=self._kind.tracked_parameters(trial),
             details={"sweep_id": self._directory.sweep_id, "trial": trial.number, "directory": trial.directory.name},
         )
 

@@ -92,7 +92,14 @@ class LocalBackend:
         self._directory = OutputDirectory(plan.output_dir, sweep_id, place, plan.keeps_states)
         space = StudySpace(plan.config)
         self._ledger = Ledger(
-            self._storage, self._entries, self._directory, plan.objective, plan.options.keep_checkpoints, space, pool
+            self._storage,
+            self._entries,
+            self._directory,
+            plan.objective,
+            plan.options.keep_checkpoints,
+            space,
+            plan.kind,
+            pool,
         )
         recorded = _recorded_studies(plan, sweep_id)
         self._studies = Studies(self._storage, self._entries, space, plan.objective, recorded)

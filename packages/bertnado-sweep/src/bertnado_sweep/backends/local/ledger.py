@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
+    from bertnado_sweep.plan import RunKind
     from bertnado_sweep.records.trial import Trial
 
     from .distributions import StudySpace
@@ -81,6 +82,7 @@ class Ledger:
         objective: Objective,
         keep_checkpoints: KeepCheckpoints,
         space: StudySpace,
+        kind: RunKind,
         pool: Pool | None = None,
     ) -> None:
         """Open a ledger.
@@ -92,6 +94,7 @@ class Ledger:
             objective: The objective.
             keep_checkpoints: The checkpoints to keep.
             space: The search space of the trials that this process proposes.
+            kind: The kind of the trials.
             pool: The worker pool of this process; its leader settles what the process leaves behind.
         """
         self._storage = storage
@@ -103,7 +106,8 @@ class Ledger:
         self._pool = pool
         self._leases = Leases()
         self._ids: dict[tuple[str, int], int] = {}
-        self._checkpoint = BestCheckpoint(objective, directory.path, directory.holds)
+        self._exports_best = kind.exports_best
+        self._checkpoint = BestCheckpoint(objective, directory.path, directory.holds, kind.group_of)
         self._spent_states = SpentStates(directory.path, directory.place)
 
     # reading
@@ -315,9 +319,14 @@ class Ledger:
         self._entries.refresh()
 
     def export_best(self) -> Trial | None:
-        """Export the best trial, remove checkpoints and training states that need not be kept, and return it."""
-        path, sweep_id = self._directory.path, self._directory.sweep_id
-        best, trials = export_latest_best(self.trials, self._objective, path, sweep_id)
+        """Export the best trial, remove checkpoints and training states that need not be kept, and return it.
+
+        Runs of which none is exported have no best one.
+        """
+        best, trials = None, self.trials()
+        if self._exports_best:
+            path, sweep_id = self._directory.path, self._directory.sweep_id
+            best, trials = export_latest_best(self.trials, self._objective, path, sweep_id)
         if self._keep_checkpoints == "best":
             self._checkpoint.update(trials)
         self._spent_states.update(trials)

@@ -1,0 +1,48 @@
+"""Confirming the best trials of a sweep with bertnado-train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import ArgumentProblem, InvalidInputError, Problem, path_exists
+from bertnado_sweep import Sweeper, confirm_sweep
+from bertnado_sweep.confirmation.confirm import require_confirmable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bertnado_sweep.records.recorded_sweep import RecordedSweep
+    from bertnado_sweep.running.events import Observer
+
+
+def confirm_recorded(
+    output_dir: Path | str,
+    *,
+    top: int,
+    seeds: int,
+    observer: Observer | None,
+    dataset: Path | str | None = None,
+    model_name: str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Confirm the best trials of a recorded sweep; see `bertnado.api.confirm`."""
+    recorded = require_confirmable(output_dir, storage=options.get("storage"))
+    problems = _other_inputs(recorded, {"dataset": dataset, "model_name": model_name})
+    if problems:
+        raise InvalidInputError(problems)
+    trainer = Sweeper(None, output_dir, model_name, dataset, recorded=recorded).trainer
+    return confirm_sweep(trainer, output_dir, top=top, seeds=seeds, observer=observer, **options).to_dict()
+
+
+def _other_inputs(recorded: RecordedSweep, given: Mapping[str, Path | str | None]) -> list[Problem]:
+    """Report inputs that are not those of the sweep; what has been moved since may be named anew."""
+    problems: list[Problem] = []
+    for name, value in given.items():
+        before = recorded.record["application"].get(name)
+        if value is None or before is None or not path_exists(before):
+            continue
+        if Path(value).resolve() != Path(before).resolve():
+            message = f"the sweep was run with {{{name}}} {before}, got {value}; remove it"
+            problems.append(ArgumentProblem(name, message))
+    return problems

@@ -1,0 +1,360 @@
+"""Confirming the best trials of a sweep: planned, run and recorded."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from bertnado_config import ArgumentProblem, InvalidInputError, Problem, write_json
+
+from bertnado_sweep.backends import get_backend_type
+from bertnado_sweep.backends.wandb.environment import WandbUnavailableError, require_wandb
+from bertnado_sweep.planning import as_trainer, plan_sweep
+from bertnado_sweep.records.best import (
+    NoEligibleTrialError,
+    best_so_far,
+    choose_best,
+    export_if_better,
+    remove_checkpoint,
+)
+from bertnado_sweep.records.confirmation import (
+    CONFIRMATION_DIRECTORY,
+    CONFIRMATION_FILE,
+    Confirmation,
+    read_confirmation,
+)
+from bertnado_sweep.records.files import SWEEP_FILE, named_directory
+from bertnado_sweep.records.presence import Presence
+from bertnado_sweep.resume import find_recorded, read_recorded
+from bertnado_sweep.running.events import Note, SweepStarted, log_warnings
+from bertnado_sweep.running.stop_request import Interrupted
+
+from .finalists import choose_finalists, distinct_trials, fresh_seeds
+from .record import confirmation_record
+from .runs import FINALIST, SEED, ConfirmationOrder, ConfirmationRuns, FinalistTrainer, RunTable
+from .text import describe_confirmation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bertnado_config import Trainer, TrialFunction
+
+    from bertnado_sweep.backends import Backend
+    from bertnado_sweep.backends.base import EarlyEnd
+    from bertnado_sweep.plan import Plan
+    from bertnado_sweep.records.recorded_sweep import RecordedSweep
+    from bertnado_sweep.records.trial import Trial
+    from bertnado_sweep.running.events import Observer
+
+DEFAULT_TOP, DEFAULT_SEEDS = 3, 5
+
+FEWEST_SEEDS = 2
+"""A standard error needs two values."""
+
+
+class NotConfirmedError(NoEligibleTrialError):
+    """No finalist has two values. The message names each reason once."""
+
+    def __str__(self) -> str:
+        reasons = dict.fromkeys(trial.error or trial.state for trial in self.trials if not trial.is_eligible)
+        lines = ["no finalist has values with two seeds, so none is confirmed:", *(f"  {reason}" for reason in reasons)]
+        return "\n".join([*lines, "  --retry-failed tries them again"])
+
+
+@dataclass(frozen=True)
+class ConfirmationResult:
+    """The result of a confirmation."""
+
+    output_dir: Path
+    """The output directory of the sweep."""
+    confirmation: Confirmation | None
+    """None if it ended before it was complete."""
+    finished: int
+    """The number of runs that completed or failed."""
+    budget: int
+    """The number of runs if no finalist is dropped."""
+    ended_by: str | None = None
+    """What ended it before it was complete, such as "the time limit"."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result in plain values: that of `best_so_far`, the finalists, and how far it came."""
+        found = self.confirmation
+        finalists = [] if found is None else [row.model_dump(exclude={"runs", "parameters"}) for row in found.finalists]
+        return {
+            **best_so_far(self.output_dir),
+            "winner": None if found is None else found.winner,
+            "finalists": finalists,
+            "confirmation_path": None if found is None else str(self.output_dir / CONFIRMATION_FILE),
+            "finished": self.finished,
+            "budget": self.budget,
+            "ended_by": self.ended_by,
+        }
+
+
+def confirm_sweep(
+    trainer: Trainer | TrialFunction,
+    output_dir: str | Path,
+    *,
+    top: int = DEFAULT_TOP,
+    seeds: int = DEFAULT_SEEDS,
+    is_top_exact: bool = True,
+    observer: Observer | None = None,
+    **options: Any,
+) -> ConfirmationResult:
+    """Train the best trials of a sweep anew with fresh seeds, and export the one with the best mean.
+
+    All finalists have the same seeds, none of which the search has used. A finalist that is clearly behind after two
+    seeds gets no more, see `ranking`. The runs have a directory and a journal of their own, so that neither the sampler
+    nor the budget of the sweep sees them. A confirmation that was interrupted or killed continues when the call is
+    repeated; one with more finalists or seeds adds to it.
+
+    Args:
+        trainer: The trainer of the sweep.
+        output_dir: The output directory of the sweep.
+        top: The number of finalists, at least 1. Trials that differ in the seed alone count once. A trial that was
+            confirmed before is one more.
+        seeds: The number of seeds, at least 2.
+        is_top_exact: Refuse a sweep that has fewer trials with a value than `top`; otherwise all of them are confirmed.
+        observer: Called with every event; the runs are trials to it.
+        options: Options of this machine, see `SweepOptions`: `workers`, `trials_per_gpu`, `time_limit`,
+            `save_state_every`, `retry_failed`, and the `storage` of the sweep.
+
+    Raises:
+        InvalidInputError: Something is wrong; every problem is in it, and nothing was started.
+        NotConfirmedError: No finalist has two values.
+        Interrupted: A signal interrupted it; what was finished is recorded.
+        TooManyFailuresError: Its runs failed, so it ended early.
+        WorkersLeftError: This machine fails.
+        OSError: The record cannot be written.
+    """
+    listen = observer or log_warnings
+    storage: str | None = options.pop("storage", None)
+    recorded = require_confirmable(output_dir, storage=storage)
+    final = _Confirmation(recorded, as_trainer(trainer), top, seeds, is_top_exact=is_top_exact)
+    plan = final.plan(options)
+    return final.run(plan, listen)
+
+
+class _Confirmation:
+    """The confirmation of one sweep."""
+
+    def __init__(self, recorded: RecordedSweep, trainer: Trainer, top: int, seeds: int, *, is_top_exact: bool) -> None:
+        """Choose the finalists and the seeds.
+
+        Raises:
+            InvalidInputError: There are too few trials, or seeds.
+        """
+        self._recorded = recorded
+        self._objective = recorded.objective
+        self._output_dir = recorded.output_dir
+        trials = self._search_trials()
+        ranked = distinct_trials(trials, self._objective, trainer)
+        if ranked and not is_top_exact:
+            top = min(top, len(ranked))
+        problems = _count_problems(recorded.output_dir, len(ranked), top, seeds)
+        if problems:
+            raise InvalidInputError(problems)
+        earlier = read_confirmation(self._output_dir)
+        self._finalists = choose_finalists(ranked, top, earlier.winner if earlier else None)
+        self._seeds = fresh_seeds(seeds, recorded.record["seed"], trials)
+        self._search_best = float(ranked[0].value or 0.0)
+        self._trainer = FinalistTrainer(trainer, {trial.number + 1: trial for trial in self._finalists})
+
+    def _search_trials(self) -> list[Trial]:
+        return get_backend_type(self._recorded.backend).read_trials(self._recorded)[0]
+
+    @property
+    def _numbers(self) -> tuple[int, ...]:
+        return tuple(trial.number + 1 for trial in self._finalists)
+
+    @property
+    def _directory(self) -> Path:
+        return self._output_dir / CONFIRMATION_DIRECTORY
+
+    def plan(self, options: dict[str, Any]) -> Plan:
+        """Check everything that can be checked before the first run.
+
+        Raises:
+            InvalidInputError: Something is wrong; every problem is in it.
+        """
+        record, before = self._recorded.record, read_recorded(self._directory)
+        config = self._config()
+        if before is not None:
+            self._require_same_or_idle(before)
+            options = {**options, "resume": True, "allow_config_change": True}
+        recorded_options: dict[str, Any] = {
+            "backend": "local",
+            "seed": record["seed"],
+            "project_name": record["project"],
+            "keep_checkpoints": record["keep_checkpoints"],
+            "save_state_every": record.get("save_state_every"),
+            "max_failures": record.get("max_failures"),
+            "dry_run": False,
+        }
+        plan = plan_sweep(
+            self._trainer,
+            config,
+            output_dir=self._directory,
+            objective=self._objective,
+            group=record["group"],
+            record=record["application"],
+            kind=ConfirmationRuns(
+                job_type="confirm",
+                is_online=self._is_online(),
+                exports_best=False,
+                method=ConfirmationOrder(self._numbers, tuple(self._seeds)),
+                kept_checkpoints=len(self._finalists),
+                trainer=self._trainer,
+            ),
+            **recorded_options | {name: value for name, value in options.items() if value is not None},
+        )
+        # the number of runs is no choice of the person, and need not be met
+        return replace(plan, warnings=tuple(problem for problem in plan.warnings if problem.path != "sweep_count"))
+
+    def _config(self) -> dict[str, Any]:
+        """Return the sweep file of the runs: every finalist with every seed."""
+        path = self._recorded.path
+        entity = path.split("/")[0] if path else self._recorded.record["config"].get("entity")
+        space = {FINALIST: {"values": list(self._numbers)}, SEED: {"values": self._seeds}}
+        named = {"entity": entity} if entity else {}
+        return {"name": "confirm", "method": "grid", "parameters": space, **named}
+
+    def _is_online(self) -> bool:
+        """Return True if the runs are sent to W&B: the sweep was there, and W&B can be used."""
+        if self._recorded.backend != "wandb":
+            return False
+        try:
+            require_wandb()
+        except WandbUnavailableError:
+            return False
+        return True
+
+    def _require_same_or_idle(self, before: RecordedSweep) -> None:
+        """Check that no other process works on a confirmation of other finalists or seeds.
+
+        Raises:
+            InvalidInputError: One does.
+        """
+        space = before.record["config"]["parameters"]
+        finalists, seeds = (space.get(name, {}).get("values", []) for name in (FINALIST, SEED))
+        if (finalists, seeds) == (list(self._numbers), self._seeds) or _is_idle(self._directory):
+            return
+        which = f"trials {', '.join(map(str, finalists))} with {len(seeds)} seeds"
+        message = f"another process confirms {which} in {self._directory}; wait until it ends, or join it with the same"
+        raise InvalidInputError([ArgumentProblem("output_dir", f"{message} {{top}} and {{seeds}}")])
+
+    def run(self, plan: Plan, listen: Observer) -> ConfirmationResult:
+        """Train what is left, and record the result if nothing is left then."""
+        kind = get_backend_type(plan.backend.name)
+        with closing(kind.create(plan)) as backend:
+            listen(self._started(plan, backend))
+            early = _work(plan, backend, listen)
+            runs, finished = backend.trials(), backend.count_finished()
+        if early is not None:
+            return ConfirmationResult(self._output_dir, None, finished, plan.budget, early.cause)
+        confirmation = self._record(runs)
+        if plan.options.keep_checkpoints == "best":
+            for run in runs:
+                if run.parameters[FINALIST] != confirmation.winner:
+                    remove_checkpoint(run, self._directory)
+        for line in describe_confirmation(confirmation):
+            listen(Note(line))
+        return ConfirmationResult(self._output_dir, confirmation, finished, plan.budget)
+
+    def _started(self, plan: Plan, backend: Backend) -> SweepStarted:
+        what = f"the best {len(self._finalists)} trials" if len(self._finalists) > 1 else "the best trial"
+        lines = [f"confirmation of sweep {self._recorded.sweep_id}: {what}, anew with {len(self._seeds)} fresh seeds"]
+        lines += [f"  trial {trial.number + 1}: {trial.value:.4f} in the search" for trial in self._finalists]
+        device = [f"device: {plan.device}"] if plan.device else []
+        return SweepStarted(
+            backend.sweep_id,
+            plan.budget,
+            plan.objective,
+            plan.output_dir,
+            plan.config,
+            finished=backend.count_finished(),
+            warnings=plan.warnings,
+            notes=(*lines, *device, *backend.notes),
+        )
+
+    def _record(self, runs: Sequence[Trial]) -> Confirmation:
+        """Write `confirmation.json`, and export the confirmed trial.
+
+        Raises:
+            NotConfirmedError: No finalist has two values.
+            OSError: They cannot be written.
+        """
+        table = RunTable.of(self._numbers, self._seeds, self._objective.goal, runs)
+        sweep_id = self._recorded.sweep_id
+        record = confirmation_record(sweep_id, self._objective, self._search_best, self._finalists, table)
+        if record["winner"] is None:
+            raise NotConfirmedError(list(table.runs.values()))
+        write_json(self._output_dir / CONFIRMATION_FILE, record)
+        trials = self._search_trials()
+        best = choose_best(trials, self._objective)
+        if best is not None:
+            export_if_better(trials, best, self._objective, self._output_dir, sweep_id)
+        found = read_confirmation(self._output_dir)
+        assert found is not None  # noqa: S101  (it was written a moment ago)
+        return found
+
+
+def _work(plan: Plan, backend: Backend, listen: Observer) -> EarlyEnd | None:
+    """Let the backend work, and tell how far it came if that is not to the end."""
+    again = "the same command continues it"
+    try:
+        early = backend.work(listen)
+    except (Interrupted, RuntimeError, OSError):
+        with suppress(RuntimeError, OSError):  # the record may be out of reach
+            listen(Note(f"{backend.count_finished()} of {plan.budget} runs are finished; {again}"))
+        raise
+    if early is not None:
+        count = backend.count_finished()
+        listen(Note(f"{early.cause} ended the confirmation after {count} of {plan.budget} runs; {again}"))
+    return early
+
+
+def _is_idle(directory: Path) -> bool:
+    """Return True if no other process works in a directory."""
+    presence = Presence(directory)
+    try:
+        return presence.is_alone()
+    finally:
+        presence.leave()
+
+
+def require_confirmable(output_dir: str | Path, *, storage: str | None = None) -> RecordedSweep:
+    """Return the sweep in an output directory.
+
+    Raises:
+        InvalidInputError: There is none, or it is a confirmation.
+    """
+    output_dir, message = named_directory(output_dir), None
+    if output_dir.name == CONFIRMATION_DIRECTORY and (output_dir.parent / SWEEP_FILE).exists():
+        message = f"{output_dir} holds the runs of a confirmation; pass the directory of its sweep, {output_dir.parent}"
+    recorded = find_recorded(output_dir, storage=storage)
+    if recorded is None and message is None:
+        below = sorted(path.parent for path in output_dir.glob(f"*/{SWEEP_FILE}"))
+        hint = f"did you mean {below[0]}?" if below else "pass the output directory of a sweep"
+        message = f"{output_dir} does not contain a sweep; {hint}"
+    if recorded is None or message is not None:
+        raise InvalidInputError([ArgumentProblem("output_dir", str(message))])
+    return recorded
+
+
+def _count_problems(output_dir: Path, available: int, top: int, seeds: int) -> list[Problem]:
+    """Report numbers of finalists and seeds that cannot be had."""
+    problems: list[Problem] = []
+    if seeds < FEWEST_SEEDS:
+        problems.append(ArgumentProblem("seeds", f"{{seeds}} must be at least {FEWEST_SEEDS}, got {seeds}"))
+    if top < 1:
+        problems.append(ArgumentProblem("top", f"{{top}} must be at least 1, got {top}"))
+    elif not available:
+        message = f"no trial of the sweep in {output_dir} has a value, so none can be confirmed"
+        problems.append(ArgumentProblem("output_dir", message))
+    elif top > available:
+        rule = f"{{top}} must be at most {available}, the number of different trials with a value"
+        problems.append(ArgumentProblem("top", f"{rule}, got {top}"))
+    return problems

@@ -1,0 +1,204 @@
+"""The runs of a confirmation, each a finalist with a seed: their order, their training and their tracking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from bertnado_config import ArgumentProblem, Problem, parse_sweep_config
+
+from bertnado_sweep.plan import RunKind
+
+from .finalists import reseeded
+from .ranking import LOOK, clearly_behind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from bertnado_config import Parameter, ParameterPath, Report, Session, SweepConfig, Trainer, TrialResult
+    from bertnado_metrics import Goal, Objective
+    from numpy.typing import NDArray
+
+    from bertnado_sweep.records.trial import Trial
+    from bertnado_sweep.search.base import SearchState
+
+FINALIST, SEED = "finalist", "seed"
+"""The parameters of a run: the number of the finalist's trial, as it is shown, and the seed."""
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """The runs of a confirmation by finalist and seed."""
+
+    finalists: tuple[int, ...]
+    seeds: tuple[int, ...]
+    goal: Goal
+    runs: Mapping[tuple[int, int], Trial]
+
+    @classmethod
+    def of(cls, finalists: Sequence[int], seeds: Sequence[int], goal: Goal, trials: Sequence[Trial]) -> RunTable:
+        """Sort the trials of a confirmation's sweep; those of other finalists or seeds are left out."""
+        found = {(trial.parameters[FINALIST], trial.parameters[SEED]): trial for trial in trials}
+        pairs = [(finalist, seed) for finalist in finalists for seed in seeds]
+        return cls(tuple(finalists), tuple(seeds), goal, {pair: found[pair] for pair in pairs if pair in found})
+
+    def of_finalist(self, finalist: int) -> list[Trial]:
+        """Return the runs of a finalist, in the order of the seeds."""
+        return [self.runs[finalist, seed] for seed in self.seeds if (finalist, seed) in self.runs]
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """The values `(finalists, seeds)`; NaN where there is none."""
+        rows = [[self._value(finalist, seed) for seed in self.seeds] for finalist in self.finalists]
+        return np.array(rows, dtype=float)
+
+    def _value(self, finalist: int, seed: int) -> float | None:
+        run = self.runs.get((finalist, seed))
+        return run.value if run is not None and run.is_eligible else None
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """The values, with the sign by which higher is better."""
+        return self.values if self.goal == "maximize" else -self.values
+
+    @property
+    def dropped(self) -> frozenset[int]:
+        """The finalists that are clearly behind; none before the first seeds of all finalists are over."""
+        first = [self.runs.get((finalist, seed)) for finalist in self.finalists for seed in self.seeds[:LOOK]]
+        if len(self.seeds) <= LOOK or not all(run is not None and run.is_counted for run in first):
+            return frozenset()
+        scores = self.scores[:, :LOOK]
+        is_complete = np.isfinite(scores).all(axis=1)
+        compared = np.array(self.finalists)[is_complete]
+        return frozenset(compared[clearly_behind(scores[is_complete])].tolist()) if len(compared) else frozenset()
+
+    def by_mean(self) -> list[int]:
+        """Return the finalists by their means so far, the best first; those without a value come last."""
+        known = {
+            finalist: row[np.isfinite(row)].mean()
+            for finalist, row in zip(self.finalists, self.scores, strict=True)
+            if np.isfinite(row).any()
+        }
+        return sorted(self.finalists, key=lambda finalist: -known.get(finalist, -np.inf))
+
+
+@dataclass(frozen=True)
+class ConfirmationOrder:
+    """Chooses the next run: seed by seed over all finalists, without those that are clearly behind.
+
+    Within a seed the finalist that is ahead comes first. So several workers begin their third seed with it rather than
+    with one that may yet be dropped. See `SearchMethod`.
+    """
+
+    finalists: tuple[int, ...]
+    seeds: tuple[int, ...]
+    name: str = "confirm"
+    is_exhaustive: bool = True
+
+    def check_space(self, space: Mapping[ParameterPath, Parameter]) -> Sequence[Problem]:
+        """Accept the space, which is made for it."""
+        return ()
+
+    def candidates(self, state: SearchState) -> Iterator[dict[str, Any]]:
+        """Yield the runs in their order."""
+        table = RunTable.of(self.finalists, self.seeds, state.goal, state.trials)
+        dropped, order = table.dropped, table.by_mean()
+        for seed in self.seeds:
+            for finalist in order:
+                if finalist not in dropped:
+                    yield {FINALIST: finalist, SEED: seed}
+
+
+@dataclass(frozen=True)
+class FinalistTrainer:
+    """Trains finalists: a run has the parameters of its finalist, with its seed. See `bertnado_config.Trainer`."""
+
+    trainer: Trainer
+    finalists: Mapping[int, Trial]
+    """The trials of the search by their numbers, as they are shown."""
+
+    def parameters_of(self, run: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters that a run trains with."""
+        return reseeded(self.trainer, self.finalists[run[FINALIST]].parameters, run[SEED])
+
+    def check(self, config: SweepConfig, objective: Objective) -> Sequence[Problem]:
+        """Return why a finalist cannot be trained, and which data are not those of the sweep.
+
+        Warnings are left out: the sweep has shown them.
+        """
+        problems: dict[str, Problem] = {}
+        for number, trial in self.finalists.items():
+            parameters = reseeded(self.trainer, trial.parameters, 0)
+            constants = {name: {"value": value} for name, value in parameters.items()}
+            found = self.trainer.check(parse_sweep_config({"method": "grid", "parameters": constants}), objective)
+            errors = [_named(problem, number) for problem in found if problem.severity == "error"]
+            problems |= {str(problem): problem for problem in errors}
+        return list(problems.values()) or self._other_data()
+
+    def _other_data(self) -> list[Problem]:
+        """Report a dataset that has changed since the sweep."""
+        now = getattr(self.trainer, "dataset_fingerprint", None)
+        known = {_fingerprint(trial) for trial in self.finalists.values()} - {None}
+        if now is None or not known or known == {now}:
+            return []
+        message = "{dataset} must give the rows of the sweep, got others: it has changed since; restore it"
+        return [ArgumentProblem("dataset", message)]
+
+    def open(self) -> Session:
+        """Open the trainer of the sweep."""
+        return _FinalistSession(self, self.trainer.open())
+
+    @property
+    def checkpoint_bytes(self) -> int | None:
+        """The size of a checkpoint, that of the finalist that was checked last; None if it is unknown."""
+        return getattr(self.trainer, "checkpoint_bytes", None)
+
+    @property
+    def training_state_bytes(self) -> int | None:
+        """The size of a training state; None if none is written."""
+        return getattr(self.trainer, "training_state_bytes", None)
+
+    @property
+    def device(self) -> str | None:
+        """The devices that trials train on here; None if the trainer does not say it."""
+        return getattr(self.trainer, "device", None)
+
+
+@dataclass(frozen=True)
+class _FinalistSession:
+    """A worker's open trainer."""
+
+    trainer: FinalistTrainer
+    session: Session
+
+    def run(self, parameters: Mapping[str, Any], report: Report) -> TrialResult:
+        """Train one run."""
+        return self.session.run(self.trainer.parameters_of(parameters), report)
+
+
+@dataclass(frozen=True)
+class ConfirmationRuns(RunKind):
+    """The runs of a confirmation: tracked with the parameters of their finalists; none of them is exported."""
+
+    trainer: FinalistTrainer | None = None
+
+    def tracked_parameters(self, trial: Trial) -> Mapping[str, Any]:
+        """Return the parameters of the finalist, with the seed."""
+        assert self.trainer is not None  # noqa: S101  (a default only because the fields before it have one)
+        return self.trainer.parameters_of(trial.parameters)
+
+    def group_of(self, trial: Trial) -> int:
+        """Return the finalist: the best checkpoint of each is kept until one is confirmed."""
+        return trial.parameters[FINALIST]
+
+
+def _named(problem: Problem, number: int) -> Problem:
+    """Return a problem of a parameter with the trial that has it."""
+    return Problem("", f"trial {number}: {problem}") if problem.is_of_file else problem
+
+
+def _fingerprint(trial: Trial) -> object:
+    """Return the fingerprint of the dataset that a trial was trained on; None if it is not recorded."""
+    dataset = trial.details.get("dataset")
+    return dataset.get("fingerprint") if isinstance(dataset, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]

@@ -1,0 +1,62 @@
+"""A trainer whose values depend on `x` and the seed, for confirmations."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from bertnado_config import TrialResult
+
+SWEEP = {
+    "method": "grid",
+    "metric": {"name": "score", "goal": "maximize"},
+    "parameters": {"x": {"values": [0.1, 0.2, 0.3, 0.4]}, "rate": {"value": 0.5}},
+}
+
+
+def value_of(x, seed, noise=0.1):
+    """The value of a training: the search, with seed 7, is lucky with 0.3."""
+    luck = 0.5 if (x, seed) == (0.3, 7) else 0.0
+    return x + luck + noise * float(np.random.default_rng([round(100 * x), seed]).normal())
+
+
+@dataclass
+class SeedTrainer:
+    """Trains to `value_of`; writes a checkpoint."""
+
+    noise: float = 0.1
+    failing: tuple = ()
+    """Pairs of `x` and seed with which training fails."""
+    dies_with: tuple = ()
+    """The pair of `x` and seed with which the process is killed, once."""
+    pause: float = 0.0
+    marker: str = ""
+    interrupts: bool = False
+    """Interrupt the process in place of killing it."""
+
+    def check(self, config, objective):
+        return []
+
+    def open(self):
+        return self
+
+    def run(self, parameters, report):
+        x, seed = parameters["x"], parameters.get("seed", 7)
+        time.sleep(self.pause)
+        if (x, seed) in self.failing:
+            raise ValueError(f"no luck with seed {seed}")
+        if (x, seed) == self.dies_with and not Path(self.marker).exists():
+            Path(self.marker).touch()
+            os.kill(os.getpid(), signal.SIGINT if self.interrupts else signal.SIGKILL)
+            time.sleep(0.3)  # the signal is handled in the main thread
+        if report.progress(1):
+            return TrialResult(None, step=1, stopped=True)
+        value = value_of(x, seed, self.noise)
+        report(2, value)
+        checkpoint = report.directory / "checkpoint"
+        checkpoint.mkdir()
+        (checkpoint / "weights").write_text(str(value))
+        details = {"arguments": {"seed": seed}, "dataset": {"fingerprint": "abc"}}
+        return TrialResult(value, step=2, seed=seed, checkpoint=checkpoint, details=details)
