@@ -29,3 +29,10 @@ def test_the_task_of_the_example_computes_its_own_metric():
     names = {}
     exec(textwrap.dedent(example), names)
     assert names["numbers"]["positives"] == 1.0
+
+
+def test_the_example_of_baselines_computes_them():
+    examples = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    names = {}
+    exec(next(example for example in examples if "compute_baselines" in example), names)
+    assert names["values"] == {"constant": 0.5, "composition": 0.5, "k-mers": 1.0, "positions": 1.0}
