@@ -3,6 +3,8 @@
 Importing this package is cheap: numpy, scipy and scikit-learn are imported when a metric is computed.
 """
 
+from .bootstrap import bootstrap_intervals
+from .class_table import class_probabilities, count_confusions, predict_classes, tabulate_classes
 from .compute import compute_metrics
 from .judgement import Judgement, judge
 from .losses import Loss
@@ -11,6 +13,7 @@ from .metric_names import metric_name_for_trainer, reported_metric_name
 from .objective import Objective, resolve_objective
 from .suggestions import did_you_mean, nearest
 from .tasks import TASKS, Task, get_task
+from .thresholds import DEFAULT_THRESHOLD, Criterion, Threshold, choose_thresholds, criterion_of
 
 __all__ = [
     # tasks
@@ -28,6 +31,17 @@ __all__ = [
     "reported_metric_name",
     # metrics
     "compute_metrics",
+    "bootstrap_intervals",
+    # classes and thresholds
+    "class_probabilities",
+    "predict_classes",
+    "tabulate_classes",
+    "count_confusions",
+    "DEFAULT_THRESHOLD",
+    "Threshold",
+    "Criterion",
+    "criterion_of",
+    "choose_thresholds",
     # what predictions are worth
     "Judgement",
     "judge",

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 IntervalFormula: TypeAlias = "Callable[[Evaluation, float], tuple[float, float] | None]"
 """A function of an evaluation and the metric's value that returns a 95 % interval; `None` if there are too few rows."""
 
+ResampledMetric: TypeAlias = "Callable[[Evaluation, FloatArray], FloatArray]"
+"""A function of an evaluation and of how often each resample has each row, see `resampled_metrics`."""
+
 Goal = Literal["maximize", "minimize"]
 """The direction in which a metric improves."""
 
@@ -55,6 +58,8 @@ class Metric:
     """The value of predictions that do not depend on the row; `None` if it depends on the labels."""
     interval: IntervalFormula | None = None
     """The formula of its confidence interval; `None` for a bootstrap."""
+    resampled: ResampledMetric | None = None
+    """The function for many resamples at once; `None` to compute them one by one."""
 
 
 def metrics_by_name(*metrics: Metric) -> Mapping[str, Metric]:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from .metric import Evaluation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
     from numpy.typing import NDArray
 
-    from .metric import FloatArray
+    from .metric import BoolArray, FloatArray
 
 
 class PredictionRule(ABC):
@@ -35,6 +38,29 @@ class PredictionRule(ABC):
     @abstractmethod
     def evaluate(self, logits: FloatArray, labels: NDArray[Any], losses: FloatArray) -> Evaluation:
         """Arrange matched logits and labels for the metrics; there is at least one row."""
+
+    takes_thresholds = False
+    """True if labels are predicted whose probability is above a threshold."""
+
+    def probabilities(self, logits: FloatArray) -> FloatArray:
+        """Return the probability that each logit stands for: shape (rows, logits).
+
+        Raises:
+            TypeError: Predictions are values.
+        """
+        raise TypeError("the predictions of this task are values, which have no probabilities")
+
+    def decide(self, logits: FloatArray, thresholds: Sequence[float]) -> BoolArray:
+        """Return which labels or classes are predicted: shape (rows, logits).
+
+        Args:
+            logits: Shape (rows, logits).
+            thresholds: One for each logit, for a rule that takes them; by default 0.5.
+
+        Raises:
+            TypeError: Predictions are values.
+        """
+        raise TypeError("the predictions of this task are values, which belong to no class")
 
     def describe_constant(self, evaluation: Evaluation) -> str | None:
         """Return that a model predicts the same for all rows, as words after its name; `None` if it does not."""
@@ -68,6 +94,20 @@ class _LogitPerColumn(PredictionRule):
 @dataclass(frozen=True)
 class SignRule(_LogitPerColumn):
     """Each logit decides about its own label, which is predicted if the logit is above 0."""
+
+    takes_thresholds = True
+
+    def probabilities(self, logits: FloatArray) -> FloatArray:
+        """Return the logistic function of the logits."""
+        import numpy as np
+
+        return np.exp(-np.logaddexp(0, -logits))
+
+    def decide(self, logits: FloatArray, thresholds: Sequence[float]) -> BoolArray:
+        """Return the labels whose probability is above its threshold."""
+        import numpy as np
+
+        return self.probabilities(logits) > np.asarray(thresholds) if len(thresholds) else logits > 0
 
     def evaluate(self, logits: FloatArray, labels: NDArray[Any], losses: FloatArray) -> Evaluation:
         """Predict the labels whose logit is above 0."""
@@ -118,18 +158,31 @@ class ArgmaxRule(PredictionRule):
             )
         return labels.astype("int64")
 
+    def probabilities(self, logits: FloatArray) -> FloatArray:
+        """Return the softmax of the logits."""
+        import numpy as np
+
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    def decide(self, logits: FloatArray, thresholds: Sequence[float]) -> BoolArray:
+        """Return the class with the largest logit."""
+        import numpy as np
+
+        del thresholds
+        decided: NDArray[np.int64] = np.argmax(logits, axis=1)
+        return np.equal(decided[:, np.newaxis], np.arange(logits.shape[1], dtype=np.int64))
+
     def evaluate(self, logits: FloatArray, labels: NDArray[Any], losses: FloatArray) -> Evaluation:
         """Arrange a column for each class that is true or predicted in some row, scored by its probability."""
         import numpy as np
 
         decided = logits.argmax(axis=1)
         classes = np.union1d(labels, decided)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities = powers / powers.sum(axis=1, keepdims=True)
         return Evaluation(
             truth=labels[:, np.newaxis] == classes,
             predicted=decided[:, np.newaxis] == classes,
-            scores=probabilities[:, classes],
+            scores=self.probabilities(logits)[:, classes],
             losses=losses,
         )
 

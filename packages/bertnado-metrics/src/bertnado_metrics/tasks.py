@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import classification, intervals, losses, regression
+from . import resampled_metrics as resampled
 from .array_checks import number_array
 from .class_weights import balanced_weights, check_weights, positive_weight, read_class_weights, weight_per_class
 from .label_formats import CLASS_INDICES, CONTINUOUS, MULTI_HOT, ZERO_OR_ONE, LabelFormat
@@ -132,14 +133,24 @@ _BINARY = Task(
     loss=Loss("binary_cross_entropy_with_logits", "pos_weight", losses.binary_cross_entropy, losses.log_odds),
     loss_weights=positive_weight,
     metrics=metrics_by_name(
-        Metric("loss", "minimize", mean_loss),
-        Metric("accuracy", "maximize", classification.accuracy_of_labels, interval=intervals.wilson),
-        Metric("f1", "maximize", classification.f1),
-        Metric("precision", "maximize", classification.precision),
-        Metric("recall", "maximize", classification.recall),
-        Metric("roc_auc", "maximize", classification.roc_auc, 0.5, intervals.hanley_mcneil),
-        Metric("average_precision", "maximize", classification.average_precision),
-        Metric("mcc", "maximize", classification.mcc_of_labels, 0.0),
+        Metric("loss", "minimize", mean_loss, resampled=resampled.loss),
+        Metric(
+            "accuracy",
+            "maximize",
+            classification.accuracy_of_labels,
+            interval=intervals.wilson,
+            resampled=resampled.accuracy_of_labels,
+        ),
+        Metric("f1", "maximize", classification.f1, resampled=resampled.f1),
+        Metric("precision", "maximize", classification.precision, resampled=resampled.precision),
+        Metric("recall", "maximize", classification.recall, resampled=resampled.recall),
+        Metric(
+            "roc_auc", "maximize", classification.roc_auc, 0.5, intervals.hanley_mcneil, resampled=resampled.roc_auc
+        ),
+        Metric(
+            "average_precision", "maximize", classification.average_precision, resampled=resampled.average_precision
+        ),
+        Metric("mcc", "maximize", classification.mcc_of_labels, 0.0, resampled=resampled.mcc_of_labels),
     ),
     default_objective="roc_auc",
 )
@@ -153,14 +164,34 @@ _MULTICLASS = Task(
     loss=Loss("cross_entropy", "weight", losses.cross_entropy, losses.log_shares),
     loss_weights=weight_per_class,
     metrics=metrics_by_name(
-        Metric("loss", "minimize", mean_loss),
-        Metric("accuracy", "maximize", classification.accuracy_of_classes, interval=intervals.wilson),
-        Metric("f1", "maximize", classification.f1),
-        Metric("precision", "maximize", classification.precision),
-        Metric("recall", "maximize", classification.recall),
-        Metric("roc_auc", "maximize", classification.roc_auc, 0.5, intervals.hanley_mcneil),
-        Metric("average_precision", "maximize", classification.average_precision),
-        Metric("mcc", "maximize", classification.mcc_of_classes, 0.0),
+        Metric("loss", "minimize", mean_loss, resampled=resampled.loss),
+        Metric(
+            "accuracy",
+            "maximize",
+            classification.accuracy_of_classes,
+            interval=intervals.wilson,
+            resampled=resampled.accuracy_of_classes,
+        ),
+        Metric("f1", "maximize", classification.f1, resampled=resampled.f1_of_classes),
+        Metric(
+            "precision",
+            "maximize",
+            classification.precision,
+            resampled=resampled.precision_of_classes,
+        ),
+        Metric(
+            "recall",
+            "maximize",
+            classification.recall,
+            resampled=resampled.recall_of_classes,
+        ),
+        Metric(
+            "roc_auc", "maximize", classification.roc_auc, 0.5, intervals.hanley_mcneil, resampled=resampled.roc_auc
+        ),
+        Metric(
+            "average_precision", "maximize", classification.average_precision, resampled=resampled.average_precision
+        ),
+        Metric("mcc", "maximize", classification.mcc_of_classes, 0.0, resampled=resampled.mcc_of_classes),
     ),
     default_objective="f1",
 )
@@ -186,13 +217,15 @@ _REGRESSION = Task(
     loss=Loss("mse_loss", None, losses.squared_error, losses.mean_label),
     loss_weights=None,
     metrics=metrics_by_name(
-        Metric("loss", "minimize", mean_loss),
-        Metric("mse", "minimize", regression.mse),
-        Metric("rmse", "minimize", regression.rmse),
-        Metric("mae", "minimize", regression.mae),
-        Metric("r2", "maximize", regression.r2, 0.0),
-        Metric("pearson", "maximize", regression.pearson, 0.0, intervals.fisher_z),
-        Metric("spearman", "maximize", regression.spearman, 0.0, intervals.fisher_z_of_ranks),
+        Metric("loss", "minimize", mean_loss, resampled=resampled.loss),
+        Metric("mse", "minimize", regression.mse, resampled=resampled.mse),
+        Metric("rmse", "minimize", regression.rmse, resampled=resampled.rmse),
+        Metric("mae", "minimize", regression.mae, resampled=resampled.mae),
+        Metric("r2", "maximize", regression.r2, 0.0, resampled=resampled.r2),
+        Metric("pearson", "maximize", regression.pearson, 0.0, intervals.fisher_z, resampled=resampled.pearson),
+        Metric(
+            "spearman", "maximize", regression.spearman, 0.0, intervals.fisher_z_of_ranks, resampled=resampled.spearman
+        ),
     ),
     default_objective="r2",
 )
