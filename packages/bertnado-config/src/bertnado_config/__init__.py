@@ -36,6 +36,13 @@ from .parameters import (
     Uniform,
     value_key,
 )
+from .prediction_options import (
+    EmptyTreatment,
+    LetterTreatment,
+    PredictionOptions,
+    ReverseComplement,
+    TooLongToPredict,
+)
 from .regular_file import UnfitFileError, path_exists, path_problem, require_regular_file
 from .search_methods import declare_method, method_names, space_problems
 from .sweep_config import (
@@ -83,6 +90,11 @@ __all__ = [
     "SweepConfigError",
     "TooLong",
     "TrainingInputs",
+    "PredictionOptions",
+    "TooLongToPredict",
+    "LetterTreatment",
+    "EmptyTreatment",
+    "ReverseComplement",
     "OptionDetails",
     "literal_choices",
     "LabelScaling",

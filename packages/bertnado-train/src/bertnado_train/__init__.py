@@ -13,6 +13,8 @@ Private names of transformers that this package uses for want of public ones:
   here is a single file and is checked before anything is restored. `Trainer._tr_loss`, `_total_loss_scalar` and
   `_globalstep_last_logged` are the loss since the last log.
 - `transformers.trainer_pt_utils.LengthGroupedSampler` (`task_trainer`): the sampler of `group_by_length`.
+- `Accelerator._dataloaders` (`task_trainer`), which keeps the rows of every evaluation; `free_memory` would collect
+  garbage each time as well.
 - `PreTrainedModel.get_init_context`, `_move_missing_keys_from_meta_to_device`, `_initialize_missing_keys` and
   `_tied_weights_keys` (`transformers4_code`), overridden in classes of a model's own code: no option of
   `from_pretrained` builds a model outside of the meta device.
@@ -29,9 +31,13 @@ from bertnado_config import Precision, TrainingInputs
 from .adopted_checkpoint import adopt_checkpoint
 from .batch_size_limit import OutOfMemoryError
 from .best_checkpoint import DivergedError
+from .final_evaluation import group_column_problem
 from .final_model import FinalModel, train_model, train_on_all_rows
 from .huggingface_trainer import HuggingFaceTrainer
 from .parameters.namespaces import override_parameters
+from .prediction import PredictedRows, Predictor
+from .prediction_record import PredictionRecord
+from .prediction_table import PredictionTable, TableWriter, require_writable, written_atomically
 from .read_back import load_model
 from .run_config import ReducedConfig, reduce_run_config
 from .sweep_plan import SweepPlan
@@ -44,6 +50,16 @@ __all__ = [
     "train_on_all_rows",
     "adopt_checkpoint",
     "load_model",
+    "group_column_problem",
+    # predictions
+    "Predictor",
+    "PredictedRows",
+    "PredictionRecord",
+    "PredictionTable",
+    "TableWriter",
+    "require_writable",
+    "written_atomically",
+    # training
     "FinalModel",
     "HuggingFaceTrainer",
     "SweepPlan",

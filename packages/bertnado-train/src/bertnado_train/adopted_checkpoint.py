@@ -34,6 +34,8 @@ def adopt_checkpoint(
     objective: Objective,
     output_dir: Path | str,
     trained: TrialResult,
+    *,
+    group_column: str | None = None,
 ) -> FinalModel:
     """Make the checkpoint of a trial the final model, and evaluate `validation` and `test` with it.
 
@@ -45,6 +47,7 @@ def adopt_checkpoint(
         objective: The metric that selected the checkpoint.
         output_dir: The directory for `model` and `metrics.json`; made if it is missing.
         trained: The result of the trial; it has a checkpoint.
+        group_column: As for `train_model`.
 
     Raises:
         InvalidInputError: The model, the dataset or the checkpoint cannot be used.
@@ -74,7 +77,8 @@ def adopt_checkpoint(
     result = replace(trained, value=value, history=(row,), checkpoint=directory / MODEL, timings=timings)
     origin = {"adopted_from": str(trained.checkpoint), "value_in_trial": trained.value}
     adopted = {**validation_record(result, objective), **origin}
-    return finish_model(inputs, setup, trainer, result, adopted, _differences(objective, value, trained.value))
+    notes = _differences(objective, value, trained.value)
+    return finish_model(inputs, setup, trainer, result, adopted, notes, group_column=group_column)
 
 
 def _differences(objective: Objective, value: float, in_trial: float | None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import datasets
 from bertnado_config import ArgumentProblem, InvalidInputError, UnfitFileError, read_json, require_regular_file
-from bertnado_metrics import nearest
+from bertnado_metrics import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +28,42 @@ def read_splits(path: Path) -> dict[str, datasets.Dataset]:
     Raises:
         InvalidInputError: There is no such dataset, it is damaged, or a split is missing.
     """
+    stored = _load(path)
+    problems = [problem for name in (TRAIN, VALIDATION) if (problem := _missing_split(stored, name))]
+    if problems:
+        raise dataset_error(*problems)
+    return {name: stored[name] for name in (TRAIN, VALIDATION, TEST) if name in stored and len(stored[name])}
+
+
+def read_split(path: Path, name: str | None) -> datasets.Dataset:
+    """Read one split, whatever the others are.
+
+    Args:
+        path: The directory of the dataset.
+        name: The name of the split.
+
+    Raises:
+        InvalidInputError: There is no such dataset or split, or it is damaged.
+    """
+    stored = _load(path)
+    if name is None:
+        raise InvalidInputError([ArgumentProblem("split", f"{{split}} is required for a dataset; {_choose(stored)}")])
+    if name not in stored:
+        message = f"{path} has no {{split}} {name!r}; {did_you_mean(name, map(str, stored))}"
+        raise InvalidInputError([ArgumentProblem("split", message)])
+    return stored[name]
+
+
+def _choose(stored: datasets.DatasetDict) -> str:
+    return f"choose from {', '.join(map(str, stored))}"
+
+
+def _load(path: Path) -> datasets.DatasetDict:
+    """Read all splits, none of which is empty.
+
+    Raises:
+        InvalidInputError: There is no such dataset, or it is damaged.
+    """
     _require_dataset_dict(path)
     empty = _empty_splits(path)
     if empty:  # `datasets` cannot read them
@@ -37,10 +73,7 @@ def read_splits(path: Path) -> dict[str, datasets.Dataset]:
     except Exception as error:  # a damaged file raises whatever its reader raises
         raise dataset_error(f"{str(path)!r} cannot be read: {error}; prepare the dataset again") from error
     assert isinstance(stored, datasets.DatasetDict)  # noqa: S101  (dataset_dict.json says so)
-    problems = [problem for name in (TRAIN, VALIDATION) if (problem := _missing_split(stored, name))]
-    if problems:
-        raise dataset_error(*problems)
-    return {name: stored[name] for name in (TRAIN, VALIDATION, TEST) if name in stored and len(stored[name])}
+    return stored
 
 
 def _require_dataset_dict(path: Path) -> None:

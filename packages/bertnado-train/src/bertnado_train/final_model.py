@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import TrialError, TrialResult, write_json
 from bertnado_metrics import metric_name_for_trainer
 
-from .best_checkpoint import EVALUATION, best_metrics, reported_metrics
+from .best_checkpoint import best_metrics
 from .dataset_splits import TEST, TRAIN, VALIDATION
+from .final_evaluation import describe_model, evaluate_test, final_thresholds
 from .huggingface_trainer import HuggingFaceTrainer
 from .parameters.namespaces import override_parameters
+from .prediction_record import write_record
 from .read_back import check_saved_model, check_saved_tokenizer
 from .saved_tokenizer import save_tokenizer
 from .schedule import training_steps
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from bertnado_config import Report, TrainingInputs
     from bertnado_metrics import Objective
 
-    from .encoded_split import EncodedSplit
     from .task_trainer import TaskTrainer
     from .training_setup import TrainingSetup
 
@@ -60,6 +61,7 @@ def train_model(
     output_dir: Path | str,
     *,
     patience: int | None = None,
+    group_column: str | None = None,
     report: Report | None = None,
 ) -> FinalModel:
     """Train with `parameters`, save the best checkpoint in `OUTPUT/model`, and evaluate `test` once.
@@ -70,6 +72,8 @@ def train_model(
         objective: The metric that selects the best checkpoint.
         output_dir: The directory for `model` and `metrics.json`; made if it is missing.
         patience: Stop after this many consecutive evaluations without an improvement; `None` for never.
+        group_column: The column of the dataset whose groups are resampled for the intervals of the test metrics; by
+            default rows are.
         report: Receives every step and evaluation.
 
     Raises:
@@ -83,7 +87,8 @@ def train_model(
     result, trainer = run_trial(setup, parameters, report, directory / MODEL, patience=patience, is_final=True)
     if result.value is None:
         raise TrialError(f"no evaluation gave a finite {objective.name}, so there is no best checkpoint to keep")
-    return finish_model(inputs, setup, trainer, result, validation_record(result, objective))
+    record = validation_record(result, objective)
+    return finish_model(inputs, setup, trainer, result, record, group_column=group_column)
 
 
 def train_on_all_rows(
@@ -93,6 +98,7 @@ def train_on_all_rows(
     output_dir: Path | str,
     *,
     steps: int,
+    group_column: str | None = None,
     report: Report | None = None,
 ) -> FinalModel:
     """Train on the splits `train` and `validation` together, save the last weights, and evaluate `test` once.
@@ -110,6 +116,7 @@ def train_on_all_rows(
         objective: The metric that the trial was judged by.
         output_dir: The directory for `model` and `metrics.json`; made if it is missing.
         steps: The number of optimiser steps.
+        group_column: As for `train_model`.
         report: Receives every step.
 
     Raises:
@@ -128,7 +135,7 @@ def train_on_all_rows(
     result, trainer = run_trial(_with_all_rows(setup), fixed, report, directory / MODEL, steps=steps, is_final=True)
     result = replace(result, details={**result.details, "dataset": setup.dataset.summary})
     trained = {"objective": _described(objective), "steps": steps, "trained_on": [TRAIN, VALIDATION]}
-    return finish_model(inputs, setup, trainer, result, trained)
+    return finish_model(inputs, setup, trainer, result, trained, group_column=group_column)
 
 
 def prepare_output(inputs: TrainingInputs, output_dir: Path | str) -> tuple[TrainingSetup, Path]:
@@ -155,8 +162,10 @@ def finish_model(
     result: TrialResult,
     record: Mapping[str, Any],
     notes: Sequence[str] = (),
+    *,
+    group_column: str | None = None,
 ) -> FinalModel:
-    """Evaluate `test`, write `metrics.json` and the tokenizer, and read the saved model back.
+    """Evaluate `test`, write `metrics.json` and what predictions need, and read the saved model back.
 
     Args:
         inputs: The model, the dataset and the task.
@@ -165,17 +174,22 @@ def finish_model(
         result: The result of the training; its checkpoint is the saved model.
         record: The first entries of `metrics.json`.
         notes: What is already known that a user of the model must know.
+        group_column: As for `train_model`.
 
     Raises:
         TrialError: The saved model does not give the logits of the one in memory.
     """
     assert result.checkpoint is not None  # noqa: S101  (it was saved)
     model_path, metrics_path = result.checkpoint, result.checkpoint.with_name(METRICS)
-    metrics = dict(record)
+    objective = metric_name_for_trainer(record["objective"]["name"]) if VALIDATION in record else None
+    thresholds = final_thresholds(setup, trainer, objective)
+    described = describe_model(setup, trainer, thresholds)
+    metrics = {**record, **({"threshold": thresholds.to_record()} if thresholds.chosen else {})}
     if TEST in setup.dataset.splits:
-        metrics[TEST] = _test_metrics(trainer, setup.dataset.splits[TEST])
+        metrics |= evaluate_test(setup, trainer, described, metrics_path.parent, group_column)
     metrics |= {"seed": result.seed, "details": result.details, "timings": result.timings}
     write_json(metrics_path, metrics)
+    write_record(described, model_path)
     notes = [*notes, *save_tokenizer(setup, model_path), *_read_back(setup, trainer, model_path, inputs)]
     if notes:
         write_json(metrics_path, metrics | {"notes": notes})
@@ -219,9 +233,3 @@ def validation_record(result: TrialResult, objective: Objective) -> dict[str, An
         "best_step": result.step,
         VALIDATION: best_metrics(result.step, result.history),
     }
-
-
-def _test_metrics(trainer: TaskTrainer, split: EncodedSplit) -> dict[str, float]:
-    """Evaluate the test split; return its metrics by their names without prefix."""
-    reported = reported_metrics(trainer.predict(split, metric_key_prefix=EVALUATION).metrics or {})
-    return {metric_name_for_trainer(name): value for name, value in reported.items()}

@@ -64,7 +64,7 @@ class TaskTrainer(ResumableTrainer):
             compute_loss_func=self._loss,
         )
         self._task = task
-        self._class_weights = class_weights
+        self.class_weights = class_weights
         self.label_scale = label_scale
         self.evaluated: NDArray[Any] | None = None
         """The logits of the latest evaluation, in label units."""
@@ -161,6 +161,10 @@ class TaskTrainer(ResumableTrainer):
             return False
         return True
 
+    def forget_batches(self) -> None:
+        """Let go of the rows of earlier evaluations, all of which `accelerate` keeps."""
+        self.accelerator._dataloaders.clear()  # pyright: ignore[reportPrivateUsage]
+
     @contextmanager
     def batches_of(self, batch_format: BatchFormat, train: EncodedSplit, validation: EncodedSplit) -> Generator[None]:
         """Train on other batches of the same rows in the block."""
@@ -179,19 +183,15 @@ class TaskTrainer(ResumableTrainer):
         """Return 0: counting walks through the model at every batch, for a number that nobody reads."""
         return 0
 
-    def evaluation_loop(
-        self,
-        dataloader: DataLoader[Any],
-        description: str,
-        prediction_loss_only: bool | None = None,
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = EVALUATION,
-    ) -> EvalLoopOutput:
-        """Compute the logits of all rows, copy them from the device at once, and compute the metrics.
+    def compute_logits(self, rows: EncodedSplit, dataloader: DataLoader[Any] | None = None) -> NDArray[np.float32]:
+        """Return what the model gives for all rows, in their own order: shape (rows, logits).
 
-        The loss is one of the metrics. The model sees the longest rows first; predictions are in the rows' own order.
+        The model sees the longest rows first. With a `label_scale`, these are standardised labels.
+
+        Args:
+            rows: The rows.
+            dataloader: The batches of `rows` to begin with; by default those of `get_eval_dataloader`.
         """
-        rows: EncodedSplit = dataloader.dataset  # pyright: ignore[reportAssignmentType]
         model = self._wrap_model(self.model, training=False).eval()  # pyright: ignore[reportArgumentType] (there is one)
         if callable(use_evaluation_weights := getattr(self.optimizer, "eval", None)):
             use_evaluation_weights()  # a schedule-free optimiser trains with other weights
@@ -206,10 +206,26 @@ class TaskTrainer(ResumableTrainer):
         computed = torch.cat(batches).cpu().numpy()
         logits = np.empty_like(computed)
         logits[rows.longest_first] = computed
+        return logits
+
+    def evaluation_loop(
+        self,
+        dataloader: DataLoader[Any],
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = EVALUATION,
+    ) -> EvalLoopOutput:
+        """Compute the logits of all rows, copy them from the device at once, and compute the metrics.
+
+        The loss is one of the metrics. Predictions are in the rows' own order.
+        """
+        rows: EncodedSplit = dataloader.dataset  # pyright: ignore[reportAssignmentType]
+        logits = self.compute_logits(rows, dataloader)
         if self.label_scale is not None:
             logits = self.label_scale.restore(logits)
         self.evaluated = logits
-        metrics = compute_metrics(self._task, logits, rows.labels, class_weights=self._class_weights)
+        metrics = compute_metrics(self._task, logits, rows.labels, class_weights=self.class_weights)
         named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
         return EvalLoopOutput(predictions=logits, label_ids=rows.labels, metrics=named, num_samples=len(rows))
 
