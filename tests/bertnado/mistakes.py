@@ -575,6 +575,7 @@ MISTAKES = (
     flagged("--time-limit 0m"),
     flagged("--time-limit 99999999999999d"),
     flagged("--save-state-every sometimes"),
+    flagged("--start-from nowhere/best_sweep_config.json"),
     flagged("--save-state-every 0"),
     flagged("--project-name lab/dna"),
     flagged("--project-name ''"),

@@ -57,6 +57,7 @@ LAYERS = [
     {"plan"},
     {"backends"},
     {"resume", "retrying", "single_run", "budget", "dry_run"},
+    {"start_from"},
     {"planning", "status"},
     {"confirmation"},
     {"sweep", "sync"},

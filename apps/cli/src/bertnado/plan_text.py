@@ -34,7 +34,7 @@ def describe_plan(checked: CheckedSweep) -> str:
         f"backend       {plan.backend}",
         *([f"joins         {plan.start.sweep}"] if isinstance(plan.start, JoinedWandbSweep) else []),
         f"search        {plan.config.method}" + (f", seed {plan.options.seed}" if plan.backend.name == "local" else ""),
-        *([f"              {plan.search_note}"] if plan.search_note else []),
+        *(f"              {note}" for note in plan.search_notes),
         f"trials        {plan.budget}" + (f", by {plan.workers} workers" if plan.workers > 1 else ""),
         f"device        {trials.device}",
         f"parameters    {_trained(trials)}",

@@ -10,7 +10,6 @@ from .backends import get_backend_type
 from .running.error_text import one_line
 from .running.forecast import SweepForecast, forecast_sweep
 from .running.worker_pool import worker_environments
-from .search import get_method
 from .search.expected import expected_trials
 from .start import JoinedWandbSweep
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from .options import SweepOptions
     from .records.trial import Trial
+    from .search import SearchMethod
     from .start import SweepStart
 
 
@@ -33,6 +33,7 @@ def measure_trials(
     options: SweepOptions,
     start: SweepStart,
     *,
+    method: SearchMethod,
     budget: int,
     workers: int,
     output_dir: Path,
@@ -45,6 +46,7 @@ def measure_trials(
         objective: The objective by which trials are judged.
         options: The options of the sweep.
         start: How the sweep starts.
+        method: The search method.
         budget: The number of trials that the sweep may count.
         workers: The number of processes that train at once.
         output_dir: The output directory, which need not exist yet.
@@ -56,7 +58,6 @@ def measure_trials(
     try:
         past = _past_trials(start)
         left = budget - (0 if isinstance(start, JoinedWandbSweep) else sum(trial.is_counted for trial in past))
-        method = get_method(config.method)
         trials = expected_trials(config, objective.goal, past, left, options.seed, method)
         if not trials:
             return None, ()

@@ -13,7 +13,7 @@ from .search.bayes import START_TRIALS, BayesSearch
 from .start import JoinedSweep, NewSweep, SweepStart
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Mapping, Sequence
     from pathlib import Path
 
     from bertnado_config import Problem, SweepConfig, Trainer
@@ -101,6 +101,8 @@ class Plan:
     config_path: Path | None = None
     began: str = field(default_factory=now)
     """When the plan was made, ISO 8601, UTC."""
+    start_points: Sequence[Mapping[str, Any]] = ()
+    """The parameters, nested, of points of the space that the search begins with."""
     warnings: tuple[Problem, ...] = ()
     forecast: SweepForecast | None = None
     """How long the sweep will probably take; None if it was not measured."""
@@ -116,15 +118,20 @@ class Plan:
         return isinstance(self.start, JoinedSweep)
 
     @property
-    def search_note(self) -> str | None:
-        """A remark on the search; None if there is nothing to say."""
-        is_local_bayes = isinstance(self.method, BayesSearch) and self.backend.name != "wandb"
-        if not is_local_bayes or self.budget > START_TRIALS:
-            return None
-        return (
-            f"bayes spreads its first {START_TRIALS} trials evenly, without a model; "
-            f"the model proposes from trial {START_TRIALS + 1} on"
-        )
+    def search_notes(self) -> tuple[str, ...]:
+        """Remarks on the search: the points that it begins with, and when a model proposes."""
+        notes: list[str] = []
+        if self.start_points:
+            count, source = len(self.start_points), self.options.start_from
+            points = "1 point" if count == 1 else f"{count} points"
+            notes.append(f"the search begins with {points}" + (f" from {source}" if source else ""))
+        is_local_bayes = self.method.name == BayesSearch().name and self.backend.name != "wandb"
+        if is_local_bayes and self.budget <= START_TRIALS:
+            notes.append(
+                f"bayes spreads its first {START_TRIALS} trials evenly, without a model; "
+                f"the model proposes from trial {START_TRIALS + 1} on"
+            )
+        return tuple(notes)
 
     @property
     def device(self) -> str | None:
@@ -145,6 +152,7 @@ class Plan:
             "objective": {"name": self.objective.name, "goal": self.objective.goal},
             "budget": self.budget,
             **self.options.to_record(),
+            "start_points": list(self.start_points),
             "project": self.project,
             "group": self.application.group,
             "config_path": self.config_path and str(self.config_path),

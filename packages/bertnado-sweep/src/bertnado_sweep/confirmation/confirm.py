@@ -106,8 +106,8 @@ def confirm_sweep(
     """Train the best trials of a sweep anew with fresh seeds, and export the one with the best mean.
 
     All finalists have the same seeds, none of which the search has used. A finalist that is clearly behind after two
-    seeds gets no more, see `ranking`. The runs have a directory and a journal of their own, so that neither the sampler
-    nor the budget of the sweep sees them. A confirmation that was interrupted or killed continues when the call is
+    seeds gets no more, see `ranking`. The runs have their own directory and journal, so that neither the sampler nor
+    the budget of the sweep sees them. A confirmation that was interrupted or killed continues when the call is
     repeated; one with more finalists or seeds adds to it.
 
     Args:

@@ -44,6 +44,7 @@ class _SweepRecord(BaseModel):
     storage: str | None = None
     study: str | None = None
     studies: list[_Study] = []
+    start_points: list[dict[str, Any]] = []
     path: str | None = None
 
 

@@ -207,7 +207,7 @@ class LocalBackend:
         )
         joining = (f"other machines join with: {where} --output-dir THEIRS",) if where else ()
         if plan.recorded is None:
-            return (*joining, *self._repairs, *([plan.search_note] if plan.search_note else []))
+            return (*joining, *self._repairs, *plan.search_notes)
         done, again = sum(trial.is_counted for trial in trials), sum(map(self._is_repeated, trials))
         repeated = f"; interrupted, and tried again: {again}" if again else ""
         outside = len(trials) - len(points_among(self._config, trials))

@@ -30,8 +30,9 @@ class LocalBackendType:
     name = "local"
 
     def is_meant_by(self, options: SweepOptions) -> bool:
-        """A database, and a sweep that several jobs begin together, are the local backend's."""
-        return options.sweep_id is None and (options.storage is not None or options.join_or_begin)
+        """A database, a sweep that several jobs begin together, and start points are the local backend's."""
+        is_local = options.storage is not None or options.join_or_begin or options.start_from is not None
+        return options.sweep_id is None and is_local
 
     def check_options(self, options: SweepOptions) -> Sequence[Problem]:
         """Return what is wrong with the database, and options of W&B."""

@@ -37,10 +37,13 @@ class WandbBackendType:
         return options.sweep_id is not None
 
     def check_options(self, options: SweepOptions) -> Sequence[Problem]:
-        """Refuse a database, jobs that begin a sweep together, and failed trials again: W&B records its own sweeps."""
+        """Refuse what a sweep at W&B cannot do: a database, a common beginning, start points, failed trials again."""
         if options.join_or_begin:
             message = "{join_or_begin} requires {backend} local or auto; a sweep at W&B is joined with {sweep_id}"
             return [ArgumentProblem("join_or_begin", message)]
+        if options.start_from is not None:
+            message = "{start_from} requires {backend} local or auto: W&B chooses every trial of its sweeps itself"
+            return [ArgumentProblem("start_from", message)]
         if options.retry_failed:
             message = (
                 "{retry_failed} requires a local sweep: W&B does not hand out a failed run again; "
