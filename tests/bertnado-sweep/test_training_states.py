@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from bertnado_config import SweepConfigError, read_json, write_json
+from bertnado_config import Forecast, SweepConfigError, TrialForecast, read_json, write_json
 from bertnado_metrics import Objective
 from bertnado_sweep import Interrupted, NoEligibleTrialError, plan_sweep, run_sweep
 from bertnado_sweep.backends.local.journal import open_journal
@@ -117,6 +117,14 @@ class TestATrialLongerThanTheTimeLimit:
         assert [trial.state for trial in result.trials] == ["completed"]
 
 
+class ForecastingTrainer(SavingTrainer):
+    """Forecasts a minute for each trial."""
+
+    def forecast(self, config, objective, trials, *, places, directory):
+        minute = TrialForecast(60.0)
+        return Forecast([minute] * len(trials), minute, minute, "a step")
+
+
 class TestTheRecord:
     """What `trial.json` says of it."""
 
@@ -148,6 +156,10 @@ class TestTheRecord:
         assert "trial 1 continues from step 23" in notes(sweep)
         progress = [event.step for event in sweep.heard if isinstance(event, TrialProgress)]
         assert progress == [0, *range(23, 41)]
+
+    def test_the_forecast_counts_what_is_left_of_it(self, interrupted, output):
+        plan = plan_sweep(ForecastingTrainer(), None, output_dir=output, resume=True, sweep_count=2)
+        assert plan.forecast.whole_trials == pytest.approx((60 * 17 / 40, 60))
 
     def test_its_time_is_that_of_all_attempts(self, sweep, interrupted):
         assert sweep(SavingTrainer(), resume=True, sweep_count=1).trials[0].timings["total"] > 7

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from bertnado_config import ForecastingTrainer, InvalidInputError, Problem
 
 from .backends import get_backend_type
+from .records.training_states import share_done
 from .running.error_text import one_line
 from .running.forecast import SweepForecast, forecast_sweep
 from .running.worker_pool import worker_environments
-from .search.expected import expected_trials
+from .search.expected import expected_trials, interrupted_trials
 from .start import JoinedWandbSweep
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def measure_trials(
     except Exception as error:  # noqa: BLE001 (if trials fail in the same way, they are recorded as failed)
         message = f"what trials cost could not be measured, so there is no forecast: {one_line(error)}"
         return None, [Problem("", message, "warning")]
-    return forecast_sweep(measured, config, left, workers, options.time_limit), measured.problems
+    done = [share_done(trial) for trial in interrupted_trials(config, past)]
+    return forecast_sweep(measured, config, left, workers, options.time_limit, done), measured.problems
 
 
 def _past_trials(start: SweepStart) -> Sequence[Trial]:

@@ -29,6 +29,13 @@ def find_state(trial: Trial) -> Path | None:
     return next((path for path in (trial.training_state, trial.resumed_from) if path and path.is_file()), None)
 
 
+def share_done(trial: Trial) -> float:
+    """Return the share of its steps that the next attempt of a trial need not do again, from 0 to 1."""
+    if find_state(trial) is None or not trial.total_steps or not trial.attempts:
+        return 0.0
+    return min((trial.attempts[-1]["to_step"] or 0) / trial.total_steps, 1.0)
+
+
 def has_own_state(trial: Trial) -> bool:
     """Return True if an attempt has written a training state: it made progress."""
     return trial.training_state is not None and trial.training_state.is_file()

@@ -81,7 +81,12 @@ class SweepForecast:
 
 
 def forecast_sweep(
-    measured: Forecast, config: SweepConfig, trials: int, workers: int, time_limit: float | None
+    measured: Forecast,
+    config: SweepConfig,
+    trials: int,
+    workers: int,
+    time_limit: float | None,
+    done: Sequence[float] = (),
 ) -> SweepForecast:
     """Return the forecast of a sweep that has trials left.
 
@@ -91,11 +96,13 @@ def forecast_sweep(
         trials: The number of trials that are left, at least 1.
         workers: The number of trials that train at once.
         time_limit: The duration after which the sweep ends.
+        done: Of the first of these trials, the shares that earlier attempts have done.
     """
     expected = [measured.trials[index % len(measured.trials)] for index in range(trials)]
     shares_of = getattr(config.early_terminate, "expected_shares", None)
     evaluations = [max(trial.evaluations, 1) for trial in expected]
     shares = [1.0] * trials if shares_of is None else shares_of(evaluations)
-    whole = tuple(trial.seconds for trial in expected)
+    left = [1 - share for share in (*done, *[0.0] * trials)]
+    whole = tuple(trial.seconds * share for trial, share in zip(expected, left, strict=False))
     stopped = tuple(seconds * share for seconds, share in zip(whole, shares, strict=True))
     return SweepForecast(measured, whole, stopped, workers, time_limit)

@@ -22,6 +22,11 @@ _MOST = 64
 """No more trials are proposed in advance."""
 
 
+def interrupted_trials(config: SweepConfig, past: Sequence[Trial]) -> list[Trial]:
+    """Return the trials that are tried again, before any new one."""
+    return [trial for trial in past if trial.state == "interrupted" and is_point(config, trial)]
+
+
 def expected_trials(
     config: SweepConfig, goal: Goal, past: Sequence[Trial], count: int, seed: int, method: SearchMethod
 ) -> list[dict[str, Any]]:
@@ -38,7 +43,7 @@ def expected_trials(
         method: The search method.
     """
     trials = list(past)
-    found = [dict(trial.parameters) for trial in past if trial.state == "interrupted" and is_point(config, trial)]
+    found = [dict(trial.parameters) for trial in interrupted_trials(config, past)]
     number = max((trial.number for trial in past), default=-1)
     while len(found) < min(count, _MOST):
         number += 1
