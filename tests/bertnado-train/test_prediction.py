@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from bertnado_config import InvalidInputError, PredictionOptions
 from bertnado_metrics import Objective, compute_metrics, resolve_objective
-from bertnado_train import PredictionTable, Predictor, TrainingInputs, prediction, train_model
+from bertnado_train import PredictionTable, Predictor, TrainingInputs, open_input, prediction, train_model
 from bertnado_train.encoded_split import EncodedSplit
 from bertnado_train.sequence_files import SequenceRow
 from bertnado_train.sequence_rules import reverse_complement
@@ -35,8 +35,9 @@ def predict(final, tmp_path):
     """Predict: (the ids, the logits, what was said)."""
 
     def run(source, **options):
-        predictor = Predictor(PredictionOptions.checked({"model": final.model_path, "input": source, **options}))
-        parts = list(predictor.predict(predictor.open_input()))
+        checked = PredictionOptions.checked({"model": final.model_path, "input": source, **options})
+        predictor = Predictor(checked)
+        parts = list(predictor.predict(open_input(checked, predictor.record)))
         ids = [name for part in parts for name in part.ids]
         return ids, np.concatenate([part.logits for part in parts]), [str(note) for note in predictor.notes()]
 
@@ -276,8 +277,8 @@ def test_what_the_model_was_chosen_with_is_used(final, fasta, sequences, tmp_pat
     source = fasta(*sequences["test"][0][:3])
 
     def logits(model, **options):
-        predictor = Predictor(PredictionOptions.checked({"model": model, "input": source, **options}))
-        return next(predictor.predict(predictor.open_input())).logits
+        checked = PredictionOptions.checked({"model": model, "input": source, **options})
+        return next(Predictor(checked).predict(open_input(checked))).logits
 
     assert logits(copied) == pytest.approx(logits(final.model_path, reverse_complement="average"))
     assert logits(copied, reverse_complement="none") == pytest.approx(logits(final.model_path))
@@ -287,8 +288,9 @@ def test_a_model_without_a_record_is_tried_and_said_to_have_none(final, fasta, s
     copied = shutil.copytree(final.model_path, tmp_path / "copied")
     (copied / "prediction.json").unlink()
     texts = sequences["test"][0][:6]
-    predictor = Predictor(PredictionOptions.checked({"model": copied, "input": fasta(*texts)}))
-    (part,) = predictor.predict(predictor.open_input())
+    options = PredictionOptions.checked({"model": copied, "input": fasta(*texts)})
+    predictor = Predictor(options)
+    (part,) = predictor.predict(open_input(options))
     assert part.logits == pytest.approx(plain_logits(final, texts), abs=1e-5)
     assert predictor.record.task == "binary_classification"
     assert predictor.model.thresholds == (0.5,)
@@ -312,7 +314,7 @@ def test_every_task_has_its_test_metrics_again(task, model_dir, write_dataset, s
     final = train_model(inputs, {"max_steps": 4, "eval_steps": 4}, objective, tmp_path / "out")
     options = PredictionOptions.checked({"model": final.model_path, "input": dataset, "split": "test"})
     predictor = Predictor(options)
-    (part,) = predictor.predict(predictor.open_input())
+    (part,) = predictor.predict(open_input(options))
     labels = splits["test"]["labels"]
     assert compute_metrics(task, part.logits, labels) == pytest.approx(final.metrics["test"], abs=1e-6, rel=1e-6)
     table = PredictionTable(predictor.record.task_object, predictor.record.classes, predictor.model.thresholds, True)

@@ -1,6 +1,7 @@
 """What people get wrong, as data: `test_mistakes.py` makes every mistake, `record_mistakes.py` writes all of them down.
 
-A mistake is made in a scene, a directory of its own with `dataset`, `model`, `sweep.json` and `done`, a finished sweep.
+A mistake is made in a scene, a directory of its own with `dataset`, `model`, `sweep.json`, `done`, a finished sweep,
+and `final`, its final model.
 """
 
 import json
@@ -77,11 +78,15 @@ def set_up(shared: Path) -> None:
     write_material(shared)
     answer = run(f"bertnado run-sweep {SEARCH} --output-dir done --sweep-count 1", shared)
     assert answer.code == 0, answer
+    answer = run(
+        "bertnado full-train --best-config-path done/best_sweep_config.json --output-dir final --from-sweep", shared
+    )
+    assert answer.code == 0, answer
 
 
 def make(mistake: Mistake, scene: Path, shared: Path) -> Answer:
     """Lay out the scene, make the mistake, and say what came of it."""
-    for name in ("dataset", "model"):
+    for name in ("dataset", "model", "final"):
         (scene / name).symlink_to(shared / name)
     shutil.copy(shared / "sweep.json", scene)
     shutil.copytree(shared / "done", scene / "done")
@@ -137,7 +142,7 @@ training run was started and failed. The message is what follows `Error: `.
 
 These tables are made from the tests, which make every mistake in turn
 (`uv run python tests/bertnado/record_mistakes.py`). `dataset`, `model` and `sweep.json` are good ones, `done` holds a
-finished sweep.
+finished sweep, `final` its final model.
 """
 
 
@@ -225,6 +230,14 @@ def configured(**changes: Any) -> Preparation:
         (scene / "model/config.json").write_text(json.dumps(content))
 
     return own("model", prepare)
+
+
+def with_code(scene: Path) -> None:
+    """Let the final model have code of its own."""
+    config = scene / "final/model/config.json"
+    files = {"AutoConfig": "code.Config", "AutoModelForSequenceClassification": "code.Model"}
+    code = {"auto_map": files, "model_type": "mine"}
+    config.write_text(json.dumps(json.loads(config.read_text()) | code))
 
 
 def pickled(scene: Path) -> None:
@@ -352,6 +365,7 @@ def splits(files: Mapping[str, str] | None = None, **changes: Any) -> Preparatio
 CALL, FILE, SPACE, FLAG = "The call", "The sweep file", "Parameters of the sweep file", "Values of flags"
 DATA, MODEL, PLACE, RESUME = "The dataset", "The model", "The output directory", "Resuming and joining"
 STATUS, SYNC, BEST, FINAL, QUICK = "sweep-status", "sync", "The best configuration", "full-train", "quickstart"
+PREDICT = "predict"
 FAILED = "What was started and failed"
 
 
@@ -365,6 +379,14 @@ def checking(group: str, done: str, flags: str = "", prepare: Preparation = noth
 
 def training(group: str, done: str, flags: str = "", prepare: Preparation = nothing, **more: Any) -> Mistake:
     return Mistake(group, done, f"bertnado full-train {TRAIN} {flags}".strip(), prepare, **more)
+
+
+def predicting(done: str, flags: str = "", content: str = "", **more: Any) -> Mistake:
+    """Predict `x.fa`, which has this content; later flags count."""
+    command = f"bertnado predict --model final/model --input x.fa --output out.tsv {flags}"
+    written = text("x.fa", content or f">a\n{'ACGT' * 20}\n")
+    change = more.pop("prepare", nothing)
+    return Mistake(PREDICT, done, command.strip(), both(written, change), **more)
 
 
 def in_file(done: str, content: str) -> Mistake:
@@ -839,6 +861,47 @@ MISTAKES = (
         "--train-on train+validation --best-config-path best.json",
         best(max_steps=4, eval_steps=2),
     ),
+    training(FINAL, "`--group-column chromosome`, a column that the test split lacks", "--group-column chromosome"),
+    # predictions
+    Mistake(PREDICT, "no `--input`", "bertnado predict --model final/model --output out.tsv"),
+    predicting("a file that does not exist", "--input y.fa"),
+    predicting("a file without sequences", content="\n"),
+    predicting("a file of reads (FASTQ)", content="@r\nACGT\n+\nIIII\n"),
+    predicting("a file of another kind", "--input sweep.json"),
+    predicting("a FASTA file with `--split test`", "--split test"),
+    predicting("a dataset without `--split`", "--input dataset"),
+    predicting("`--split tset`", "--input dataset --split tset"),
+    predicting("a table without the column", "--input x.csv", prepare=text("x.csv", "id,sequences\n1,ACGT\n")),
+    predicting(
+        "an unknown `--id-column`", "--input x.csv --id-column nmae", prepare=text("x.csv", "name,sequence\n1,ACGT\n")
+    ),
+    predicting("a line with too few fields", "--input x.csv", prepare=text("x.csv", "name,sequence\n1\n")),
+    predicting("a sequence with a gap", content=">a\nACGT\n>b\nACG-T\n"),
+    predicting("an ambiguous letter with `--ambiguous-letters error`", "--ambiguous-letters error", ">a\nACRT\n"),
+    predicting("an empty sequence", content=">a\nACGT\n>b\n>c\nACGT\n"),
+    predicting("sequences in lower case", content=f">a\n{'acgt' * 20}\n"),
+    predicting("a sequence that is too long", content=f">a\n{'ACGTTGCATTAC' * 200}\n"),
+    predicting("`--too-long windoes`", "--too-long windoes"),
+    predicting("`--max-length 2 --too-long windows`", "--max-length 2 --too-long windows"),
+    predicting("`--max-length 0`", "--max-length 0"),
+    predicting("`--threshold 1.5`", "--threshold 1.5"),
+    predicting("`--precision fp16` without a GPU", "--precision fp16"),
+    predicting("`--reverse-complement both`", "--reverse-complement both"),
+    predicting("a model that does not exist", "--model final/modle"),
+    predicting("the directory around the model", "--model final"),
+    predicting("the directory of a sweep", "--model done"),
+    predicting("a model with its own code", prepare=own("final", with_code)),
+    predicting(
+        "a model with a damaged `prediction.json`", prepare=own("final", text("final/model/prediction.json", "{}"))
+    ),
+    predicting(
+        "a `prediction.json` of a newer version",
+        prepare=own("final", text("final/model/prediction.json", '{"format": 2}')),
+    ),
+    predicting("a directory that does not exist for `--output`", "--output gone/out.tsv"),
+    predicting("a directory for `--output`", "--output done"),
+    predicting("the input for `--output`", "--output x.fa"),
+    predicting("three mistakes at once", "--model gone --input gone.fa --output gone/out.tsv"),
     # quickstart
     Mistake(QUICK, "a directory that is not empty", "bertnado quickstart done"),
     # what failed

@@ -58,7 +58,7 @@ def test_the_kept_checkpoint_becomes_the_final_model(sweep, swept, tmp_path):
     assert metrics["details"]["arguments"] == details["details"]["arguments"]
     which = f"trial {details['number'] + 1} of sweep {details['sweep_id']}, step {details['step']}"
     assert said == [f"the final model is the checkpoint of {which}; nothing is trained"]
-    assert {path.name for path in (tmp_path / "final").iterdir()} == {"model", "metrics.json"}
+    assert {path.name for path in (tmp_path / "final").iterdir()} == {"model", "metrics.json", "predictions.tsv"}
 
 
 def test_it_gives_what_training_anew_gives(sweep, material, tmp_path):

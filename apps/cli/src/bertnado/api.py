@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from bertnado_metrics import Goal, Task
     from bertnado_sweep import Plan, Sweeper
@@ -271,10 +271,15 @@ def train_model(
     from_sweep: bool = False,
     train_on: TrainOn = "train",
     save_state_every: float | str | None = None,
+    group_column: str | None = None,
     observer: Observer | None = None,
     **further: Any,
 ) -> dict[str, Any]:
     """Train the final model with the best settings; write `OUTPUT/model` and `OUTPUT/metrics.json`.
+
+    Thresholds are chosen on validation. The test split is evaluated once, with intervals, and its predictions are
+    written to `OUTPUT/predictions.tsv`; that it was looked at is recorded in `test_looks.json` beside the best
+    configuration.
 
     Seed, precision and evaluation interval, which `best_sweep_config.json` does not contain, are taken from
     `best_sweep_details.json` beside it, if it exists.
@@ -298,6 +303,8 @@ def train_model(
             validation, so there is no validation value.
         save_state_every: The time of training between two training states, such as `10m` (the default), or `never`. A
             run that was interrupted or killed continues from its state when the call is repeated.
+        group_column: The column of the dataset, such as the chromosome, whose groups are resampled for the intervals of
+            the test metrics; by default rows are.
         observer: Called with every event, for a display.
         further: All other fields of `TrainingInputs`, of which None stands for the default, and parameters, training
             arguments or others such as `pos_weight`, which override the file.
@@ -336,6 +343,7 @@ def train_model(
             metric_name=metric_name,
             metric_goal=metric_goal,
             training_options=[*(name for name, value in options.items() if value is not None), *overrides],
+            group_column=group_column,
         )
         return take_over(kept, observer)
     run = prepare_final(
@@ -350,6 +358,7 @@ def train_model(
         overrides=overrides,
         save_state_every=save_state_every,
         train_on=train_on,
+        group_column=group_column,
     )
     return train_final(run, observer)
 
@@ -372,3 +381,36 @@ def load_model(directory: Path | str, *, trust_remote_code: bool = False) -> Any
     from bertnado_train import load_model
 
     return load_model(directory, trust_remote_code=trust_remote_code)
+
+
+def predict(
+    model: Path | str,
+    input: Path | str,  # noqa: A002 (the name of the option)
+    output: Path | str,
+    *,
+    progress: Callable[[int, int | None], None] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Predict sequences with a saved model, with tokens and batches as in its training, in bounded memory.
+
+    Args:
+        model: See `bertnado_config.PredictionOptions`.
+        input: See `bertnado_config.PredictionOptions`.
+        output: The file for the table, tab-separated and in the order of the input: `id`, the probability of each class
+            or the value, and `label`. It is compressed if its name ends in `.gz`; `-` is the standard output stream.
+        progress: Called with the number of rows so far, and that of all rows if it is known.
+        options: All other fields of `PredictionOptions`. None stands for the default.
+
+    Returns:
+        `output`, `rows`, `task`, `classes`, `threshold` if the task has one, `reverse_complement`, and `notes`: what
+        was found in the sequences, and what was done about it.
+
+    Raises:
+        InvalidInputError: Something is wrong, and nothing was written; every problem is in it.
+        TrialError: The model fails.
+        OSError: The output cannot be written; an existing file is left as it was.
+    """
+    from bertnado.predicting import write_predictions
+
+    found = write_predictions({**options, "model": model, "input": input}, output, progress=progress)
+    return {**found, "notes": [str(note) for note in found["notes"]]}

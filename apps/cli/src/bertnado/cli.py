@@ -352,6 +352,12 @@ def sync(output_dir: str, storage: str | None) -> None:
     help="Splits to train on. train+validation trains for as many optimizer steps as the sweep's best checkpoint had, "
     "each with the learning rate that it had there; nothing is selected or evaluated on validation.  [default: train]",
 )
+@click.option(
+    "--group-column",
+    metavar="NAME",
+    help="Column of the dataset, such as the chromosome, whose groups are resampled for the 95 % intervals of the test "
+    "metrics.  [default: rows are resampled]",
+)
 def full_train(**flags: Any) -> None:
     """Train the final model with the best settings.
 
@@ -374,6 +380,42 @@ def full_train(**flags: Any) -> None:
             given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
             trained = api.train_model(dataset=given.pop("dataset", None), **given, observer=display)
         click.echo(json.dumps(trained, indent=2))
+
+
+def _predict_flags() -> list[click.Parameter]:
+    from bertnado_config import PredictionOptions
+
+    from bertnado.flags import flags_of
+
+    return flags_of(PredictionOptions)
+
+
+@main.command(cls=GeneratedCommand, generate=_predict_flags, short_help="Predict sequences with a saved model.")
+@click.option("--output", type=click.Path(), help="Table to write; - is the standard output stream. Required.")
+def predict(**flags: Any) -> None:
+    """Predict sequences with a saved model.
+
+    Writes a tab-separated table, compressed if its name ends in .gz: for each input, in its order, the id, the
+    probability of each class or the value, and the label.
+
+    \b
+    Examples:
+      bertnado predict --model output/train/model --input sequences.fa.gz --output predictions.tsv
+      bertnado predict --model output/train/model --input output/dataset --split test --output test.tsv.gz
+    """
+    _require(flags, "model", "input", "output")
+    with exit_on_error():
+        from bertnado.prediction_progress import PredictionProgress
+
+        output = flags.pop("output")
+        with PredictionProgress() as progress:
+            progress.say("loading the model ...")
+            from bertnado.predicting import STANDARD_OUTPUT, write_predictions
+
+            found = write_predictions(flags, output, progress=progress)
+        for note in found.pop("notes"):
+            progress.say(f"Warning: {note.worded(flag_of)}")
+        click.echo(json.dumps(found, indent=2), err=output == STANDARD_OUTPUT)
 
 
 @main.command(short_help="Try everything on simulated DNA.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import (
@@ -13,6 +14,7 @@ from bertnado_config import (
     parse_sweep_config,
     read_best_config,
     read_json,
+    write_json,
 )
 from bertnado_metrics import Judgement, Objective, resolve_objective
 from bertnado_sweep.backends.wandb.environment import project_problems
@@ -24,6 +26,7 @@ from bertnado_sweep.single_run import single_run
 from bertnado_train import (
     HuggingFaceTrainer,
     convert_arguments,
+    group_column_problem,
     override_parameters,
     reduce_run_config,
     train_on_all_rows,
@@ -32,10 +35,10 @@ from bertnado_train import train_model as train
 
 from bertnado.all_rows import best_step, contradictions
 from bertnado.best_details import OPTIONS_OF_MODEL, mapping_in, recorded_options
+from bertnado.looks import record_look
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from bertnado_config import Precision, Report, TrainingInputs, TrialResult
     from bertnado_metrics import Goal, Task
@@ -71,6 +74,10 @@ class FinalRun:
     """The seconds of training between two training states; None if none are written."""
     steps: int | None = None
     """The number of steps if it is trained on train and validation; None if validation selects its checkpoint."""
+    best_config_path: Path | None = None
+    """The file beside which looks at the test split are recorded."""
+    group_column: str | None = None
+    """The column whose groups are resampled for the intervals of the test metrics; None for rows."""
 
 
 def prepare_final(
@@ -86,6 +93,7 @@ def prepare_final(
     overrides: Mapping[str, Any],
     save_state_every: float | str | None = None,
     train_on: TrainOn = "train",
+    group_column: str | None = None,
 ) -> FinalRun:
     """Check everything that can be checked before training; see `bertnado.api.train_model`.
 
@@ -128,6 +136,8 @@ def prepare_final(
     if train_on != "train":
         steps, more = best_step(best, best_config_path, plan)
         problems += [*more, *contradictions(patience, given)]
+    if group_column is not None and plan is not None:
+        problems += filter(None, [group_column_problem(Path(inputs.dataset), group_column)])
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         raise InvalidInputError(errors)
@@ -144,6 +154,8 @@ def prepare_final(
         warnings,
         kept.states_every,
         steps,
+        best_config_path,
+        group_column,
     )
 
 
@@ -166,17 +178,34 @@ def train_final(run: FinalRun, observer: Observer | None) -> dict[str, Any]:
         observer=observer,
     ) as report:
         final = _train(run, report)
-    for note in _judgement_notes(run, final.result):
+    looked = run.best_config_path and note_look(final, run.best_config_path, run.parameters)
+    for note in filter(None, [*_judgement_notes(run, final.result), looked]):
         if observer:
             observer(Note(note))
     return describe_final(final, run.objective)
 
 
+def note_look(final: FinalModel, best_config_path: Path, parameters: Mapping[str, Any]) -> str | None:
+    """Record that the test split was evaluated, if it was; return what is to be said of it.
+
+    Args:
+        final: The final model.
+        best_config_path: The file beside which looks are recorded.
+        parameters: The parameters that it was trained with.
+    """
+    if "test" not in final.metrics:
+        return None
+    fingerprint = str(mapping_in(final.result.details, "dataset")["fingerprint"])
+    looks, note = record_look(best_config_path, parameters, fingerprint, final.metrics_path.parent)
+    write_json(final.metrics_path, {**final.metrics, "test_looks": [look.model_dump() for look in looks]})
+    return note
+
+
 def _train(run: FinalRun, report: Report) -> FinalModel:
     given = (run.trainer, run.parameters, run.objective, run.output_dir)
     if run.steps is None:
-        return train(*given, patience=run.patience, report=report)
-    return train_on_all_rows(*given, steps=run.steps, report=report)
+        return train(*given, patience=run.patience, group_column=run.group_column, report=report)
+    return train_on_all_rows(*given, steps=run.steps, group_column=run.group_column, report=report)
 
 
 def describe_final(final: FinalModel, objective: Objective) -> dict[str, Any]:

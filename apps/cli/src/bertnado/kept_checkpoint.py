@@ -19,10 +19,10 @@ from bertnado_config import (
 from bertnado_metrics import Objective, resolve_objective
 from bertnado_sweep.resume import read_recorded
 from bertnado_sweep.running.events import Note
-from bertnado_train import HuggingFaceTrainer, adopt_checkpoint
+from bertnado_train import HuggingFaceTrainer, adopt_checkpoint, group_column_problem
 
 from bertnado.best_details import BestDetails, UnusableDetailsError, read_best_details, recorded_options
-from bertnado.final import describe_final, final_output_problems
+from bertnado.final import describe_final, final_output_problems, note_look
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,6 +45,9 @@ class KeptCheckpoint:
     checkpoint: Path
     output_dir: Path
     warnings: tuple[Problem, ...]
+    best_config_path: Path
+    """The file beside which looks at the test split are recorded."""
+    group_column: str | None = None
 
 
 def find_kept_checkpoint(
@@ -55,6 +58,7 @@ def find_kept_checkpoint(
     metric_name: str | None,
     metric_goal: Goal | None,
     training_options: Iterable[str],
+    group_column: str | None = None,
 ) -> KeptCheckpoint:
     """Check everything that can be checked before a checkpoint is taken over; see `bertnado.api.train_model`.
 
@@ -65,6 +69,7 @@ def find_kept_checkpoint(
         metric_name: The metric that was given; it must be the sweep's.
         metric_goal: The same for its goal.
         training_options: The names of options that were given and only training has a use for.
+        group_column: The column whose groups are resampled for the intervals of the test metrics; None for rows.
 
     Raises:
         InvalidInputError: Something is wrong; every problem is in it.
@@ -85,11 +90,16 @@ def find_kept_checkpoint(
     if not problems:
         problems += trainer.check_inputs(details.resolve_objective())
     errors = [problem for problem in problems if problem.severity == "error"]
+    if not errors and group_column is not None:
+        errors += filter(None, [group_column_problem(Path(inputs.dataset), group_column)])
     if not errors:
         errors = _other_rows(trainer, details)
     if errors or checkpoint is None:
         raise InvalidInputError(errors)
-    return KeptCheckpoint(trainer, details, details.resolve_objective(), checkpoint, output_dir, tuple(problems))
+    objective = details.resolve_objective()
+    return KeptCheckpoint(
+        trainer, details, objective, checkpoint, output_dir, tuple(problems), best_config_path, group_column
+    )
 
 
 def take_over(kept: KeptCheckpoint, observer: Observer | None) -> dict[str, Any]:
@@ -109,7 +119,11 @@ def take_over(kept: KeptCheckpoint, observer: Observer | None) -> dict[str, Any]
         for note in notes:
             observer(Note(note))
     trained = TrialResult(details.value, details.step, (), kept.checkpoint, seed=details.seed, details=details.details)
-    final = adopt_checkpoint(kept.trainer, details.parameters, kept.objective, kept.output_dir, trained)
+    given = (kept.trainer, details.parameters, kept.objective, kept.output_dir, trained)
+    final = adopt_checkpoint(*given, group_column=kept.group_column)
+    looked = note_look(final, kept.best_config_path, details.parameters)
+    if observer is not None and looked is not None:
+        observer(Note(looked))
     return describe_final(final, kept.objective)
 
 

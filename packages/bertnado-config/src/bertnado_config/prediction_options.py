@@ -51,7 +51,9 @@ class PredictionOptions(BaseModel):
     id_column: Annotated[str | None, OptionDetails(metavar="NAME", default_text="the row's number, from 0")] = None
     """Column of a table that contains an identifier for each row. In FASTA files it is the first word of the header."""
     threshold: Annotated[
-        float | None, Field(ge=0, le=1, allow_inf_nan=False), OptionDetails(default_text="the model's, otherwise 0.5")
+        float | None,
+        Field(ge=0, le=1, allow_inf_nan=False),
+        OptionDetails(metavar="NUMBER", default_text="the model's, otherwise 0.5"),
     ] = None
     """Probability above which a label is predicted, between 0 and 1. A multiclass model predicts its likeliest class,
     whatever the threshold."""
@@ -110,7 +112,7 @@ def _problem(options: type[PredictionOptions], details: ErrorDetails) -> Argumen
         return ArgumentProblem(name, f"unknown {{{name}}} {details['input']!r}; choose from {choices}")
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return ArgumentProblem(name, f"{{{name}}} must be {words} {bounds[key]}, {got}")
+        return ArgumentProblem(name, f"{{{name}}} must be {words} {bounds[key]:g}, {got}")
     expected = next((words for prefix, words in _KINDS.items() if kind.startswith(prefix)), "valid")
     return ArgumentProblem(name, f"{{{name}}} must be {expected}, {got}")
 

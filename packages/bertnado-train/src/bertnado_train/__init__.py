@@ -35,11 +35,12 @@ from .final_evaluation import group_column_problem
 from .final_model import FinalModel, train_model, train_on_all_rows
 from .huggingface_trainer import HuggingFaceTrainer
 from .parameters.namespaces import override_parameters
-from .prediction import PredictedRows, Predictor
+from .prediction import PredictedRows, Predictor, open_input
 from .prediction_record import PredictionRecord
 from .prediction_table import PredictionTable, TableWriter, require_writable, written_atomically
 from .read_back import load_model
 from .run_config import ReducedConfig, reduce_run_config
+from .sequence_files import SequenceInput
 from .sweep_plan import SweepPlan
 from .training_arguments import convert_arguments
 from .trial import train_trial
@@ -53,6 +54,8 @@ __all__ = [
     "group_column_problem",
     # predictions
     "Predictor",
+    "open_input",
+    "SequenceInput",
     "PredictedRows",
     "PredictionRecord",
     "PredictionTable",

@@ -19,7 +19,7 @@ from .padding import choose_padding
 from .precision import precision_problems
 from .predicted_rows import encode_texts, encode_tokens
 from .prediction_model import open_model
-from .sequence_files import Columns, SequenceInput, open_input
+from .sequence_files import Columns, open_sequences
 from .sequence_form import SequenceForm
 from .sequence_rules import SequenceRules, SequenceWriter, reverse_complement
 from .task_trainer import TaskTrainer
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from .batch_format import BatchFormat
     from .prediction_model import OpenedModel
-    from .sequence_files import SequenceRow
+    from .prediction_record import PredictionRecord
+    from .sequence_files import SequenceInput, SequenceRow
 
 CHUNK_ROWS = 4096
 """Rows that are in memory at once, and whose batches are made together."""
@@ -80,16 +81,6 @@ class Predictor:
         self._writer = SequenceWriter(self._rules, str(options.input))
         self._rows = 0
         _refuse(precision_problems(self._precision, ()))
-
-    def open_input(self) -> SequenceInput:
-        """Open the input of the options.
-
-        Raises:
-            InvalidInputError: It does not exist, cannot be read, or lacks a column or the split.
-        """
-        second = self.record.columns[1:] if self.record.columns[:1] == ("sequence",) else ()
-        columns = Columns((self._options.sequence_column, *second), self._options.id_column)
-        return open_input(self._options.input, columns, self._options.split)
 
     def predict(self, rows: Iterable[SequenceRow]) -> Iterator[PredictedRows]:
         """Yield the logits of rows, some thousand at a time.
@@ -201,6 +192,21 @@ class Predictor:
             return False
         before, after = (tokenise(tokenizer, chosen)["input_ids"] for chosen in (texts, list(map(rewrite, texts))))
         return before != after
+
+
+def open_input(options: PredictionOptions, record: PredictionRecord | None = None) -> SequenceInput:
+    """Open the input of a prediction.
+
+    Args:
+        options: The options of the prediction.
+        record: That of the model, which says whether it takes pairs.
+
+    Raises:
+        InvalidInputError: The input does not exist, cannot be read, or lacks a column or the split.
+    """
+    second = record.columns[1:] if record and record.columns[:1] == ("sequence",) else ()
+    columns = Columns((options.sequence_column, *second), options.id_column)
+    return open_sequences(options.input, columns, options.split)
 
 
 def _chunks(rows: Iterable[SequenceRow]) -> Iterator[list[SequenceRow]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
-from bertnado_config import InvalidInputError, Problem, ReverseComplement, read_json, write_json
+from bertnado_config import ArgumentProblem, InvalidInputError, ReverseComplement, read_json, write_json
 from bertnado_metrics import Task, get_task
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
@@ -138,24 +138,27 @@ def read_record(directory: Path) -> PredictionRecord | None:
     path = directory / RECORD
     if not path.exists():
         return None
-    content = read_json(path)
+    try:
+        content = read_json(path)
+    except InvalidInputError as error:
+        raise _error(path, "; ".join(map(str, error.problems))) from None
     written = content.get("format") if isinstance(content, dict) else None
     if isinstance(written, int) and written > FORMAT:
-        message = f"has format {written}, and this version reads up to {FORMAT}; update bertnado"
-        raise InvalidInputError([Problem("", message)], source=str(path))
+        raise _error(path, f"has format {written}, and this version reads up to {FORMAT}; update bertnado")
     try:
         record = PredictionRecord.model_validate(content)
         _ = record.task_object, record.batch_format, record.options
     except (ValidationError, ValueError, TypeError, LookupError) as error:
-        reason = _reason(error)
-        raise InvalidInputError(
-            [Problem("", f"{reason}; train the model again, or remove the file")], source=str(path)
-        ) from None
+        raise _error(path, f"{_reason(error)}; train the model again, or remove the file") from None
     return record
+
+
+def _error(path: Path, problem: str) -> InvalidInputError:
+    return InvalidInputError([ArgumentProblem("model", f"{path} {problem}")])
 
 
 def _reason(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return f"is damaged: {error}"
     first = error.errors(include_url=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'the content'} is damaged: {first['msg'].lower()}"
+    return f"is damaged: {'.'.join(map(str, first['loc'])) or 'the content'}: {first['msg'].lower()}"

@@ -68,7 +68,7 @@ class Columns:
     """That of the identifiers; None to number the rows from 0."""
 
 
-def open_input(path: Path | str, columns: Columns, split: str | None = None) -> SequenceInput:
+def open_sequences(path: Path | str, columns: Columns, split: str | None = None) -> SequenceInput:
     """Open a file or a dataset with sequences; its name, without `.gz`, says what it is.
 
     Args:
