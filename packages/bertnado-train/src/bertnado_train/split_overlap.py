@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from bertnado_config import ArgumentProblem
 
-from .dataset_files import BATCH, row_batches
+from .dataset_files import row_batches
 from .dataset_splits import TEST, TRAIN, VALIDATION, read_splits
-from .sequence_form import is_overlapping
-from .stored_tokens import framing_tokens
-from .token_rows import SEQUENCES, sample_rows, tokenise
+from .token_letters import Letters, attended_rows, letter_reader
+from .token_rows import SEQUENCES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator
 
     import datasets
     import pyarrow as pa
     from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
-    from .encoded_split import EncodedSplit
     from .prepared_dataset import PreparedDataset
 
 _COMPLEMENT = str.maketrans("ACGTRYKMBVDH", "TGCAYRMKVBHD")
-_MARKS = ("##", "Ġ", "▁")
-"""What tokenizers put before a token that continues or begins a word."""
-_TRIED = 20
-"""Rows whose letters are tokenised again, to see that they were read right."""
-
-Letters = tuple[str, ...]
-"""The sequences of a row in upper case and as DNA: one, or the two of a pair."""
 
 
 class _Rows(NamedTuple):
@@ -88,11 +79,11 @@ def _compared(dataset: PreparedDataset, tokenizer: PreTrainedTokenizerBase | Non
     stored = read_splits(dataset.path)
     if all(SEQUENCES[0] in split.column_names and _is_whole(split) for split in stored.values()):
         return {name: _numbered(_sequences_of(split), name) for name, split in stored.items()}
-    read = None if tokenizer is None else _letter_reader(dataset.splits[TRAIN], tokenizer)
+    read = None if tokenizer is None else letter_reader(dataset.splits[TRAIN], tokenizer)
     if read is not None:
-        return {name: _numbered(map(read, _token_rows(split)), name) for name, split in dataset.splits.items()}
+        return {name: _numbered(map(read, attended_rows(split)), name) for name, split in dataset.splits.items()}
     return {
-        name: _Rows(_numbers(row.tobytes() for row in _token_rows(split)), None)
+        name: _Rows(_numbers(row.tobytes() for row in attended_rows(split)), None)
         for name, split in dataset.splits.items()
     }
 
@@ -121,38 +112,3 @@ def _numbered(rows: Iterable[Letters], name: str) -> _Rows:
 def _numbers(rows: Iterable[Hashable]) -> NDArray[np.int64]:
     """Return a hash of 64 bits for each row: among 10 million rows, two are mistaken once in 400,000 datasets."""
     return np.fromiter((hash(row) for row in rows), dtype=np.int64)
-
-
-def _token_rows(split: EncodedSplit) -> Iterator[NDArray[np.int32]]:
-    """Iterate over the token ids that the model attends to."""
-    for first in range(0, len(split), BATCH):
-        part = split.__getitems__(range(first, min(first + BATCH, len(split))))
-        attended = part.attention == 1
-        tokens = part.tokens[attended].astype(np.int32)
-        ends = np.concatenate([[0], np.cumsum(attended)])[part.starts]
-        yield from (tokens[begin:end] for begin, end in pairwise(ends.tolist()))
-
-
-def _letter_reader(
-    split: EncodedSplit, tokenizer: PreTrainedTokenizerBase
-) -> Callable[[NDArray[np.int32]], Letters] | None:
-    """Return a function that spells a row of token ids out; `None` if the letters cannot be told."""
-    special = framing_tokens(tokenizer)
-    words = {number: "" if number in special else _bare(word) for word, number in tokenizer.get_vocab().items()}
-    sample = [split.__getitems__([row]) for row in sample_rows(len(split), _TRIED)]
-    rows = [row.tolist() for part in sample for row in _token_rows(part)]
-    for separator in ("", " "):
-        texts = [separator.join(word for number in row if (word := words.get(number, ""))) for row in rows]
-        if separator and not all(is_overlapping(text.split()) for text in texts):
-            return None
-        again = tokenise(tokenizer, texts)["input_ids"]
-        pairs = zip(rows, again, strict=True)
-        if all([n for n in row if n not in special] == [n for n in made if n not in special] for row, made in pairs):
-            return lambda row: (separator.join(filter(None, map(words.get, row.tolist()))).upper(),)
-    return None
-
-
-def _bare(word: str) -> str:
-    for mark in _MARKS:
-        word = word.removeprefix(mark)
-    return word

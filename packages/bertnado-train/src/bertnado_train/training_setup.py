@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bertnado_metrics import Task, get_task
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from bertnado_config import Head, LabelScaling, Precision, TrainingInputs
     from bertnado_metrics import Objective
-    from transformers import PreTrainedTokenizerBase, TrainingArguments
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase, TrainingArguments
 
     from .encoded_split import EncodedSplit
     from .padding import Padding
@@ -89,19 +89,23 @@ class TrainingSetup:
         return arguments
 
 
-def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None) -> TrainingSetup:
-    """Read the dataset and the model of `inputs`, and try the model on a few rows.
+class ReadDataset(NamedTuple):
+    """A dataset, and what was read of the model for it."""
 
-    Args:
-        inputs: The model, the dataset and the task.
-        probe: What another process found out about the model on this dataset; by default it is checked and tried.
+    config: PreTrainedConfig
+    tokenizer: PreTrainedTokenizerBase | None
+    padding: Padding
+    dataset: PreparedDataset
+
+
+def read_dataset(inputs: TrainingInputs) -> ReadDataset:
+    """Read the dataset of `inputs`, and of the model its configuration and its tokenizer.
 
     Raises:
-        InvalidInputError: The dataset or the model cannot be used.
+        InvalidInputError: The dataset, the configuration or the tokenizer cannot be used.
         ValueError: The task is unknown.
     """
-    task = get_task(inputs.task_type)
-    trust = inputs.trust_remote_code
+    task, trust = get_task(inputs.task_type), inputs.trust_remote_code
     config = load_config(inputs.model_name, trust_remote_code=trust)
     tokenizer = find_tokenizer(inputs.model_name, trust_remote_code=trust)
     padding = choose_padding(config, tokenizer)
@@ -113,6 +117,22 @@ def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None)
         padding.declared,
         SequenceOptions(**inputs.sequence_options),
     )
+    return ReadDataset(config, tokenizer, padding, dataset)
+
+
+def open_training_setup(inputs: TrainingInputs, probe: ModelProbe | None = None) -> TrainingSetup:
+    """Read the dataset and the model of `inputs`, and try the model on a few rows.
+
+    Args:
+        inputs: The model, the dataset and the task.
+        probe: What another process found out about the model on this dataset; by default it is checked and tried.
+
+    Raises:
+        InvalidInputError: The dataset or the model cannot be used.
+        ValueError: The task is unknown.
+    """
+    task, trust = get_task(inputs.task_type), inputs.trust_remote_code
+    config, tokenizer, padding, dataset = read_dataset(inputs)
     _log.info("loading the model %s", inputs.model_name)
     model = read_model(
         inputs.model_name,
