@@ -366,6 +366,7 @@ CALL, FILE, SPACE, FLAG = "The call", "The sweep file", "Parameters of the sweep
 DATA, MODEL, PLACE, RESUME = "The dataset", "The model", "The output directory", "Resuming and joining"
 STATUS, SYNC, BEST, FINAL, QUICK = "sweep-status", "sync", "The best configuration", "full-train", "quickstart"
 PREDICT = "predict"
+BASE = "baselines"
 FAILED = "What was started and failed"
 
 
@@ -902,6 +903,12 @@ MISTAKES = (
     predicting("a directory for `--output`", "--output done"),
     predicting("the input for `--output`", "--output x.fa"),
     predicting("three mistakes at once", "--model gone --input gone.fa --output gone/out.tsv"),
+    # baselines
+    Mistake(BASE, "no `--dataset`", "bertnado baselines --model-name model"),
+    Mistake(BASE, "`--dataset datset`, for `dataset`", "bertnado baselines --model-name model --dataset datset"),
+    Mistake(BASE, "`--model-name ./modle`, for `./model`", "bertnado baselines --model-name ./modle --dataset dataset"),
+    Mistake(BASE, "`--output-dir` that is a file", f"bertnado baselines {RUN} --output-dir sweep.json"),
+    Mistake(BASE, "`--task-type regresion`", f"bertnado baselines {RUN} --task-type regresion"),
     # quickstart
     Mistake(QUICK, "a directory that is not empty", "bertnado quickstart done"),
     # what failed

@@ -8,6 +8,7 @@ import pytest
 from bertnado.api import train_model
 from bertnado.cli import main
 from bertnado_config import InvalidInputError
+from bertnado_sweep.running.events import Note
 from click.testing import CliRunner
 
 CONFIG = "best_sweep_config.json"
@@ -61,7 +62,11 @@ def test_it_trains_for_the_steps_of_the_best_checkpoint_and_claims_no_validation
         "train and validation are the training rows, for 4 steps, without selection or a validation value"
         in events[0].notes
     )
-    assert {type(event).__name__ for event in events} == {"RunStarted", "TrialProgress"}
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert all("on test (eval/roc_auc" in note or "(eval/roc_auc 0." in note and " on test) " in note for note in notes)
+    others = {type(event).__name__ for event in events if not isinstance(event, Note)}
+    assert others == {"RunStarted", "TrialProgress"}
+    assert metrics["baselines"].keys() == {"test"}
 
 
 def test_by_the_command(best, material, tmp_path):
@@ -72,7 +77,7 @@ def test_by_the_command(best, material, tmp_path):
     done = CliRunner().invoke(main, ["full-train", *map(str, words)])
     assert done.exit_code == 0, done.output
     assert "metric_value" not in json.loads(done.stdout)
-    assert "eval/" not in done.stderr
+    assert "eval/" not in "".join(line for line in done.stderr.splitlines() if "baselines" not in line)
 
 
 def test_an_unknown_choice_is_an_error(train):

@@ -66,11 +66,12 @@ def run_sweep(
         Interrupted: A signal interrupted it; what was finished is on disk, and `resume` continues it.
         ServiceError: W&B did not create the sweep, or no longer answers; what was finished is on disk.
     """
-    from bertnado_sweep import run_plan
     from bertnado_sweep.backends.wandb.environment import is_assigned_trial
     from bertnado_sweep.records.best import best_so_far
     from bertnado_sweep.running.events import log_warnings
     from bertnado_sweep.sweep import taking_turns
+
+    from bertnado.baselines import run_beside_baselines
 
     given: dict[str, Any] = {
         "dataset": dataset,
@@ -88,7 +89,7 @@ def run_sweep(
             sweeper.run_assigned(listen, **{name: given.get(name) for name in ("keep_checkpoints", "save_state_every")})
             return best_so_far(sweeper.output_dir)
         plan = sweeper.plan(command=_agent_command(sweeper, given), **sweep_options)
-        return run_plan(plan, observer=listen).to_dict()
+        return run_beside_baselines(plan, listen).to_dict()
 
 
 def _prepare(
@@ -146,12 +147,14 @@ def join_sweep(
         StorageError: The database no longer answers.
         ServiceError: W&B no longer answers.
     """
-    from bertnado_sweep import Sweeper, run_plan
+    from bertnado_sweep import Sweeper
     from bertnado_sweep.resume import require_recorded
+
+    from bertnado.baselines import run_beside_baselines
 
     recorded = require_recorded(output_dir, storage=options.get("storage"), study=options.get("study"))
     sweeper = Sweeper(None, output_dir, model_name, dataset, recorded=recorded)
-    return run_plan(sweeper.plan(join=True, **options), observer=observer).to_dict()
+    return run_beside_baselines(sweeper.plan(join=True, **options), observer).to_dict()
 
 
 def confirm(
@@ -321,6 +324,7 @@ def train_model(
     from bertnado_config import TrainingInputs
 
     from bertnado.all_rows import check_train_on
+    from bertnado.baselines import train_beside_baselines
     from bertnado.final import prepare_final, train_final
 
     check_train_on(train_on, from_sweep=from_sweep)
@@ -345,7 +349,9 @@ def train_model(
             training_options=[*(name for name, value in options.items() if value is not None), *overrides],
             group_column=group_column,
         )
-        return take_over(kept, observer)
+        return train_beside_baselines(
+            kept.trainer, kept.objective, kept.output_dir, lambda: take_over(kept, observer), observer
+        )
     run = prepare_final(
         TrainingInputs.completed(given, {}),
         output_dir=Path(output_dir),
@@ -360,7 +366,47 @@ def train_model(
         train_on=train_on,
         group_column=group_column,
     )
-    return train_final(run, observer)
+    return train_beside_baselines(
+        run.trainer, run.objective, run.output_dir, lambda: train_final(run, observer), observer
+    )
+
+
+def baselines(
+    dataset: Path | str,
+    model_name: str | None = None,
+    task_type: str | Task | None = None,
+    *,
+    output_dir: Path | str | None = None,
+    with_test: bool = False,
+    **inputs: Any,
+) -> dict[str, Any]:
+    """Compute simple models of a dataset, for comparison with trials: they learn from train alone.
+
+    The baselines are a constant, length and base composition, counts of k-mers and of tokens, and the letter at each
+    position of sequences of one length, with logistic or ridge regression. They are cached.
+
+    Args:
+        dataset: See `bertnado_config.TrainingInputs`.
+        model_name: See `bertnado_config.TrainingInputs`; its tokenizer makes the tokens.
+        task_type: See `bertnado_config.TrainingInputs`.
+        output_dir: The directory to write `baselines.json` to; by default nothing is written.
+        with_test: Evaluate the test split as well.
+        inputs: All other fields of `TrainingInputs`. None stands for the default.
+
+    Returns:
+        The content of `baselines.json`: `baselines`, a list with the `metrics` of each by split, `left_out`, the
+        reasons why others could not be computed, `rows`, `task`, `objective` and `dataset_fingerprint`.
+
+    Raises:
+        InvalidInputError: The dataset or the tokenizer cannot be used.
+    """
+    from bertnado_config import TrainingInputs
+
+    from bertnado.baselines import find_baselines
+
+    given = {"dataset": dataset, "model_name": model_name, "task_type": task_type, **inputs}
+    output = None if output_dir is None else Path(output_dir)
+    return find_baselines(TrainingInputs.completed(given, {}), with_test=with_test, output_dir=output).to_json()
 
 
 def load_model(directory: Path | str, *, trust_remote_code: bool = False) -> Any:

@@ -70,6 +70,20 @@ def _full_train_flags() -> list[click.Parameter]:
     ]
 
 
+def _baselines_flags() -> list[click.Parameter]:
+    from bertnado_config import TrainingInputs
+
+    from bertnado.flags import make_flag
+
+    return [make_flag(TrainingInputs, name) for name in _DATASET_INPUTS]
+
+
+_DATASET_INPUTS = (
+    *("dataset", "model_name", "task_type", "trust_remote_code"),
+    *("uppercase", "rna_to_dna", "max_length", "too_long"),
+)
+"""The training inputs that a dataset is read with."""
+
 _SHARED_OPTIONS = ("project_name", "metric_name", "metric_goal", "save_state_every")
 """The options of a sweep that full-train has as well."""
 
@@ -416,6 +430,40 @@ def predict(**flags: Any) -> None:
         for note in found.pop("notes"):
             progress.say(f"Warning: {note.worded(flag_of)}")
         click.echo(json.dumps(found, indent=2), err=output == STANDARD_OUTPUT)
+
+
+@main.command(cls=GeneratedCommand, generate=_baselines_flags, short_help="Compute simple models for comparison.")
+@click.option("--output-dir", type=click.Path(), help="Directory to write baselines.json to.  [default: none]")
+@click.option("--test", "with_test", is_flag=True, help="Evaluate the test split as well.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Format of the output.  [default: text]",
+)
+def baselines(form: str, **flags: Any) -> None:
+    """Compute simple models of a dataset, which a large one must beat to be worth it.
+
+    They learn from the training rows alone and have the metrics of trials: a constant, length and base composition,
+    counts of k-mers and of tokens, and the letter at each position of sequences of one length, with logistic or ridge
+    regression. They take seconds to a minute, once: the results are cached.
+
+    \b
+    Example:
+      bertnado baselines --dataset output/dataset --model-name PoetschLab/GROVER
+    """
+    _require(flags, "dataset")
+    with exit_on_error():
+        found = api.baselines(**flags)
+        if form == "json":
+            click.echo(json.dumps(found, indent=2))
+            return
+
+        from bertnado.baseline_record import RecordedBaselines
+        from bertnado.baseline_text import describe_table
+
+        click.echo(describe_table(RecordedBaselines.model_validate(found)))
 
 
 @main.command(short_help="Try everything on simulated DNA.")

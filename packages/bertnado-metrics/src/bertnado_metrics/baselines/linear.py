@@ -43,8 +43,8 @@ class LinearBaseline:
 
     @property
     def description(self) -> str:
-        """What it predicts from, and the model."""
-        return f"{self.features.words}, linear model"
+        """What it predicts from."""
+        return self.features.words
 
     def obstacle(self, problem: Problem, splits: Sequence[Rows]) -> str | None:
         """Return why its numbers cannot be made, or that there are too many logits."""
