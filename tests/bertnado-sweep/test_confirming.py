@@ -517,3 +517,30 @@ def test_runs_are_tracked_like_trials_with_the_parameters_of_their_finalists(swe
         assert run.run.display_name == f"confirm-{run.run.run_id}"
     assert sorted(run.config["seed"] for run in runs.values()) == [1, 2]
     assert len(list((sweep / "confirmation" / "wandb").glob("offline-run-*"))) == 2
+
+
+def test_a_sweep_at_wandb_is_confirmed_by_runs_that_are_none_of_its_own(server, tmp_path):
+    run_sweep(SeedTrainer(), SWEEP, output_dir=tmp_path, backend="wandb", project_name="dna", group="task", seed=7)
+    before = set(server.runs)
+    assert len(before) == 4
+    _, _, ended = confirm(tmp_path, top=2, seeds=2)
+    assert {name for name, run in server.runs.items() if run.sweep} == before
+    runs = {run.name: run for run in server.runs.values() if not run.sweep}
+    assert set(runs) == {run.id for run in ended}
+    assert {(run.job_type, run.group, run.project, run.state) for run in runs.values()} == {
+        ("confirm", "task", "dna", "finished")
+    }
+    values = {(run.config["x"], run.config["seed"]): run.summary["score"] for run in runs.values()}
+    assert values == {pair: value_of(*pair) for pair in [(0.3, 1), (0.3, 2), (0.4, 1), (0.4, 2)]}
+    assert read_best_config(tmp_path / CONFIG).parameters == {"x": 0.4, "rate": 0.5}
+
+
+def test_what_another_machine_has_found_at_wandb_is_confirmed_as_well(server, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    options = {"backend": "wandb", "project_name": "dna", "seed": 7}
+    found = run_sweep(SeedTrainer(), SWEEP, output_dir=there, sweep_count=3, **options)
+    path = f"{next(iter(server.runs.values())).entity}/dna/{found.sweep_id}"
+    run_sweep(SeedTrainer(), None, output_dir=here, sweep_count=1, sweep_id=path, seed=7)
+    confirm(here, top=2, seeds=2)
+    assert {finalist["parameters"]["x"] for finalist in finalists_of(here).values()} == {0.3, 0.4}
+    assert read_best_config(here / CONFIG).parameters == {"x": 0.4, "rate": 0.5}

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from bertnado_config import InvalidInputError
-from bertnado_sweep import run_sweep, sync_runs
+from bertnado_sweep import confirm_sweep, run_sweep, sync_runs
 from bertnado_sweep.records.presence import Presence
 from bertnado_sweep.running.offline_runs import offline_runs
 from support.trainers import CurveTrainer
@@ -47,6 +47,17 @@ def test_every_run_is_uploaded_once(server, output):
     assert [run.summary["score"] for run in server.runs.values()] == [trial.value for trial in result.trials]
     assert [run.outcome for run in sync_runs(output)] == ["uploaded before"] * 2
     assert len(server.runs) == 2
+
+
+def test_the_runs_of_a_confirmation_are_uploaded_with_those_of_its_sweep(server, output):
+    import wandb
+
+    sweep(output)
+    confirm_sweep(CurveTrainer(), output, top=1, seeds=2)
+    wandb.teardown()
+    assert [run.outcome for run in sync_runs(output)] == ["uploaded"] * 4
+    assert sorted(run.job_type for run in server.runs.values()) == ["confirm", "confirm", "sweep", "sweep"]
+    assert [run.outcome for run in sync_runs(output)] == ["uploaded before"] * 4
 
 
 def test_runs_whose_process_was_killed_do_not_keep_the_others_back(server, output):

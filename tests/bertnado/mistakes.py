@@ -306,6 +306,17 @@ def detailed(**changes: Any) -> Preparation:
     return prepare
 
 
+def recorded(**inputs: str) -> Preparation:
+    """Change the inputs that the finished sweep was run with."""
+
+    def prepare(scene: Path) -> None:
+        record = json.loads((scene / "done" / "sweep.json").read_text())
+        changed = record | {"application": record["application"] | inputs}
+        (scene / "done" / "sweep.json").write_text(json.dumps(changed))
+
+    return prepare
+
+
 def own(name: str, *changes: Preparation) -> Preparation:
     """Put a copy in the place of a directory that the scenes share, and change that."""
 
@@ -367,6 +378,7 @@ DATA, MODEL, PLACE, RESUME = "The dataset", "The model", "The output directory",
 STATUS, SYNC, BEST, FINAL, QUICK = "sweep-status", "sync", "The best configuration", "full-train", "quickstart"
 PREDICT = "predict"
 BASE = "baselines"
+CONFIRM = "confirm"
 FAILED = "What was started and failed"
 
 
@@ -388,6 +400,10 @@ def predicting(done: str, flags: str = "", content: str = "", **more: Any) -> Mi
     written = text("x.fa", content or f">a\n{'ACGT' * 20}\n")
     change = more.pop("prepare", nothing)
     return Mistake(PREDICT, done, command.strip(), both(written, change), **more)
+
+
+def confirming(done: str, flags: str, prepare: Preparation = nothing) -> Mistake:
+    return Mistake(CONFIRM, done, f"bertnado confirm --output-dir {flags}", prepare)
 
 
 def in_file(done: str, content: str) -> Mistake:
@@ -594,6 +610,9 @@ MISTAKES = (
     flagged("--workers 0"),
     flagged("--trials-per-gpu 0"),
     flagged("--max-failures 0"),
+    flagged("--confirm-top 0"),
+    flagged("--confirm-top 3 --sweep-count 2"),
+    flagged("--confirm-top 1 --confirm-seeds 1"),
     flagged("--time-limit soon"),
     flagged("--time-limit 0m"),
     flagged("--time-limit 99999999999999d"),
@@ -776,6 +795,23 @@ MISTAKES = (
     Mistake(RESUME, "`--join` if no sweep was started", "bertnado run-sweep --join nowhere"),
     Mistake(RESUME, "`--join` with flags of the record", "bertnado run-sweep --join done --sweep-count 3"),
     # sync
+    confirming("a directory without a sweep", "model"),
+    confirming("the directory above a sweep's", ".", without("sweep.json")),
+    confirming("a flag of run-sweep, `--seed 3`", "done --seed 3"),
+    confirming("more finalists than trials, `--top 3`", "done --top 3"),
+    confirming("`--top 0` and `--seeds 1`", "done --top 0 --seeds 1"),
+    confirming("a sweep whose trials are lost", "done", without_trials),
+    confirming("`--time-limit soon`", "done --top 1 --time-limit soon"),
+    confirming(
+        "another `--model-name` than the sweep's",
+        "done --top 1 --model-name model",
+        recorded(model_name="PoetschLab/GROVER"),
+    ),
+    confirming(
+        "another dataset in the place of the sweep's",
+        "done --top 1 --dataset dataset",
+        both(recorded(dataset="/gone/dataset"), splits()),
+    ),
     Mistake(SYNC, "a directory without offline runs", "bertnado sync --output-dir model"),
     Mistake(SYNC, "without an account", "bertnado sync --output-dir done"),
     # sweep-status

@@ -40,9 +40,14 @@ def _other_inputs(recorded: RecordedSweep, given: Mapping[str, Path | str | None
     problems: list[Problem] = []
     for name, value in given.items():
         before = recorded.record["application"].get(name)
-        if value is None or before is None or not path_exists(before):
+        if value is None or before is None or _was_moved(before):
             continue
-        if Path(value).resolve() != Path(before).resolve():
+        if str(value) != before and not (path_exists(value) and str(Path(value).resolve()) == before):
             message = f"the sweep was run with {{{name}}} {before}, got {value}; remove it"
             problems.append(ArgumentProblem(name, message))
     return problems
+
+
+def _was_moved(place: str) -> bool:
+    """Return True if a recorded directory is no longer there; a name on the hub is not a directory."""
+    return Path(place).is_absolute() and not path_exists(place)

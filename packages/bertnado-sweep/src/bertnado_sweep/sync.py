@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from bertnado_config import ArgumentProblem, InvalidInputError
 
 from .backends.wandb.environment import WandbUnavailableError, require_server
+from .records.confirmation import CONFIRMATION_DIRECTORY
 from .records.files import SWEEP_FILE, named_directory
 from .records.presence import Presence
 from .running.environment_variables import environment_variables
@@ -47,6 +48,8 @@ class SyncedRun:
 def sync_runs(output_dir: str | Path, *, storage: str | None = None) -> Iterator[SyncedRun]:
     """Upload the offline runs of a sweep or a final training with `wandb sync`, and yield each as soon as it is done.
 
+    Those of a sweep's confirmation follow.
+
     Args:
         output_dir: The output directory.
         storage: The database of the sweep, with the password that the output directory does not contain.
@@ -55,20 +58,24 @@ def sync_runs(output_dir: str | Path, *, storage: str | None = None) -> Iterator
         InvalidInputError: There is no offline run, or W&B cannot be used.
     """
     output = named_directory(output_dir)
-    trials, sweep_id = _known_trials(output, storage)
-    runs = offline_runs(output, sweep_id)
-    if not runs:
+    found = _find_runs(output, storage) + _find_runs(output / CONFIRMATION_DIRECTORY)
+    if not found:
         message = f"{output_dir} must contain runs that were tracked offline, in {output_dir}/wandb/offline-run-*"
         raise InvalidInputError([ArgumentProblem("output_dir", message)])
     try:
         require_server()
     except WandbUnavailableError as error:
         raise InvalidInputError([ArgumentProblem("", str(error))]) from None
-    is_idle = not trials or _is_idle(output)
-    for run in runs:
-        trial = trials.get(run.id)
+    for run, trial, is_idle in found:
         is_running = trial is not None and trial.state == "running" and not is_idle
         yield SyncedRun(run.id, run.directory, trial, *(("running", "") if is_running else _sync(run)))
+
+
+def _find_runs(output: Path, storage: str | None = None) -> list[tuple[OfflineRun, Trial | None, bool]]:
+    """Return the offline runs of an output directory, the trial of each, and True if no process works there."""
+    trials, sweep_id = _known_trials(output, storage)
+    is_idle = not trials or _is_idle(output)
+    return [(run, trials.get(run.id), is_idle) for run in offline_runs(output, sweep_id)]
 
 
 def _known_trials(output: Path, storage: str | None) -> tuple[dict[str, Trial], str | None]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import ArgumentProblem, InvalidInputError, Problem, write_json
+from bertnado_config import ArgumentProblem, InvalidInputError, Problem, parse_sweep_config, write_json
 
 from bertnado_sweep.backends import get_backend_type
-from bertnado_sweep.backends.wandb.environment import WandbUnavailableError, require_wandb
+from bertnado_sweep.backends.wandb.environment import WandbUnavailableError, quiet_wandb, require_wandb
+from bertnado_sweep.backends.wandb.service import merge_trials
 from bertnado_sweep.planning import as_trainer, plan_sweep
 from bertnado_sweep.records.best import (
     NoEligibleTrialError,
@@ -26,6 +29,7 @@ from bertnado_sweep.records.confirmation import (
 )
 from bertnado_sweep.records.files import SWEEP_FILE, named_directory
 from bertnado_sweep.records.presence import Presence
+from bertnado_sweep.records.service_sweep import ServiceSweep
 from bertnado_sweep.resume import find_recorded, read_recorded
 from bertnado_sweep.running.events import Note, SweepStarted, log_warnings
 from bertnado_sweep.running.stop_request import Interrupted
@@ -37,7 +41,6 @@ from .text import describe_confirmation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from bertnado_config import Trainer, TrialFunction
 
@@ -162,8 +165,15 @@ class _Confirmation:
         self._search_best = float(ranked[0].value or 0.0)
         self._trainer = FinalistTrainer(trainer, {trial.number + 1: trial for trial in self._finalists})
 
-    def _search_trials(self) -> list[Trial]:
-        return get_backend_type(self._recorded.backend).read_trials(self._recorded)[0]
+    def _search_trials(self) -> Sequence[Trial]:
+        """Return the trials of the search; of a sweep at W&B, those of other machines too, if W&B can be used."""
+        recorded, known = self._recorded, get_backend_type(self._recorded.backend).read_trials(self._recorded)[0]
+        if recorded.path is None or not self._is_online:
+            return known
+        sweep = ServiceSweep(*recorded.path.split("/"))
+        with quiet_wandb(self._output_dir):
+            config = parse_sweep_config(recorded.record["config"])
+            return merge_trials(sweep, config, self._objective, self._output_dir, known)
 
     @property
     def _numbers(self) -> tuple[int, ...]:
@@ -202,7 +212,7 @@ class _Confirmation:
             record=record["application"],
             kind=ConfirmationRuns(
                 job_type="confirm",
-                is_online=self._is_online(),
+                is_online=self._is_online,
                 exports_best=False,
                 method=ConfirmationOrder(self._numbers, tuple(self._seeds)),
                 kept_checkpoints=len(self._finalists),
@@ -210,7 +220,7 @@ class _Confirmation:
             ),
             **recorded_options | {name: value for name, value in options.items() if value is not None},
         )
-        # the number of runs is no choice of the person, and need not be met
+        # nobody has chosen the number of runs, and it need not be reached
         return replace(plan, warnings=tuple(problem for problem in plan.warnings if problem.path != "sweep_count"))
 
     def _config(self) -> dict[str, Any]:
@@ -221,8 +231,9 @@ class _Confirmation:
         named = {"entity": entity} if entity else {}
         return {"name": "confirm", "method": "grid", "parameters": space, **named}
 
+    @cached_property
     def _is_online(self) -> bool:
-        """Return True if the runs are sent to W&B: the sweep was there, and W&B can be used."""
+        """True if the runs are sent to W&B: the sweep was there, and W&B can be used."""
         if self._recorded.backend != "wandb":
             return False
         try:
@@ -331,14 +342,14 @@ def require_confirmable(output_dir: str | Path, *, storage: str | None = None) -
     Raises:
         InvalidInputError: There is none, or it is a confirmation.
     """
-    output_dir, message = named_directory(output_dir), None
-    if output_dir.name == CONFIRMATION_DIRECTORY and (output_dir.parent / SWEEP_FILE).exists():
-        message = f"{output_dir} holds the runs of a confirmation; pass the directory of its sweep, {output_dir.parent}"
-    recorded = find_recorded(output_dir, storage=storage)
+    absolute, shown, message = named_directory(output_dir), Path(output_dir), None
+    if absolute.name == CONFIRMATION_DIRECTORY and (absolute.parent / SWEEP_FILE).exists():
+        message = f"{shown} holds the runs of a confirmation; pass the directory of its sweep, {shown.parent}"
+    recorded = find_recorded(absolute, storage=storage)
     if recorded is None and message is None:
-        below = sorted(path.parent for path in output_dir.glob(f"*/{SWEEP_FILE}"))
+        below = sorted(path.parent for path in shown.glob(f"*/{SWEEP_FILE}"))
         hint = f"did you mean {below[0]}?" if below else "pass the output directory of a sweep"
-        message = f"{output_dir} does not contain a sweep; {hint}"
+        message = f"{shown} does not contain a sweep; {hint}"
     if recorded is None or message is not None:
         raise InvalidInputError([ArgumentProblem("output_dir", str(message))])
     return recorded

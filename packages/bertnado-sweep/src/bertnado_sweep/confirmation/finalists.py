@@ -25,7 +25,8 @@ def reseeded(trainer: Trainer, parameters: Mapping[str, Any], seed: int) -> dict
 
 def distinct_trials(trials: Iterable[Trial], objective: Objective, trainer: Trainer) -> list[Trial]:
     """Return the trials that have a value, the best first; of those that differ in the seed alone, the best one."""
-    eligible = sorted((trial for trial in trials if trial.is_eligible), key=lambda trial: trial.number)
+    known = (trial for trial in trials if trial.is_eligible and trial.parameters)  # W&B may have lost them
+    eligible = sorted(known, key=lambda trial: trial.number)
     eligible.sort(key=lambda trial: trial.value or 0.0, reverse=objective.greater_is_better)
     first: dict[str, Trial] = {}
     for trial in eligible:

@@ -9,7 +9,6 @@ import signal
 import threading
 import time
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from bertnado_sweep.start import JoinedWandbSweep
 
 from .agent import AgentTrials, settle_killed
 from .environment import answers, base_url, reload_settings
-from .service import ServiceError, create_sweep, read_service_trials, sweep_state, wandb_best_run_id
+from .service import ServiceError, create_sweep, merge_trials, read_service_trials, sweep_state, wandb_best_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -144,13 +143,8 @@ class WandbBackend:
 
     def trials(self) -> tuple[Trial, ...]:
         """Return all runs of the sweep by creation; the local record of a run takes precedence over W&B's."""
-        mine = {trial.id: trial for trial in read_trials(self._plan.output_dir, self.sweep_id)}
-        try:
-            runs = read_service_trials(self._sweep, self._plan.config, self._plan.objective, self._plan.output_dir)
-        except ServiceError:
-            return tuple(mine.values())
-        merged = [replace(mine.pop(run.id), number=run.number) if run.id in mine else run for run in runs]
-        return (*merged, *mine.values())
+        mine = read_trials(self._plan.output_dir, self.sweep_id)
+        return merge_trials(self._sweep, self._plan.config, self._plan.objective, self._plan.output_dir, mine)
 
     def conclude(self, trials: Sequence[Trial], best: Trial) -> tuple[str, ...]:
         """Return a note if W&B's own choice of the best run differs, with the reason."""

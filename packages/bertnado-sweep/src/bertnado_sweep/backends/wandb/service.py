@@ -21,7 +21,7 @@ from bertnado_sweep.running.wandb_client import wandb_client
 from .environment import ANSWER_SECONDS, project_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterable, Mapping
     from pathlib import Path
 
     from bertnado_metrics import Objective
@@ -122,6 +122,22 @@ def read_service_trials(
             return [_as_trial(number, run, config, objective, output_dir) for number, run in enumerate(runs)]
     except Exception as error:
         raise ServiceError(f"the runs of {sweep} could not be read: {_reason(error)}") from error
+
+
+def merge_trials(
+    sweep: ServiceSweep, config: SweepConfig, objective: Objective, output_dir: Path, recorded: Iterable[Trial]
+) -> tuple[Trial, ...]:
+    """Return all runs of a sweep by creation; the record of a run on this machine takes precedence over W&B's.
+
+    Without an answer of the server, only the recorded ones are returned.
+    """
+    mine = {trial.id: trial for trial in recorded}
+    try:
+        runs = read_service_trials(sweep, config, objective, output_dir)
+    except ServiceError:
+        return tuple(mine.values())
+    merged = [replace(mine.pop(run.id), number=run.number) if run.id in mine else run for run in runs]
+    return (*merged, *mine.values())
 
 
 @contextlib.contextmanager
