@@ -60,7 +60,7 @@ LAYERS = [
     {"start_from"},
     {"planning", "status"},
     {"confirmation"},
-    {"sweep", "sync"},
+    {"sweep", "sync", "report"},
     {"sweeper", "testing"},
 ]
 """The parts of bertnado_sweep, from the ground up."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -63,6 +63,8 @@ class SweepStatus:
     """The confirmation of the best trials; None if there is none that is complete."""
     confirming: tuple[int, int] | None = None
     """The number of finished runs of a confirmation that is not complete, and of all of them; None if there is none."""
+    record: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    """The content of `sweep.json`; of a sweep at W&B only `config`, its sweep file."""
 
     @property
     def best(self) -> Trial | None:
@@ -199,6 +201,7 @@ def recorded_status(output_dir: str | Path, *, storage: str | None = None) -> Sw
         recorded.budget,
         recorded.output_dir,
         *_confirmation_of(recorded),
+        record=recorded.record,
     )
 
 
@@ -219,13 +222,16 @@ def _confirmation_of(recorded: RecordedSweep) -> tuple[Confirmation | None, tupl
     return found, None if is_of_found else (len(counted), runs.budget)
 
 
-def service_status(sweep_id: str, *, entity: str | None = None, project: str | None = None) -> SweepStatus:
+def service_status(
+    sweep_id: str, *, entity: str | None = None, project: str | None = None, curves: bool = False
+) -> SweepStatus:
     """Return the state of a sweep at W&B.
 
     Args:
         sweep_id: `[ENTITY/PROJECT/]ID`.
         entity: The W&B user or team, if the id does not contain it.
         project: The W&B project, if the id does not contain it.
+        curves: Read the learning curves of the trials as well, which takes longer.
 
     Raises:
         InvalidInputError: W&B cannot be used, has no such sweep, or its sweep file is invalid.
@@ -237,8 +243,8 @@ def service_status(sweep_id: str, *, entity: str | None = None, project: str | N
             sweep, document = find_sweep(sweep_id, entity=entity, project=project)
             config = check_service_config(document, sweep).require()
             objective = config.resolve_objective()
-            trials = read_service_trials(sweep, config, objective, here)
-            return SweepStatus(sweep.id, sweep.url, objective, tuple(trials))
+            trials = read_service_trials(sweep, config, objective, here, curves=curves)
+            return SweepStatus(sweep.id, sweep.url, objective, tuple(trials), record={"config": config.to_wandb()})
     except InvalidInputError:
         raise
     except (ServiceError, ValueError) as error:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 MOST_ROWS = 500
 """The most rows of a training log."""
 
-LOGGED = ("train/loss", "train/learning_rate", "train/grad_norm")
+TRAINING_LOSS = "train/loss"
+
+LOGGED = (TRAINING_LOSS, "train/learning_rate", "train/grad_norm")
 """The metrics that are kept."""
 
 

@@ -16,6 +16,7 @@ from bertnado_sweep.records.service_sweep import ServiceSweep
 from bertnado_sweep.records.trial import Trial, TrialState
 from bertnado_sweep.running.environment_variables import environment_variables
 from bertnado_sweep.running.tracker import DETAILS_KEY
+from bertnado_sweep.running.training_log import MOST_ROWS, TRAINING_LOSS
 from bertnado_sweep.running.wandb_client import wandb_client
 
 from .environment import ANSWER_SECONDS, project_of
@@ -105,9 +106,16 @@ def sweep_state(sweep: ServiceSweep) -> str | None:
 
 
 def read_service_trials(
-    sweep: ServiceSweep, config: SweepConfig, objective: Objective, output_dir: Path
+    sweep: ServiceSweep, config: SweepConfig, objective: Objective, output_dir: Path, *, curves: bool = False
 ) -> list[Trial]:
     """Return every run of a sweep as a trial, by creation; parameters are empty if the run lacks one.
+
+    Args:
+        sweep: The sweep.
+        config: Its sweep file.
+        objective: Its objective.
+        output_dir: The directory that the trials are said to lie in.
+        curves: Read the objective and the training loss over the steps as well, which takes two requests for each run.
 
     Raises:
         ServiceError: The server did not answer.
@@ -119,7 +127,10 @@ def read_service_trials(
             runs = api.runs(
                 f"{sweep.entity}/{sweep.project}", filters={"$and": [{"sweep": sweep.id}]}, per_page=100, lazy=False
             )
-            return [_as_trial(number, run, config, objective, output_dir) for number, run in enumerate(runs)]
+            trials = [_as_trial(number, run, config, objective, output_dir) for number, run in enumerate(runs)]
+            if not curves:
+                return trials
+            return [_with_curves(trial, run, objective) for trial, run in zip(trials, runs, strict=True)]
     except Exception as error:
         raise ServiceError(f"the runs of {sweep} could not be read: {_reason(error)}") from error
 
@@ -173,6 +184,17 @@ def _as_trial(number: int, run: Any, config: SweepConfig, objective: Objective, 
     if state == "completed" and details.get("state") == "stopped":
         return replace(trial, state="stopped")
     return trial
+
+
+def _with_curves(trial: Trial, run: Any, objective: Objective) -> Trial:
+    history, log = (_curve(run, name) for name in (objective.name, TRAINING_LOSS))
+    return replace(trial, history=history, training_log=log)
+
+
+def _curve(run: Any, name: str) -> tuple[dict[str, Any], ...]:
+    """Return a metric at evenly sampled steps."""
+    rows: list[dict[str, Any]] = run.history(samples=MOST_ROWS, keys=[name], pandas=False)
+    return tuple({"step": row["_step"], name: row[name]} for row in rows)
 
 
 def wandb_best_run_id(sweep: ServiceSweep) -> str | None:
