@@ -922,6 +922,7 @@ MISTAKES = (
     predicting("`--max-length 2 --too-long windows`", "--max-length 2 --too-long windows"),
     predicting("`--max-length 0`", "--max-length 0"),
     predicting("`--threshold 1.5`", "--threshold 1.5"),
+    predicting("`--threshold high`", "--threshold high"),
     predicting("`--precision fp16` without a GPU", "--precision fp16"),
     predicting("`--reverse-complement both`", "--reverse-complement both"),
     predicting("a model that does not exist", "--model final/modle"),

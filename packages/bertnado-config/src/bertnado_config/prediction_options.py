@@ -112,7 +112,7 @@ def _problem(options: type[PredictionOptions], details: ErrorDetails) -> Argumen
         return ArgumentProblem(name, f"unknown {{{name}}} {details['input']!r}; choose from {choices}")
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return ArgumentProblem(name, f"{{{name}}} must be {words} {bounds[key]:g}, {got}")
+        return ArgumentProblem(name, f"{{{name}}} must be {words} {bounds[key]:g}, got {details['input']}")
     expected = next((words for prefix, words in _KINDS.items() if kind.startswith(prefix)), "valid")
     return ArgumentProblem(name, f"{{{name}}} must be {expected}, {got}")
 
