@@ -220,7 +220,7 @@ class TestMistakes:
         assert (done.output_dir / "sweep.json").read_bytes() == before
 
     def test_a_sweep_without_a_trial_has_no_report_yet(self, done):
-        with pytest.raises(InvalidInputError, match=r"the sweep \w+ has no trial yet; run the command again once"):
+        with pytest.raises(InvalidInputError, match=r"no trial is recorded yet in .*sweep; run the command again once"):
             write_report(replace(done, trials=()))
 
     def test_without_plotly_it_says_what_to_install(self, done, monkeypatch):

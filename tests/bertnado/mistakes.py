@@ -379,6 +379,7 @@ STATUS, SYNC, BEST, FINAL, QUICK = "sweep-status", "sync", "The best configurati
 PREDICT = "predict"
 BASE = "baselines"
 CONFIRM = "confirm"
+REPORT = "report"
 FAILED = "What was started and failed"
 
 
@@ -834,6 +835,15 @@ MISTAKES = (
         without_trials,
         code=1,
     ),
+    # report
+    Mistake(REPORT, "neither `--output-dir` nor `--sweep-id`", "bertnado report"),
+    Mistake(REPORT, "a directory without a sweep", "bertnado report --output-dir model"),
+    Mistake(REPORT, "a sweep without a trial", "bertnado report --output-dir done", without_trials),
+    Mistake(REPORT, "`--to` a directory", "bertnado report --output-dir done --to ."),
+    Mistake(REPORT, "`--to` the record of the sweep", "bertnado report --output-dir done --to done/sweep.json"),
+    Mistake(REPORT, "`--to` a place below a file", "bertnado report --output-dir done --to sweep.json/report.html"),
+    Mistake(REPORT, "`--sweep-id` without a place to write to", "bertnado report --sweep-id lab/dna/a1b2c3d4"),
+    Mistake(REPORT, "`--sweep-id` without an account", "bertnado report --sweep-id lab/dna/a1b2c3d4 --to report.html"),
     # the best configuration
     training(BEST, "a file that does not exist", "--best-config-path done/best_sweep_confg.json"),
     training(BEST, "the sweep's directory", "--best-config-path done"),

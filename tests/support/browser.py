@@ -106,7 +106,7 @@ class Page:
             self.complaints.append(said["args"])
         elif event == "Log.entryAdded" and said["entry"]["level"] in ("error", "warning"):
             self.complaints.append(said["entry"])
-        elif event == "Network.requestWillBeSent":
+        elif event == "Network.requestWillBeSent" and not said["request"]["url"].startswith("data:"):
             self.requests.append(said["request"]["url"])
 
     def _next(self):

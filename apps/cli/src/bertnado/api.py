@@ -409,6 +409,49 @@ def baselines(
     return find_baselines(TrainingInputs.completed(given, {}), with_test=with_test, output_dir=output).to_json()
 
 
+def report(
+    output_dir: Path | str | None = None,
+    *,
+    sweep_id: str | None = None,
+    entity: str | None = None,
+    project_name: str | None = None,
+    storage: str | None = None,
+    to: Path | str | None = None,
+) -> dict[str, Any]:
+    """Write a report of a sweep as one HTML file, and the table of its trials, `trials.csv`, beside it.
+
+    Args:
+        output_dir: The output directory of the sweep; beside `sweep_id`, the directory to write to.
+        sweep_id: A sweep at W&B, `[ENTITY/PROJECT/]ID`, instead of the one that is recorded in `output_dir`.
+        entity: The W&B user or team, if `sweep_id` does not contain it.
+        project_name: The W&B project, if `sweep_id` does not contain it.
+        storage: The database of the sweep, with the password that the output directory does not contain.
+        to: The file to write; by default `report.html` in `output_dir`.
+
+    Returns:
+        `report_path`, `trials_path`, and `warnings` about damaged records.
+
+    Raises:
+        InvalidInputError: There is no such sweep, it has no trial yet, or the report cannot be written.
+    """
+    from bertnado_config import ArgumentProblem, InvalidInputError
+    from bertnado_sweep import recorded_status, service_status
+    from bertnado_sweep.report import REPORT_FILE, write_report
+
+    if sweep_id is not None:
+        if to is None and output_dir is None:
+            raise InvalidInputError([ArgumentProblem("to", "{sweep_id} requires {to} or {output_dir}, to write to")])
+        status = service_status(sweep_id, entity=entity, project=project_name, curves=True)
+        to = Path(output_dir) / REPORT_FILE if to is None and output_dir is not None else to
+    elif output_dir is not None:
+        status = recorded_status(output_dir, storage=storage)
+    else:
+        raise InvalidInputError([ArgumentProblem("output_dir", "{output_dir} or {sweep_id} is required")])
+    written = write_report(status, to)
+    paths = {"report_path": str(written.report_path), "trials_path": str(written.trials_path)}
+    return {**paths, "warnings": list(written.warnings)}
+
+
 def load_model(directory: Path | str, *, trust_remote_code: bool = False) -> Any:
     """Load a model that `train_model` saved, in fp32 and ready for predictions.
 

@@ -315,6 +315,34 @@ def sweep_status(
             click.echo(f"{what}: {status.export(str(output_dir))}", err=form != "text")
 
 
+@main.command(short_help="Write a report of a sweep: one HTML file.")
+@click.option("--output-dir", type=click.Path(), help="Output directory of a sweep.")
+@click.option("--sweep-id", metavar="[ENTITY/PROJECT/]ID", help="Sweep at W&B.")
+@click.option("--entity", help="W&B user or team, if --sweep-id does not contain it.")
+@click.option("--project-name", help="W&B project, if --sweep-id does not contain it.")
+@click.option("--storage", metavar="URL", envvar="BERTNADO_STORAGE", help="Database of the sweep, with its password.")
+@click.option("--to", type=click.Path(), metavar="FILE", help="File to write.  [default: report.html in --output-dir]")
+def report(**flags: str | None) -> None:
+    """Write a report of a sweep, while it runs or afterwards.
+
+    It is one HTML file that needs neither a network nor anything else: history, learning curves, importance of
+    parameters, all trials, confirmation and baselines if they were computed, and a methods paragraph. Beside it,
+    trials.csv has a row for each trial, for pandas, R or a spreadsheet.
+
+    \b
+    Examples:
+      bertnado report --output-dir output/sweep
+      bertnado report --sweep-id laboratory/dna/a1b2c3d4 --to report.html
+    """
+    if flags["output_dir"] is None and flags["sweep_id"] is None:
+        raise click.UsageError("--output-dir or --sweep-id is required")
+    with exit_on_error():
+        written = api.report(**flags)
+        for warning in written.pop("warnings"):
+            click.echo(f"Warning: {warning}", err=True)
+        click.echo(json.dumps(written, indent=2))
+
+
 @main.command(short_help="Upload offline runs to W&B.")
 @click.option("--output-dir", required=True, type=click.Path(), help="Output directory of a sweep or of full-train.")
 @click.option("--storage", metavar="URL", envvar="BERTNADO_STORAGE", help="Database of the sweep, with its password.")

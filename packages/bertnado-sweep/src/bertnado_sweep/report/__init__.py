@@ -52,7 +52,7 @@ def write_report(status: SweepStatus, to: str | Path | None = None) -> WrittenRe
     """
     path = _target(status, to)
     if not status.trials:
-        message = f"the sweep {status.sweep_id} has no trial yet; run the command again once its first trial has begun"
+        message = f"no trial is recorded yet in {status.source}; run the command again once the first one has begun"
         raise InvalidInputError([ArgumentProblem("", message)])
     plotly = _plotly_script()
     material = gather(status)
