@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,8 @@ class _File(JournalFileBackend):
         require_journal(Path(path))
         super().__init__(path, lock_obj=_WriteLock(path))  # pyright: ignore[reportArgumentType] (its base class is private)
         self._path = path
-        self._opened = Path(path).open("rb")  # noqa: SIM115 (as long as it is open, no other file has its number)
+        self._opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # as long as it is open, no other file has its number
+        weakref.finalize(self, os.close, self._opened)
         self._held_back = _HeldBack()
 
     @contextmanager
@@ -104,7 +106,7 @@ class _File(JournalFileBackend):
     def _require_same(self) -> None:
         """Check that it is still the file that was opened, and not, for example, that of a new sweep."""
         try:
-            is_same = os.path.samestat(Path(self._path).stat(), os.fstat(self._opened.fileno()))
+            is_same = os.path.samestat(Path(self._path).stat(), os.fstat(self._opened))
         except OSError:
             is_same = False
         if not is_same:
