@@ -230,6 +230,7 @@ class TestADatabaseThatIsAway:
             timer.join()
 
     @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stopped", "crashed"])
+    @pytest.mark.slow
     def test_five_seconds_are_not_noticed(self, postgresql_of_its_own, output, how):
         result = self.go_through_outage(postgresql_of_its_own, output, how=how, seconds=5)
         assert [(trial.attempt, trial.value) for trial in result.trials] == [(1, 1), (1, 4), (1, 2), (1, 3)]

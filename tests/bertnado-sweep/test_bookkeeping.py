@@ -36,7 +36,7 @@ def count(monkeypatch):
         monkeypatch.setattr(module, name, counted)
 
     watch(entries, "read_record")
-    watch(best, "_remove_checkpoint")
+    watch(best, "remove_checkpoint")
     return calls
 
 
@@ -44,10 +44,10 @@ def test_each_record_is_parsed_once_and_each_checkpoint_compared_once(tmp_path, 
     options = {"output_dir": tmp_path / "sweep", "backend": "local"}
     run_sweep(train, CONFIG, sweep_count=20, **options)
     assert count["read_record"] == 20 * 2  # as it began, and as it ended
-    assert count["_remove_checkpoint"] == 20 - 1
+    assert count["remove_checkpoint"] == 20 - 1
     count.clear()
     result = run_sweep(train, CONFIG, sweep_count=30, resume=True, **options)
     assert count["read_record"] == 20 + 10 * 2
-    assert count["_remove_checkpoint"] == 30 - 1
+    assert count["remove_checkpoint"] == 30 - 1
     kept = list((tmp_path / "sweep").glob("sweep_*/checkpoint"))
     assert kept == [result.best.checkpoint]

@@ -123,6 +123,7 @@ def go_through_rounds(place, rounds, joiners):
     assert json.loads(done.stdout) == [], done.stderr[-5000:]
 
 
+@pytest.mark.slow
 def test_eight_that_go_on_at_the_same_instant_do_exactly_what_is_left(tmp_path):
     go_through_rounds(tmp_path, 2, 8)
 

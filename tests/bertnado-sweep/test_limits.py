@@ -92,6 +92,7 @@ class TestTimeLimit:
             sweep(CurveTrainer((1.0,) * 50, pause=0.4), time_limit="1s", sweep_count=1)
         assert sweep(CurveTrainer(), sweep_count=1, resume=True).trials[0].attempt == 2
 
+    @pytest.mark.slow
     def test_it_holds_for_workers_together(self, sweep):
         with pytest.raises(NoEligibleTrialError):
             sweep(CurveTrainer((1.0,) * 50, pause=1.0), time_limit="8s", workers=2)

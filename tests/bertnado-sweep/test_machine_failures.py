@@ -158,6 +158,7 @@ class TestOneWorker:
         result = sweep(FailingPointTrainer(points=(2, 5, 6, 7), error=error))
         assert [trial.parameters["x"] for trial in result.trials if trial.state == "failed"] == [2, 5, 6, 7]
 
+    @pytest.mark.slow
     def test_after_a_device_side_assert_another_process_goes_on(self, sweep):
         result = sweep(FailingPointTrainer(error=RuntimeError(ASSERTED)), sweep_count=4)
         assert [trial.state for trial in result.trials] == ["completed", "failed", "completed", "completed"]
@@ -227,6 +228,7 @@ class TestSeveralWorkers:
 
 
 @pytest.mark.parametrize("error", [RuntimeError(NO_KERNEL), OSError(errno.ENOSPC, "No space left on device")])
+@pytest.mark.slow
 def test_a_machine_that_joins_and_fails_leaves_alone(machine, tmp_path, error):
     output = tmp_path / "sweep"
     good = machine(output_dir=output, config=GRID, backend="local", pause=0.5)

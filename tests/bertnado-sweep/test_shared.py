@@ -84,6 +84,7 @@ class TestLeases:
         assert {trial.host for trial in trials} == {socket.gethostname()}
 
     @needs_names
+    @pytest.mark.slow
     def test_a_trial_of_a_machine_that_lives_is_not(self, machine, output):
         slow = machine("elsewhere", config=CONFIG, backend="local", sweep_count=2, output_dir=output, pause=8, lease=2)
         hear(slow, "TrialStarted")

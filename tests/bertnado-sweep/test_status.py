@@ -110,6 +110,7 @@ run_sweep(CurveTrainer(), {config!r}, output_dir={output!r}, backend="wandb", pr
 """
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_parent_died_can_be_finished_by_hand(server, tmp_path):
     program = PARENT.format(tests=str(Path(__file__).parents[1]), config=GRID, output=str(tmp_path / "sweep"))
     died = subprocess.run([sys.executable, "-c", program], env=os.environ, check=False, timeout=120)

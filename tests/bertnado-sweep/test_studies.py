@@ -167,6 +167,7 @@ class TestAChangedSpace:
 class TestSeveralMachines:
     """What becomes of those that work with the old space."""
 
+    @pytest.mark.slow
     def test_a_process_that_works_with_the_old_space_ends_and_nothing_is_lost_or_done_twice(self, machine, output):
         options = {"output_dir": output, "pause": 0.5}
         first = machine(config=CHOICES, backend="local", sweep_count=24, **options)

@@ -299,6 +299,7 @@ def test_so_many_failures_as_are_allowed_end_the_sweep(sweep):
         sweep(GRID | {"parameters": {"x": {"values": list(range(1, 9))}}}, train, max_failures=2)
 
 
+@pytest.mark.slow
 def test_the_time_limit_ends_the_running_trial_and_the_sweep(sweep):
     slow, begun = CurveTrainer((1.0, *[0.5] * 20), pause=0.5), []
 
@@ -371,6 +372,7 @@ def test_it_begins_anew_and_says_so_if_its_state_is_not_there(sweep, server, tmp
     assert f"trial 1 begins anew: {why}" in notes(sweep.heard)
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_interrupted_because_its_sweep_was_cancelled_is_not_handed_out_again(sweep, server):
     def train(parameters, report):
         if parameters["x"] == 2:

@@ -79,6 +79,7 @@ def test_dropped_connections_are_made_again_with_nothing_lost(sweep, server):
     assert [run.summary["score"] for run in server.runs.values()] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_service_that_is_slow_throughout_costs_time_alone(sweep, server):
     server.fail("", seconds=0.2)
     assert [trial.value for trial in sweep(sweep_count=2).trials] == [1, 2]
@@ -105,12 +106,14 @@ def test_an_agent_that_is_told_to_exit_ends_the_sweep_with_what_it_has(sweep, se
     assert sweep.notes[0] == "W&B ended the sweep after 2 of 3 trials; there it is RUNNING"
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_deleted_lets_the_running_trial_finish(sweep, server):
     result = sweep(lambda: server.delete("sweep001"))
     assert [(trial.state, trial.value) for trial in result.trials] == [("completed", 1), ("completed", 2)]
     assert sweep.notes[0].startswith("W&B ended the sweep after 2 of 3 trials; there it is deleted")
 
 
+@pytest.mark.slow
 def test_a_service_that_goes_away_for_good_costs_no_trial_and_ends_the_sweep(sweep, server, tmp_path, monkeypatch):
     monkeypatch.setattr(wandb_backend, "PATIENCE", 3)
     monkeypatch.setenv("WANDB_FINISH_TIMEOUT", "3")

@@ -212,6 +212,7 @@ class TestLocalWorkers:
             sweep(UnopenableTrainer(dies=True), 4, workers=2)
 
 
+@pytest.mark.slow
 def test_a_worker_of_a_sweep_at_wandb_that_died_costs_its_trial_and_no_more(server, tmp_path):
     heard = []
     config = {**GRID, "parameters": {"x": {"values": list(range(6))}}}

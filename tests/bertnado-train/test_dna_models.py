@@ -125,7 +125,16 @@ def problems_of(trainer, severity="error"):
     return [str(problem) for problem in trainer.check(SWEEP, AUC) if problem.severity == severity]
 
 
-@pytest.mark.parametrize("name", STAND_INS)
+LIKE_OTHERS = ("agro_nt", "gena_bert", "generator", "nt_v1", "mistral_dna")
+"""Stand-ins whose architecture another one has nearly as well."""
+
+
+def marked(names):
+    """Return names as parameters; those that are like others run with the slow tests."""
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in LIKE_OTHERS else []) for name in names]
+
+
+@pytest.mark.parametrize("name", marked(STAND_INS))
 def test_check_finds_nothing_wrong_and_two_trials_train(name, make_trainer, tmp_path):
     trainer = make_trainer(name)
     assert problems_of(trainer) == []
@@ -137,7 +146,7 @@ def test_check_finds_nothing_wrong_and_two_trials_train(name, make_trainer, tmp_
         assert result.value is not None
 
 
-@pytest.mark.parametrize("name", STAND_INS)
+@pytest.mark.parametrize("name", marked(STAND_INS))
 def test_the_final_model_is_read_back_and_gives_the_reported_numbers(name, final_of, recompute):
     final = final_of(name)
     model = load_model(final.model_path, trust_remote_code=STAND_INS[name].needs_trust)
@@ -145,7 +154,7 @@ def test_the_final_model_is_read_back_and_gives_the_reported_numbers(name, final
     assert recompute(name, model, final.model_path) == pytest.approx(reported, abs=1e-4)
 
 
-@pytest.mark.parametrize("name", STAND_INS)
+@pytest.mark.parametrize("name", marked(STAND_INS))
 def test_plain_transformers_reads_the_final_model_with_the_reported_numbers(name, final_of, recompute):
     path, trust = final_of(name).model_path, STAND_INS[name].needs_trust
     model = AutoModelForSequenceClassification.from_pretrained(path, trust_remote_code=trust)
@@ -166,7 +175,7 @@ def test_plain_transformers_reads_final_models_with_code_in_a_process_that_bertn
     assert found == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", WITH_CLASSIFIER)
+@pytest.mark.parametrize("name", marked(WITH_CLASSIFIER))
 def test_the_numbers_are_those_of_the_code_built_the_ordinary_way_with_the_saved_weights(
     name, models, final_of, recompute
 ):

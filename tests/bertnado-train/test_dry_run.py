@@ -171,6 +171,7 @@ class TestMemory:
         assert found.batch == 6
         assert "batches of 8 rows do not fit into memory" in found.problems[0].message
 
+    @pytest.mark.slow
     def test_a_single_row_that_does_not_fit_is_an_error_with_what_to_do(self, custom_trainer, tmp_path):
         with pytest.raises(InvalidInputError, match="out of memory in training with a single row; use shorter"):
             forecast(custom_trainer(0, "torch.empty(2**62, dtype=torch.uint8)"), tmp_path)
@@ -190,6 +191,7 @@ class TestOtherProcess:
                 process.answer(other_process.die)
             assert died.value.signum == 9
 
+    @pytest.mark.slow
     def test_one_that_is_started_stays_until_the_forecast_is_made(self, trainer, monkeypatch, tmp_path):
         monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
         process = OtherProcess(trainer, forks=False)

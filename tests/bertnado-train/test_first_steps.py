@@ -36,7 +36,7 @@ def test_a_sweep_that_trains_has_no_errors(errors):
     assert errors(optim={"values": ["adamw_torch", "sgd"]}, lr_scheduler_type={"values": ["linear", "cosine"]}) == []
 
 
-@pytest.mark.parametrize("optim", ["adamw_bnb_8bit", "galore_adamw", "schedule_free_adamw"])
+@pytest.mark.parametrize("optim", ["adamw_bnb_8bit", "galore_adamw", "grokadamw"])
 def test_an_optimiser_whose_package_is_missing_is_named(errors, optim):
     (found,) = errors(optim={"values": ["adamw_torch", optim]})
     assert found.startswith(f"a first training step fails with optim {optim}: ")

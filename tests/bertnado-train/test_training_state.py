@@ -48,6 +48,18 @@ KINDS = {
     },
 }
 
+SLOW = (
+    "the last rows dropped",
+    "a part of an epoch",
+    "evaluated before the first step",
+    "warmup, cosine and no momentum",
+    "adafactor",
+    "rates by layer",
+    "frozen layers",
+    "grouped by length",
+)
+"""Kinds that the others nearly cover."""
+
 
 @pytest.fixture(scope="module")
 def setup(model_dir, dataset_dir):
@@ -92,7 +104,9 @@ def attempt(setup, tmp_path):
 class TestTheSameNumbers:
     """Of a trial that ran through, and of one that was interrupted."""
 
-    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize(
+        "kind", [pytest.param(kind, marks=[pytest.mark.slow] if kind in SLOW else []) for kind in KINDS]
+    )
     def test_whatever_step_it_was_interrupted_at(self, attempt, kind):
         whole = attempt(KINDS[kind])
         total = whole.result.history[-1]["step"]

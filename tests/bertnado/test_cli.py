@@ -64,7 +64,9 @@ def test_every_command_has_a_help_text_with_its_examples_line_by_line(command):
     assert all(line in ("  Example:", "  Examples:") for line in examples)
 
 
-@pytest.mark.parametrize("script", [["bertnado", "run-sweep"], ["bertnado-sweep"]])
+@pytest.mark.parametrize(
+    "script", [["bertnado", "run-sweep"], pytest.param(["bertnado-sweep"], marks=pytest.mark.slow)]
+)
 def test_run_sweep_writes_the_best_configuration(script, flags, tmp_path):
     done = run(SCRIPTS / script[0], *script[1:], *flags)
     assert done.returncode == 0, done.stderr
@@ -74,7 +76,9 @@ def test_run_sweep_writes_the_best_configuration(script, flags, tmp_path):
     assert "completed: eval/roc_auc 0." in done.stderr
 
 
-@pytest.mark.parametrize("script", [["bertnado", "full-train"], ["bertnado-train"]])
+@pytest.mark.parametrize(
+    "script", [["bertnado", "full-train"], pytest.param(["bertnado-train"], marks=pytest.mark.slow)]
+)
 def test_full_train_writes_the_model(script, material, swept, tmp_path):
     done = run(
         *(SCRIPTS / script[0], *script[1:]),

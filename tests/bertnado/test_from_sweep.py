@@ -57,8 +57,13 @@ def test_the_kept_checkpoint_becomes_the_final_model(sweep, swept, tmp_path):
     assert (metrics["best_step"], metrics["seed"], metrics["adopted_from"]) == (details["step"], 7, str(kept))
     assert metrics["details"]["arguments"] == details["details"]["arguments"]
     which = f"trial {details['number'] + 1} of sweep {details['sweep_id']}, step {details['step']}"
-    assert said == [f"the final model is the checkpoint of {which}; nothing is trained"]
-    assert {path.name for path in (tmp_path / "final").iterdir()} == {"model", "metrics.json", "predictions.tsv"}
+    assert said[0] == f"the final model is the checkpoint of {which}; nothing is trained"
+    assert {path.name for path in (tmp_path / "final").iterdir()} == {
+        "model",
+        "metrics.json",
+        "predictions.tsv",
+        "baselines.json",
+    }
 
 
 def test_it_gives_what_training_anew_gives(sweep, material, tmp_path):

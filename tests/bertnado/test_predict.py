@@ -38,7 +38,7 @@ def grouped(material, tmp_path_factory):
 def trained(swept, grouped, tmp_path_factory):
     """A final model that was taken over from a sweep: (its directory, that of the sweep)."""
     root = tmp_path_factory.mktemp("trained")
-    sweep = shutil.copytree(swept[0], root / "sweep")
+    sweep = shutil.copytree(swept[0], root / "sweep", ignore=shutil.ignore_patterns("test_looks.json"))
     api.train_model(root / "out", grouped, sweep / CONFIG, from_sweep=True, group_column="chromosome")
     return root / "out", sweep
 

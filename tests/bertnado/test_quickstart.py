@@ -49,6 +49,7 @@ def test_the_command_that_it_prints_is_the_one_that_ran(quickstart):
     assert recorded["budget"] == 5
 
 
+@pytest.mark.slow
 def test_the_final_model_learns_too(quickstart, tmp_path):
     root, _ = quickstart
     trained = api.train_model(

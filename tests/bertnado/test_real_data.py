@@ -21,6 +21,7 @@ SWEEP = {
 
 
 @pytest.mark.skipif(not PROMOTERS.is_file(), reason="the real promoters are not beside this checkout")
+@pytest.mark.slow
 def test_a_small_sweep_on_real_promoters_beats_chance(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("promoters.csv.gz").symlink_to(PROMOTERS)

@@ -128,6 +128,7 @@ def test_a_plain_wandb_agent_joins_the_sweep(place, server):
     assert best["value"] == max(record["value"] for record in records)
 
 
+@pytest.mark.slow
 def test_a_plain_wandb_agent_works_in_any_directory(place, server, tmp_path, monkeypatch):
     found = run_sweep()
     elsewhere = tmp_path / "elsewhere"
@@ -140,6 +141,7 @@ def test_a_plain_wandb_agent_works_in_any_directory(place, server, tmp_path, mon
     assert len(list(place.glob("output/sweep_*/trial.json"))) == 2
 
 
+@pytest.mark.slow
 def test_the_sigterm_of_wandbs_agent_ends_a_trial_with_its_best_value(place, server, monkeypatch):
     monkeypatch.setenv("WANDB__FILE_STREAM_TRANSMIT_INTERVAL", "1")
     (place / "sweep.json").write_text(
