@@ -95,6 +95,7 @@ class TestLeases:
         assert trials[0].host == "elsewhere"
 
     @needs_names
+    @pytest.mark.slow
     def test_a_machine_that_was_taken_for_gone_gives_its_trial_up(self, machine, output):
         asleep = machine(
             "elsewhere", config=CONFIG, backend="local", sweep_count=1, output_dir=output, pause=4, lease=1

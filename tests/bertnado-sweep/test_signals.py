@@ -82,6 +82,7 @@ def test_the_first_one_stops_running_trials_records_them_and_exits_with_its_numb
 @pytest.mark.parametrize(
     "workers", [1, pytest.param(2, marks=pytest.mark.slow)], indirect=True, ids=["alone", "workers"]
 )
+@pytest.mark.slow
 def test_a_trial_that_does_not_listen_is_recorded_as_interrupted_all_the_same(start, tmp_path, workers):
     process = start("DeafTrainer()", "TrialEvaluated", workers)
     process.send_signal(signal.SIGTERM)

@@ -532,6 +532,7 @@ def test_the_run_cap_is_kept_to(sweep, server):
     assert len(server.runs) == 2
 
 
+@pytest.mark.slow
 def test_workers_share_the_trials_and_run_no_more(sweep, server):
     config = GRID | {"parameters": {"x": {"values": list(range(1, 20))}}}
     result = sweep(config, workers=2, sweep_count=3)

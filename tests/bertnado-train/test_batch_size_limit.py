@@ -93,6 +93,7 @@ def test_an_evaluation_that_does_not_fit_is_halved_and_its_numbers_are_the_same(
 
 
 @pytest.mark.parametrize("doing", ["train", "evaluate"])
+@pytest.mark.slow
 def test_a_single_row_that_does_not_fit_fails_with_what_to_do(run, memory, doing):
     memory[doing] = 0
     with pytest.raises(OutOfMemoryError, match=r"out of memory in .* with a single row; use shorter sequences"):

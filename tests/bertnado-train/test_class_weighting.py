@@ -37,6 +37,7 @@ def trained(model_dir, dataset, tmp_path, parameters):
     return train_trial(str(model_dir), dataset, "binary_classification", ONCE | parameters, AUC, tmp_path / "trial")
 
 
+@pytest.mark.slow
 def test_every_choice_weighs_the_loss_and_is_recorded(model_dir, dataset, tmp_path):
     choices = [{"class_weight": "none"}, {"class_weight": "balanced"}, {}, {"pos_weight": "4"}]
     results = [trained(model_dir, dataset, tmp_path, chosen) for chosen in choices]

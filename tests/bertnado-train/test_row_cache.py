@@ -319,6 +319,7 @@ print(dataset.fingerprint, dataset.cache.directory, dataset.splits["train"][5]["
 """
 
 
+@pytest.mark.slow
 def test_two_processes_that_open_a_dataset_at_once_both_get_it(write_dataset, cache):
     split = labelled(30, sequence=TEXTS)
     path = write_dataset(train=split, validation=split)

@@ -53,6 +53,7 @@ def sweep(material, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_trial_that_was_interrupted_has_the_history_and_the_value_of_one_that_was_not(sweep, tmp_path):
     whole = sweep("whole")
     for resume, step in ((False, 7), (True, 15)):
