@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import ArgumentProblem, InvalidInputError, read_best_config, value_key
 
 from .backends import get_backend_type
-from .records.best import BEST_CONFIG_FILE
+from .records.best import BEST_CONFIG_FILE, ranked_trials
 from .resume import read_recorded
 from .search.start_points import fit_to_space
 
@@ -72,11 +72,8 @@ def _read(path: Path) -> Sequence[Mapping[str, Any]]:
 
 
 def _best_trials(recorded: RecordedSweep) -> Sequence[Mapping[str, Any]]:
-    trials = [trial for trial in get_backend_type(recorded.backend).read_trials(recorded)[0] if trial.is_eligible]
+    trials = ranked_trials(get_backend_type(recorded.backend).read_trials(recorded)[0], recorded.objective)
     if not trials:
         message = f"no trial of the sweep in {recorded.output_dir} has a value"
         raise InvalidInputError([ArgumentProblem("start_from", message)])
-    is_reverse = recorded.objective.greater_is_better
-    trials.sort(key=lambda trial: trial.number)
-    trials.sort(key=lambda trial: trial.value or 0.0, reverse=is_reverse)
     return [trial.parameters for trial in trials]

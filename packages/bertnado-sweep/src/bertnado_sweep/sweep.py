@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .backends import get_backend_type
+from .backends.base import work_and_tell
 from .confirmation.confirm import confirm_sweep
 from .confirmation.text import replacement_note
 from .planning import plan_sweep
@@ -16,7 +17,6 @@ from .records.files import SWEEP_FILE, named_directory
 from .records.presence import Turn
 from .records.winner import winner_notes
 from .running.events import Event, Note, Observer, SweepStarted, log_warnings
-from .running.stop_request import Interrupted
 from .search.edges import edge_notes
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from bertnado_metrics import Objective
 
     from .backends import Backend
-    from .backends.base import EarlyEnd
     from .plan import Plan
     from .records.trial import Trial
 
@@ -183,7 +182,7 @@ def _run(plan: Plan, backend: Backend, listen: Observer) -> SweepResult:
             notes=(f"backend: {plan.backend}", *([f"device: {plan.device}"] if plan.device else []), *backend.notes),
         )
     )
-    early = _work(plan, backend, listen)
+    early = work_and_tell(backend, plan.budget, listen)
     trials = backend.trials()
     best = choose_best(trials, plan.objective)
     if best is None:
@@ -205,17 +204,3 @@ def _run(plan: Plan, backend: Backend, listen: Observer) -> SweepResult:
         budget=plan.budget,
         ended_by=early and early.cause,
     )
-
-
-def _work(plan: Plan, backend: Backend, listen: Observer) -> EarlyEnd | None:
-    """Let the backend work, and tell how far it came if that is not to the end."""
-    try:
-        early = backend.work(listen)
-    except (Interrupted, RuntimeError, OSError):
-        with suppress(RuntimeError, OSError):  # the record may be out of reach
-            listen(Note(f"{backend.count_finished()} of {plan.budget} trials are finished"))
-        raise
-    if early is not None:
-        count = backend.count_finished()
-        listen(Note(f"{early.cause} ended the sweep after {count} of {plan.budget} trials; {early.prospect}"))
-    return early

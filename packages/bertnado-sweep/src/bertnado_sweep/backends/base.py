@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from bertnado_sweep.running.events import Note
+from bertnado_sweep.running.stop_request import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +78,35 @@ class Backend(Protocol):
     def close(self) -> None:
         """Release what the backend holds. Called once, at the end, however the sweep ended."""
         ...
+
+
+def work_and_tell(
+    backend: Backend, budget: int, observer: Observer, *, whole: str = "sweep", units: str = "trials", again: str = ""
+) -> EarlyEnd | None:
+    """Let a backend work, and tell how far it came if that is not to the end.
+
+    Args:
+        backend: The backend.
+        budget: The number of trials that it is to count.
+        observer: Called with every event.
+        whole: The word for what ends.
+        units: The word for its trials.
+        again: How it can go on; by default only what ended it early says so.
+
+    Raises:
+        BaseException: What `Backend.work` raises.
+    """
+    try:
+        early = backend.work(observer)
+    except (Interrupted, RuntimeError, OSError):
+        with suppress(RuntimeError, OSError):  # the record may be out of reach
+            way = f"; {again}" if again else ""
+            observer(Note(f"{backend.count_finished()} of {budget} {units} are finished{way}"))
+        raise
+    if early is not None:
+        count, way = backend.count_finished(), again or early.prospect
+        observer(Note(f"{early.cause} ended the {whole} after {count} of {budget} {units}; {way}"))
+    return early
 
 
 class BackendType(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import ArgumentProblem, InvalidInputError, Problem, parse_sweep_config, write_json
 
 from bertnado_sweep.backends import get_backend_type
+from bertnado_sweep.backends.base import work_and_tell
 from bertnado_sweep.backends.wandb.environment import WandbUnavailableError, quiet_wandb, require_wandb
 from bertnado_sweep.backends.wandb.service import merge_trials
 from bertnado_sweep.planning import as_trainer, plan_sweep
@@ -32,7 +33,6 @@ from bertnado_sweep.records.presence import Presence
 from bertnado_sweep.records.service_sweep import ServiceSweep
 from bertnado_sweep.resume import find_recorded, read_recorded
 from bertnado_sweep.running.events import Note, SweepStarted, log_warnings
-from bertnado_sweep.running.stop_request import Interrupted
 
 from .finalists import choose_finalists, distinct_trials, fresh_seeds
 from .record import confirmation_record
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from bertnado_config import Trainer, TrialFunction
 
     from bertnado_sweep.backends import Backend
-    from bertnado_sweep.backends.base import EarlyEnd
     from bertnado_sweep.plan import Plan
     from bertnado_sweep.records.recorded_sweep import RecordedSweep
     from bertnado_sweep.records.trial import Trial
@@ -261,7 +260,14 @@ class _Confirmation:
         kind = get_backend_type(plan.backend.name)
         with closing(kind.create(plan)) as backend:
             listen(self._started(plan, backend))
-            early = _work(plan, backend, listen)
+            early = work_and_tell(
+                backend,
+                plan.budget,
+                listen,
+                whole="confirmation",
+                units="runs",
+                again="the same command continues it",
+            )
             runs, finished = backend.trials(), backend.count_finished()
         if early is not None:
             return ConfirmationResult(self._output_dir, None, finished, plan.budget, early.cause)
@@ -310,21 +316,6 @@ class _Confirmation:
         found = read_confirmation(self._output_dir)
         assert found is not None  # noqa: S101  (it was written a moment ago)
         return found
-
-
-def _work(plan: Plan, backend: Backend, listen: Observer) -> EarlyEnd | None:
-    """Let the backend work, and tell how far it came if that is not to the end."""
-    again = "the same command continues it"
-    try:
-        early = backend.work(listen)
-    except (Interrupted, RuntimeError, OSError):
-        with suppress(RuntimeError, OSError):  # the record may be out of reach
-            listen(Note(f"{backend.count_finished()} of {plan.budget} runs are finished; {again}"))
-        raise
-    if early is not None:
-        count = backend.count_finished()
-        listen(Note(f"{early.cause} ended the confirmation after {count} of {plan.budget} runs; {again}"))
-    return early
 
 
 def _is_idle(directory: Path) -> bool:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from bertnado_config import ReseedingTrainer, value_key
 
+from bertnado_sweep.records.best import ranked_trials
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -25,11 +27,9 @@ def reseeded(trainer: Trainer, parameters: Mapping[str, Any], seed: int) -> dict
 
 def distinct_trials(trials: Iterable[Trial], objective: Objective, trainer: Trainer) -> list[Trial]:
     """Return the trials that have a value, the best first; of those that differ in the seed alone, the best one."""
-    known = (trial for trial in trials if trial.is_eligible and trial.parameters)  # W&B may have lost them
-    eligible = sorted(known, key=lambda trial: trial.number)
-    eligible.sort(key=lambda trial: trial.value or 0.0, reverse=objective.greater_is_better)
+    known = [trial for trial in trials if trial.parameters]  # W&B may have lost them
     first: dict[str, Trial] = {}
-    for trial in eligible:
+    for trial in ranked_trials(known, objective):
         first.setdefault(value_key(reseeded(trainer, trial.parameters, 0)), trial)
     return list(first.values())
 

@@ -65,9 +65,14 @@ def choose_best(trials: Sequence[Trial], objective: Objective) -> Trial | None:
 
     A tie goes to the earlier trial.
     """
-    eligible = sorted((trial for trial in trials if trial.is_eligible), key=lambda trial: trial.number)
-    index = objective.best_index(trial.value for trial in eligible)
-    return None if index is None else eligible[index]
+    return next(iter(ranked_trials(trials, objective)), None)
+
+
+def ranked_trials(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
+    """Return the trials that completed or were stopped early with a value, the best first; ties as `choose_best`."""
+    sign = -1 if objective.greater_is_better else 1
+    eligible = [trial for trial in trials if trial.is_eligible]
+    return sorted(eligible, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
 
 
 def export_best(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bertnado_config import flatten_parameters, parameter_label
 
+from bertnado_sweep.records.best import ranked_trials
+
 from .past_trials import points_among
 
 if TYPE_CHECKING:
@@ -42,11 +44,9 @@ def edge_notes(config: SweepConfig, trials: Sequence[Trial], objective: Objectiv
         trials: All trials of the sweep.
         objective: The objective of the sweep.
     """
-    sign = -1 if objective.greater_is_better else 1
-    valued = [trial for trial in points_among(config, trials) if trial.is_eligible]
-    if len(valued) < _FEWEST_TRIALS:
+    ranked = ranked_trials(points_among(config, trials), objective)
+    if len(ranked) < _FEWEST_TRIALS:
         return []
-    ranked = sorted(valued, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
     best = ranked[: max(len(ranked) // 4, _FEWEST_BEST)]
     values = [flatten_parameters(config, trial.parameters) for trial in best]
     notes = [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bertnado_sweep.records.best import ranked_trials
 from bertnado_sweep.report.figure import LEGEND, VERMILLION, Figure, label
 from bertnado_sweep.report.scales import Scale, scale_of
 from bertnado_sweep.report.section import Section, paragraph
@@ -31,8 +32,7 @@ def heights(places: Sequence[float]) -> list[float]:
 
 def thirds(material: Material) -> dict[int, int]:
     """Return the third that each trial with a value belongs to, 0 for the best, by the number of the trial."""
-    sign = -1 if material.objective.greater_is_better else 1
-    ranked = sorted(material.eligible, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+    ranked = ranked_trials(material.trials, material.objective)
     return {trial.number: place * 3 // len(ranked) for place, trial in enumerate(ranked)}
 
 
