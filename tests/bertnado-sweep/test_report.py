@@ -14,6 +14,7 @@ from bertnado_sweep.report import gather, page, write_report
 from bertnado_sweep.report.html import Html, name_of, script_json, tag
 from bertnado_sweep.testing.wandb_server import ENTITY
 from support.browser import chromium, find_chromium
+from support.confirming import confirmation_record
 from support.hostile_sweep import FORMULA, KINDS, LONG, SCRIPT, TRIALS, run_hostile_sweep
 from support.trainers import CurveTrainer
 
@@ -141,7 +142,9 @@ class TestThePage:
     def test_damaged_and_foreign_files_beside_the_sweep_are_left_out_with_a_warning(self, tmp_path):
         run_sweep(CurveTrainer(), GRID, output_dir=tmp_path, backend="local")
         objective = {"name": "score", "goal": "maximize"}
-        another = {"format": 1, "sweep_id": "another", "objective": objective, "finalists": []}
+        another = confirmation_record(
+            "another", [{"trial": 1, "mean": 0.5, "standard_error": 0.1}], objective=objective
+        )
         write_json(tmp_path / "confirmation.json", another)
         (tmp_path / "baselines.json").write_text("{")
         *_, first, second = gather(recorded_status(tmp_path)).warnings

@@ -11,8 +11,9 @@ import optuna
 import pytest
 from bertnado_config import parse_sweep_config, sample_parameters
 from bertnado_metrics import Objective
+from bertnado_sweep.records.confirmation import Confirmation, Finalist
 from bertnado_sweep.records.trial import Trial
-from bertnado_sweep.report.companions import Baselines, Confirmation, Finalist
+from bertnado_sweep.report.baselines_file import Baselines
 from bertnado_sweep.report.material import Material
 from bertnado_sweep.report.scales import scale_of
 from bertnado_sweep.report.sections import (
@@ -31,6 +32,7 @@ from bertnado_sweep.report.sections import (
 )
 from bertnado_sweep.status import SweepStatus
 from scipy import stats
+from support.confirming import confirmation_record, finalist_record
 
 HIGHER = Objective("score", "maximize")
 LOWER = Objective("loss", "minimize")
@@ -58,7 +60,8 @@ def trial(number, value=None, state="completed", seconds=60.0, **fields):
 
 def material(*trials, objective=HIGHER, file=None, **further):
     record = {"config": file or {}, **further.pop("record", {})}
-    return Material(SweepStatus("s", "here", objective, trials, record=record), BEGIN.isoformat(), **further)
+    status = SweepStatus("s", "here", objective, trials, record=record, confirmation=further.pop("confirmation", None))
+    return Material(status, BEGIN.isoformat(), **further)
 
 
 def rows(*values, name="score"):
@@ -188,12 +191,12 @@ class TestConfirmation:
     def test_an_interval_is_students_around_the_mean_of_the_runs(self):
         values = [0.70, 0.72, 0.71, 0.69, 0.73]
         error = stdev(values) / math.sqrt(len(values))
-        finalist = Finalist(trial=1, mean=mean(values), standard_error=error, n=len(values))
+        finalist = Finalist(**finalist_record(trial=1, mean=mean(values), standard_error=error, n=len(values)))
         expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
         assert confirmation.interval(finalist) == pytest.approx((expected.low, expected.high))
 
     def test_one_run_has_none(self):
-        assert confirmation.interval(Finalist(trial=1, mean=0.7, standard_error=None, n=1)) is None
+        assert confirmation.interval(Finalist(**finalist_record(trial=1, mean=0.7, n=1))) is None
 
 
 class TestBaselines:
@@ -217,14 +220,8 @@ class TestBaselines:
     def test_what_stands_against_them_is_the_confirmed_mean_if_there_is_one(self):
         trials = [trial(0, 0.9), trial(1, 0.8)]
         assert baselines.value_to_compare(material(*trials)) == ("trial 1, best of the search", 0.9)
-        confirmed = Confirmation.model_validate(
-            {
-                "sweep_id": "s",
-                "objective": {"name": "score", "goal": "maximize"},
-                "finalists": [{"trial": 1, "mean": 0.7}, {"trial": 2, "mean": 0.75}],
-                "winner": 2,
-            }
-        )
+        finalists = [{"trial": 1, "mean": 0.7}, {"trial": 2, "mean": 0.75}]
+        confirmed = Confirmation.model_validate(confirmation_record("s", finalists, winner=2))
         assert baselines.value_to_compare(material(*trials, confirmation=confirmed))[1] == 0.75
 
 
@@ -290,15 +287,8 @@ class TestMethods:
             trial(0, 0.91, parameters=parameters, seed=42, details=details),
             trial(1, 0.8, "stopped", parameters=parameters | {"layers": 4, "rate": 0.25}, seed=42),
         ]
-        confirmed = Confirmation.model_validate(
-            {
-                "sweep_id": "s",
-                "objective": {"name": "score", "goal": "maximize"},
-                "seeds": [1, 2, 3],
-                "finalists": [{"trial": 1, "mean": 0.88, "standard_error": 0.01, "n": 3}, {"trial": 2, "mean": 0.8}],
-                "winner": 1,
-            }
-        )
+        finalists = [{"trial": 1, "mean": 0.88, "standard_error": 0.01, "n": 3}, {"trial": 2, "mean": 0.8}]
+        confirmed = Confirmation.model_validate(confirmation_record("s", finalists, seeds=[1, 2, 3]))
         recorded = {"application": {"model_name": "PoetschLab/GROVER"}, "seed": 7, "versions": {"bertnado": "0.1.0"}}
         text = methods.paragraph_of(material(*trials, file=FILE, record=recorded, confirmation=confirmed))
         half = stats.t.ppf(0.975, 2) * 0.01

@@ -60,3 +60,22 @@ class SeedTrainer:
         (checkpoint / "weights").write_text(str(value))
         details = {"arguments": {"seed": seed}, "dataset": {"fingerprint": "abc"}}
         return TrialResult(value, step=2, seed=seed, checkpoint=checkpoint, details=details)
+
+
+def finalist_record(**given):
+    """Return a finalist as `confirmation.json` has it, with these fields and plain ones for the rest."""
+    plain = {"id": "t", "parameters": {}, "search_value": 0.5, "runs": [], "mean": None, "standard_error": None}
+    return plain | {"n": 0, "probability_best": 0.5, "dropped_after": None} | given
+
+
+def confirmation_record(sweep_id, finalists, *, seeds=(), winner=1, objective=None):
+    """Return the content of a `confirmation.json` with these finalists."""
+    return {
+        "format": 1,
+        "sweep_id": sweep_id,
+        "objective": objective or {"name": "score", "goal": "maximize"},
+        "seeds": list(seeds),
+        "finalists": [finalist_record(**finalist) for finalist in finalists],
+        "winner": winner,
+        "search_best": 0.5,
+    }

@@ -65,12 +65,18 @@ def run_hostile_sweep(output):
     finalists = [
         {
             "trial": trial.number + 1,
+            "id": trial.id,
+            "parameters": trial.parameters,
             "search_value": trial.value,
-            "runs": [{"seed": seed, "value": trial.value - seed / 100, "directory": SCRIPT} for seed in (1, 2, 3)],
+            "runs": [
+                {"seed": seed, "value": trial.value - seed / 100, "directory": SCRIPT, "state": "completed", "step": 1}
+                for seed in (1, 2, 3)
+            ],
             "mean": trial.value - 0.02,
             "standard_error": 0.01 / math.sqrt(3),
             "n": 3,
             "probability_best": 0.5,
+            "dropped_after": None,
         }
         for trial in ranked
     ]
@@ -83,6 +89,7 @@ def run_hostile_sweep(output):
             "seeds": [1, 2, 3],
             "finalists": finalists,
             "winner": ranked[0].number + 1,
+            "search_best": ranked[0].value,
             "test": SCRIPT,
         },
     )

@@ -17,10 +17,11 @@ from bertnado_config import (
     value_key,
 )
 
+from bertnado_sweep.records.confirmation import CONFIRMATION_FILE, Confirmation, read_confirmation
 from bertnado_sweep.records.files import now, read_training_log
 from bertnado_sweep.status import flat_parameters
 
-from .companions import BASELINES_FILE, CONFIRMATION_FILE, Baselines, Confirmation, read_companion
+from .baselines_file import BASELINES_FILE, Baselines, read_baselines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +40,6 @@ class Material:
     status: SweepStatus
     made: str
     """When it was read, ISO 8601, UTC."""
-    confirmation: Confirmation | None = None
     baselines: Baselines | None = None
     warnings: tuple[str, ...] = ()
     """Damaged parts of the record, and files that cannot be shown."""
@@ -48,6 +48,11 @@ class Material:
     def trials(self) -> tuple[Trial, ...]:
         """All trials by number, with their training logs."""
         return self.status.trials
+
+    @property
+    def confirmation(self) -> Confirmation | None:
+        """The confirmation of the best trials; None if there is none that is complete."""
+        return self.status.confirmation
 
     @property
     def objective(self) -> Objective:
@@ -130,13 +135,12 @@ def gather(status: SweepStatus) -> Material:
     """Read what lies beside the trials of a sweep: training logs, confirmation and baselines."""
     if status.output_dir is None:
         return Material(status, now(), warnings=status.warnings)
-    confirmation, unfit = read_companion(status.output_dir / CONFIRMATION_FILE, Confirmation)
-    if confirmation is not None and confirmation.sweep_id != status.sweep_id:
-        confirmation, unfit = None, f"{CONFIRMATION_FILE} is left out: it belongs to sweep {confirmation.sweep_id}"
-    baselines, unfit_too = read_companion(status.output_dir / BASELINES_FILE, Baselines)
+    another = None if status.confirmation else read_confirmation(status.output_dir)
+    unfit = another and f"{CONFIRMATION_FILE} is left out: it belongs to sweep {another.sweep_id}"
+    baselines, unfit_too = read_baselines(status.output_dir / BASELINES_FILE)
     warnings = (*status.warnings, *filter(None, (unfit, unfit_too)))
     trials = tuple(_with_log(trial) for trial in status.trials)
-    return Material(replace(status, trials=trials), now(), confirmation, baselines, warnings)
+    return Material(replace(status, trials=trials), now(), baselines, warnings)
 
 
 def _with_log(trial: Trial) -> Trial:

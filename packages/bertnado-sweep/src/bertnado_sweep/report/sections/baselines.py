@@ -11,7 +11,7 @@ from bertnado_sweep.report.wording import metric_text, seconds_text
 if TYPE_CHECKING:
     from bertnado_metrics import Objective
 
-    from bertnado_sweep.report.companions import Baseline, Baselines
+    from bertnado_sweep.report.baselines_file import Baseline, Baselines
     from bertnado_sweep.report.material import Material
 
 VALIDATION = "validation"
@@ -33,10 +33,9 @@ def strongest(baselines: Baselines, objective: Objective) -> tuple[Baseline, flo
 
 def value_to_compare(material: Material) -> tuple[str, float | None]:
     """Return the value of the search that stands against baselines: the confirmed mean, otherwise the best trial's."""
-    confirmation = material.confirmation
-    for finalist in confirmation.finalists if confirmation else ():
-        if confirmation and finalist.trial == confirmation.winner and finalist.mean is not None:
-            return f"trial {finalist.trial}, mean over fresh runs", finalist.mean
+    if material.confirmation is not None:
+        winner = material.confirmation.winning
+        return f"trial {winner.trial}, mean over fresh runs", winner.mean
     best = material.best
     return (f"trial {best.number + 1}, best of the search", best.value) if best else ("no trial with a value", None)
 

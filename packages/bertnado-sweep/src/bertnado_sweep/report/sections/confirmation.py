@@ -1,4 +1,4 @@
-"""The finalists, trained anew with fresh seeds or folds."""
+"""The finalists, trained anew with fresh seeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bertnado_sweep.report.wording import NOTHING, counted, metric_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bertnado_sweep.report.companions import Confirmation, Finalist
+    from bertnado_sweep.records.confirmation import Confirmation, Finalist
     from bertnado_sweep.report.material import Material
 
 LEVEL = 0.95
@@ -33,12 +33,10 @@ def section(material: Material) -> Section | None:
     confirmation = material.confirmation
     if confirmation is None:
         return None
-    ways = counted(len(confirmation.seeds), "fresh seed")
-    if confirmation.folds:
-        ways = f"{counted(len(confirmation.folds.groups), 'group')} of the column {confirmation.folds.column}"
+    seeds = counted(len(confirmation.seeds), "fresh seed")
     text = (
-        f"The {counted(len(confirmation.finalists), 'best trial')} of the search, trained anew with {ways}. The values "
-        "of the search selected them and are left out of the means."
+        f"The {counted(len(confirmation.finalists), 'best trial')} of the search, trained anew with {seeds}. The "
+        "values of the search selected them and are left out of the means."
     )
     columns = (
         "trial",
@@ -62,7 +60,7 @@ def section(material: Material) -> Section | None:
     return Section("confirmation", "Confirmation", tuple(parts))
 
 
-def _row(finalist: Finalist, winner: int | None) -> Sequence[Any]:
+def _row(finalist: Finalist, winner: int) -> Sequence[Any]:
     found = interval(finalist)
     shown = f"{finalist.trial} (winner)" if finalist.trial == winner else None
     return (
@@ -71,10 +69,7 @@ def _row(finalist: Finalist, winner: int | None) -> Sequence[Any]:
         f"{metric_text(found[0])} to {metric_text(found[1])}" if found else NOTHING,
         cell(finalist.standard_error, metric_text(finalist.standard_error)),
         cell(finalist.n),
-        cell(
-            finalist.probability_best,
-            NOTHING if finalist.probability_best is None else f"{finalist.probability_best:.2f}",
-        ),
+        cell(finalist.probability_best, f"{finalist.probability_best:.2f}"),
         cell(finalist.search_value, metric_text(finalist.search_value)),
     )
 

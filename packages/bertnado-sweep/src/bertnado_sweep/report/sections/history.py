@@ -78,11 +78,9 @@ def _figure(material: Material, found: Sequence[tuple[Trial, float]]) -> Figure:
 
 def _confirmed(material: Material) -> list[dict[str, Any]]:
     """Return the mean of the winner's fresh seeds, where the search has its value."""
-    confirmation = material.confirmation
-    finalists = confirmation.finalists if confirmation else ()
-    winner = next((one for one in finalists if confirmation and one.trial == confirmation.winner), None)
-    if winner is None or winner.mean is None:
+    if material.confirmation is None:
         return []
+    winner = material.confirmation.winning
     marker = {"color": GREEN, "symbol": "diamond", "size": 11}
     trace: dict[str, Any] = {"type": "scatter", "mode": "markers", "name": "mean over fresh seeds", "marker": marker}
     return [trace | {"x": [winner.trial], "y": [winner.mean], "hovertemplate": "confirmed: %{y:.5g}<extra></extra>"}]

@@ -14,7 +14,7 @@ from bertnado_sweep.report.wording import clipped, counted, listed, metric_text,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bertnado_sweep.report.companions import Finalist
+    from bertnado_sweep.records.confirmation import Finalist
     from bertnado_sweep.report.material import Material
 
 _METHODS = {"bayes": "Bayesian optimization", "random": "random search", "grid": "grid search"}
@@ -101,15 +101,11 @@ def _confirmation(material: Material) -> Iterator[str]:
     confirmation = material.confirmation
     if confirmation is None:
         return
-    ways = counted(len(confirmation.seeds), "fresh seed")
-    if confirmation.folds:
-        ways = f"{counted(len(confirmation.folds.groups), 'fold')} ({confirmation.folds.column})"
-    count = len(confirmation.finalists)
+    seeds, count = counted(len(confirmation.seeds), "fresh seed"), len(confirmation.finalists)
     finalists = "The best trial was" if count == 1 else f"The {count} best trials were"
-    yield f"{finalists} trained anew with {ways}, and ranked by the mean of the fresh values alone."
-    winner = next((one for one in confirmation.finalists if one.trial == confirmation.winner), None)
-    if winner is not None and winner.mean is not None:
-        yield f"Trial {winner.trial} was selected, with a mean of {metric_text(winner.mean)}{_spread(winner)}."
+    yield f"{finalists} trained anew with {seeds}, and ranked by the mean of the fresh values alone."
+    winner = confirmation.winning
+    yield f"Trial {winner.trial} was selected, with a mean of {metric_text(winner.mean)}{_spread(winner)}."
 
 
 def _spread(winner: Finalist) -> str:
