@@ -12,7 +12,7 @@ import sys
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -21,7 +21,7 @@ from bertnado import api
 from bertnado.flags import GeneratedCommand, flag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from bertnado_sweep import TrialOrder
 
@@ -33,7 +33,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors of a full disk or an exhausted quota."""
 
 UNFINISHED = 3
-"""Exit code of a sweep that the time limit, SIGUSR1 or W&B ended before its budget was met, with a best trial."""
+"""Exit code of a sweep that the time limit, SIGUSR1 or W&B ended before its budget was met."""
 
 _OUTPUT_DIR = "Directory to write everything to. One that already contains results is refused."
 _CONFIG_PATH = "Sweep file, JSON or YAML, in W&B's format. Required unless --sweep-id names a sweep."
@@ -185,14 +185,17 @@ def _recorded_flags(context: click.Context, why: str, allowed: set[str]) -> dict
     return {name: context.params[name] for name in taken}
 
 
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
+
+
+def _format_option(meaning: str, *forms: str) -> Callable[[_Function], _Function]:
+    """Return the option `--format` of a command that prints text for people, or JSON for programs."""
+    choices = click.Choice(forms or ("text", "json"))
+    return click.option("--format", "form", type=choices, default="text", help=f"{meaning}  [default: text]")
+
+
 @main.command(cls=GeneratedCommand, generate=_run_sweep_flags)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="Format of the plan.  [default: text]",
-)
+@_format_option("Format of the plan.")
 def check(form: str, **flags: Any) -> None:
     """Check a sweep and show its plan, without starting anything.
 
@@ -264,13 +267,7 @@ def confirm(output_dir: str, **flags: Any) -> None:
     default="number",
     help="Order of the trials: as they started, or the best first.  [default: number]",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "csv", "json"]),
-    default="text",
-    help="Format of the output; csv and json have every field.  [default: text]",
-)
+@_format_option("Format of the output; csv and json have every field.", "text", "csv", "json")
 def sweep_status(
     output_dir: str | None,
     sweep_id: str | None,
@@ -463,13 +460,7 @@ def predict(**flags: Any) -> None:
 @main.command(cls=GeneratedCommand, generate=_baselines_flags, short_help="Compute simple models for comparison.")
 @click.option("--output-dir", type=click.Path(), help="Directory to write baselines.json to.  [default: none]")
 @click.option("--test", "with_test", is_flag=True, help="Evaluate the test split as well.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="Format of the output.  [default: text]",
-)
+@_format_option("Format of the output.")
 def baselines(form: str, **flags: Any) -> None:
     """Compute simple models of a dataset, which a large one must beat to be worth it.
 

@@ -20,7 +20,6 @@ from bertnado_sweep.running.events import (
     TrialStarted,
 )
 from bertnado_sweep.status import flat_parameters
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -35,6 +34,7 @@ from rich.text import Text
 
 from bertnado.flags import flag_of
 from bertnado.forecast_text import summarise_forecast
+from bertnado.line_output import LineOutput
 from bertnado.pace import Pace, describe_estimate, describe_seconds
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from bertnado_config import SweepConfig
     from bertnado_sweep import Trial
+    from rich.console import Console
 
 _QUIET_SECONDS, _SILENT_SECONDS = 10.0, 60.0
 """Without a terminal, an evaluation, or a step, is printed only if nothing was printed for this long."""
@@ -86,7 +87,7 @@ class _Running:
     value: str = ""
 
 
-class Display:
+class Display(LineOutput):
     """Shows progress bars for the sweep and each running trial on a terminal, lines with the time elsewhere.
 
     Use it as a context manager and pass it to a sweep as its observer.
@@ -98,15 +99,8 @@ class Display:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
-        """Start with nothing to show.
-
-        Args:
-            console: The console to show it on; by default the standard error stream.
-            clock: Returns the time in seconds; it never goes back.
-            now: Returns the local time.
-        """
-        self._console = console or Console(stderr=True, highlight=False)
-        self._clock, self._now = clock, now
+        """Start with nothing to show; see `LineOutput`."""
+        super().__init__(console, clock, now)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=min(max(self._console.width - _TEXT_COLUMNS, _NARROWEST_BAR), _WIDEST_BAR)),
@@ -126,7 +120,6 @@ class Display:
         self._done_before = self._done_elsewhere = 0
         self._ended: dict[int, Trial] = {}
         self._best: Trial | None = None
-        self._spoke = clock()
 
     def __enter__(self) -> Self:
         _TRAIN_LOG.addHandler(self._handler)
@@ -159,12 +152,6 @@ class Display:
                 self._trial_evaluated(event)
             case TrialEnded():
                 self._trial_ended(event)
-
-    def say(self, line: str) -> None:
-        """Print one line, above the progress bars; without a terminal, with the time."""
-        self._spoke = self._clock()
-        stamp = "" if self._console.is_terminal else f"{self._now():%Y-%m-%d %H:%M:%S} "
-        self._console.print(f"{stamp}{line}", markup=False, soft_wrap=True)
 
     def _start(self, number: int, description: str) -> None:
         self._pace.start(number)
@@ -211,7 +198,7 @@ class Display:
             return
         running.total_steps = event.total_steps
         self._progress.update(running.task, completed=event.step, total=event.total_steps)
-        if event.step and not self._console.is_terminal and self._clock() - self._spoke > _SILENT_SECONDS:
+        if event.step and self._was_quiet_for(_SILENT_SECONDS):
             self._say_step(event.number, f"step {event.step} of {event.total_steps}")
 
     def _trial_evaluated(self, event: TrialEvaluated) -> None:
@@ -220,7 +207,7 @@ class Display:
             return
         running.value = f"{self._objective} {event.value:.4f}"
         self._progress.update(running.task, refresh=True)
-        if not self._console.is_terminal and self._clock() - self._spoke > _QUIET_SECONDS:
+        if self._was_quiet_for(_QUIET_SECONDS):
             self._say_step(event.number, f"step {event.step} of {running.total_steps}: {running.value}")
 
     def _say_step(self, number: int, text: str) -> None:

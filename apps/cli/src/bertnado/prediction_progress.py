@@ -6,17 +6,20 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from bertnado.line_output import LineOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.console import Console
 
 _QUIET_SECONDS = 10.0
 """Without a terminal, a line is printed only if nothing was printed for this long."""
 
 
-class PredictionProgress:
+class PredictionProgress(LineOutput):
     """Shows a progress bar on a terminal, lines with the time elsewhere. Use it as a context manager."""
 
     def __init__(
@@ -25,16 +28,9 @@ class PredictionProgress:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
-        """Begin without a row.
-
-        Args:
-            console: The console to show it on; by default the standard error stream.
-            clock: Returns the time in seconds; it never goes back.
-            now: Returns the local time.
-        """
-        self._console = console or Console(stderr=True, highlight=False)
-        self._clock, self._now = clock, now
-        self._begin = self._spoke = clock()
+        """Begin without a row; see `LineOutput`."""
+        super().__init__(console, clock, now)
+        self._begin = self._spoke
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=self._console, transient=True
         )
@@ -58,11 +54,5 @@ class PredictionProgress:
             if self._task is None:
                 self._task = self._bar.add_task(text, total=total)
             self._bar.update(self._task, description=text, completed=rows)
-        elif self._clock() - self._spoke > _QUIET_SECONDS:
+        elif self._was_quiet_for(_QUIET_SECONDS):
             self.say(text)
-
-    def say(self, line: str) -> None:
-        """Print one line; without a terminal, with the time."""
-        self._spoke = self._clock()
-        stamp = "" if self._console.is_terminal else f"{self._now():%Y-%m-%d %H:%M:%S} "
-        self._console.print(f"{stamp}{line}", markup=False, soft_wrap=True)
