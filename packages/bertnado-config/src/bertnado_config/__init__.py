@@ -6,7 +6,7 @@ from .argument_problem import ArgumentProblem
 from .best_config import BEST_METRIC_KEYS, BestConfig, ConfirmedValue, read_best_config, write_best_config
 from .early_termination import EARLY_TERMINATION_RULES, EarlyTerminationRule, declare_rule
 from .errors import InvalidInputError, Problem, SweepConfigError
-from .files import move_into_place, read_document, read_json, write_json
+from .files import read_document, read_json, replaced_atomically, write_json
 from .forecast import Forecast, TrialForecast
 from .hyperband import Hyperband
 from .json_types import to_json_types
@@ -117,7 +117,7 @@ __all__ = [
     "read_document",
     "read_json",
     "write_json",
-    "move_into_place",
+    "replaced_atomically",
     "to_json_types",
     "path_problem",
     "path_exists",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from bertnado_metrics import nearest
@@ -17,6 +18,9 @@ from .json_types import RECORD_NESTED, to_json_types
 from .regular_file import MEBIBYTE, UnfitFileError, read_regular_file
 from .value_text import either
 from .yaml_parsing import parse_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 DOCUMENT_LIMIT = MEBIBYTE
 """The maximum size, in bytes, of a file that people write."""
@@ -102,31 +106,30 @@ def write_json(path: str | Path, value: Any) -> None:
         msg = f"a record must be at most {RECORD_LIMIT // MEBIBYTE} MiB, got more"
         raise ValueError(msg)
     try:
-        _replace(path, content)
+        with replaced_atomically(path) as scratch, scratch.open("xb") as file:
+            file.write(content)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _replace(path: Path, content: bytes) -> None:
-    scratch = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        with scratch.open("xb") as file:
-            file.write(content)
-        move_into_place(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
+@contextmanager
+def replaced_atomically(path: Path) -> Generator[Path]:
+    """Yield the name of a file to write beside another one, which it replaces when the block ends without an error.
 
-
-def move_into_place(scratch: Path, path: Path) -> None:
-    """Rename a complete file, both on one file system, so that after a crash `path` is the old file or the new one.
+    After a crash at any moment, `path` is the old file or the whole new one.
 
     Raises:
-        OSError: It cannot be written to disk, or cannot be renamed.
+        OSError: The new file cannot be written to disk, or cannot be renamed; an existing one stays as it was.
     """
-    with scratch.open("r+b") as file:
-        os.fsync(file.fileno())
-    scratch.replace(path)
-    _sync_directory(path.parent)
+    scratch = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        yield scratch
+        with scratch.open("r+b") as file:
+            os.fsync(file.fileno())
+        scratch.replace(path)
+        _sync_directory(path.parent)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def _sync_directory(directory: Path) -> None:

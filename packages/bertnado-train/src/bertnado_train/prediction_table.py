@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, TextIO
-from uuid import uuid4
 
 import numpy as np
-from bertnado_config import ArgumentProblem, InvalidInputError, move_into_place, path_problem
+from bertnado_config import ArgumentProblem, InvalidInputError, path_problem, replaced_atomically
 from bertnado_metrics import class_probabilities, predict_classes
 
 if TYPE_CHECKING:
@@ -110,18 +109,18 @@ def written_atomically(path: Path | str) -> Generator[TextIO]:
         OSError: It cannot be written; an existing file is left as it was. The error names `path`.
     """
     path = Path(path)
-    scratch = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     opened: Any = gzip.open if path.suffix == ".gz" else open
+    scratch = None
     try:
-        with opened(scratch, "xt", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with (
+            replaced_atomically(path) as scratch,
+            opened(scratch, "xt", encoding="utf-8", errors="surrogateescape", newline="") as file,
+        ):
             yield file
-        move_into_place(scratch, path)
     except OSError as error:
         if error.filename not in (None, str(scratch)):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def require_writable(path: Path | str, *, source: Path | str) -> None:

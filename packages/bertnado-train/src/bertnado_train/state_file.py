@@ -9,11 +9,10 @@ import json
 import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
-from uuid import uuid4
 
 import numpy as np
 import torch
-from bertnado_config import move_into_place
+from bertnado_config import replaced_atomically
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -41,15 +40,12 @@ def write_state_file(path: Path, content: Mapping[str, Any]) -> None:
     packing = _Packing()
     text = json.dumps(packing.pack(content))
     metadata = {_TEXT: text, _CHECKSUM: str(_checksum(text, packing.tensors.values()))}
-    scratch = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
-        save_file(packing.tensors, scratch, metadata)
-        give_usual_mode(scratch)
-        move_into_place(scratch, path)
+        with replaced_atomically(path) as scratch:
+            save_file(packing.tensors, scratch, metadata)
+            give_usual_mode(scratch)
     except SafetensorError as error:
         raise OSError(f"{path} cannot be written: {error}") from error
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def read_state_file(path: Path) -> dict[str, Any]:

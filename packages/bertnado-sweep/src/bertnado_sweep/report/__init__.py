@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-from bertnado_config import ArgumentProblem, InvalidInputError, move_into_place, path_problem
+from bertnado_config import ArgumentProblem, InvalidInputError, path_problem, replaced_atomically
 
 from .material import Material, gather
 from .page import page
@@ -102,9 +101,5 @@ def _plotly_script() -> str:
 
 def _write(path: Path, text: str) -> None:
     """Write a text atomically."""
-    scratch = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
+    with replaced_atomically(path) as scratch:
         scratch.write_text(text, encoding="utf-8", newline="")
-        move_into_place(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
