@@ -619,6 +619,7 @@ MISTAKES = (
     flagged("--time-limit 99999999999999d"),
     flagged("--save-state-every sometimes"),
     flagged("--start-from nowhere/best_sweep_config.json"),
+    flagged("--start-from preset"),
     flagged("--save-state-every 0"),
     flagged("--project-name lab/dna"),
     flagged("--project-name ''"),

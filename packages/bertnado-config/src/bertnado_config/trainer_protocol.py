@@ -176,6 +176,9 @@ class Trainer(Protocol):
     A trainer may have the attribute `dataset_fingerprint`, a text: what `details["dataset"]["fingerprint"]` of its
     trials is now, so that trials of a changed dataset are not compared with earlier ones.
 
+    A trainer may have the attribute `pretrained_config`, a mapping: the content of its model's `config.json`, by which
+    a sweep finds published settings for it.
+
     A trainer may have the method `forecast`, see `ForecastingTrainer`, and `reseeded`, see `ReseedingTrainer`.
     """
 

@@ -164,10 +164,10 @@ class SweepOptions(BaseModel):
     join_or_begin: bool = False
     """Begin the sweep, or continue it if `output_dir` contains one: for several jobs that are started with the same
     command. The first one begins it; if it cannot, the next one tries. Requires the local backend."""
-    start_from: Annotated[str | None, OptionDetails(metavar="PATH")] = None
-    """Begin the search with known settings: a `best_sweep_config.json`, or the output directory of another sweep, whose
-    five best trials are tried first. What the space does not contain is moved into it, with a note. Requires the local
-    backend."""
+    start_from: Annotated[str | None, OptionDetails(metavar="PATH|preset")] = None
+    """Begin the search with known settings: a `best_sweep_config.json`; the output directory of another sweep, whose
+    five best trials are tried first; or `preset`, the published settings of the model's family (docs/models.md). What
+    the space does not contain is moved into it, with a note. Requires the local backend."""
     retry_failed: Annotated[
         RetryFailed,
         BeforeValidator(_read_retry),

@@ -103,6 +103,8 @@ class Plan:
     """When the plan was made, ISO 8601, UTC."""
     start_points: Sequence[Mapping[str, Any]] = ()
     """The parameters, nested, of points of the space that the search begins with."""
+    start_source: str | None = None
+    """Where these points were found, for the user; None if they are as recorded."""
     warnings: tuple[Problem, ...] = ()
     forecast: SweepForecast | None = None
     """How long the sweep will probably take; None if it was not measured."""
@@ -122,7 +124,7 @@ class Plan:
         """Remarks on the search: the points that it begins with, and when a model proposes."""
         notes: list[str] = []
         if self.start_points:
-            count, source = len(self.start_points), self.options.start_from
+            count, source = len(self.start_points), self.start_source
             points = "1 point" if count == 1 else f"{count} points"
             notes.append(f"the search begins with {points}" + (f" from {source}" if source else ""))
         is_local_bayes = self.method.name == BayesSearch().name and self.backend.name != "wandb"

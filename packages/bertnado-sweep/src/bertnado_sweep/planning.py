@@ -23,7 +23,7 @@ from .running.worker_pool import pickling_problem
 from .search import get_method
 from .search.start_points import StartPoints
 from .start import JoinedSweep, JoinedWandbSweep, NewSweep, ResumedSweep, SweepStart
-from .start_from import find_start_points
+from .start_from import StartSettings, find_start_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -117,7 +117,7 @@ class _Planner:
             self._check_content(parsed, found, choice, options, start)
         if self._errors() or parsed is None or found is None or choice is None:
             raise InvalidInputError(self._errors(), source=self._blamed(source))
-        points = self._start_points(options, parsed, recorded)
+        begin = self._start_settings(options, parsed, recorded)
         budget = find_budget(parsed, options.sweep_count, get_backend_type(choice.name), start)
         self._problems += _confirmation_problems(options, start, budget.trials)
         if self._errors():
@@ -125,7 +125,7 @@ class _Planner:
         workers = max(min(workers, budget.trials), 1)
         self._check_room(options, budget.trials, workers)
         method = self._kind.method or get_method(parsed.method)
-        method = StartPoints(points, method) if points else method
+        method = StartPoints(begin.points, method) if begin.points else method
         forecast, problems = measure_trials(
             self._trainer,
             parsed,
@@ -145,7 +145,8 @@ class _Planner:
             trainer=self._trainer,
             config=parsed,
             method=method,
-            start_points=points,
+            start_points=begin.points,
+            start_source=begin.source,
             objective=found,
             output_dir=self._output,
             budget=budget.trials,
@@ -295,15 +296,16 @@ class _Planner:
             self._problems.append(ArgumentProblem("workers", message))
         return 1
 
-    def _start_points(
+    def _start_settings(
         self, options: SweepOptions, config: SweepConfig, recorded: RecordedSweep | None
-    ) -> Sequence[Mapping[str, Any]]:
+    ) -> StartSettings:
         """Return the points that the search begins with: of the option, otherwise as recorded."""
         if options.start_from is None:
-            return () if recorded is None else recorded.record.get("start_points", ())
-        points, problems = find_start_points(options.start_from, config)
-        self._problems += problems
-        return points
+            points = [] if recorded is None else list(recorded.record.get("start_points", ()))
+            return StartSettings(points, None, [])
+        begin = find_start_points(options.start_from, config, self._trainer)
+        self._problems += begin.problems
+        return begin
 
     def _check_room(self, options: SweepOptions, budget: int, workers: int) -> None:
         """Raise an error if the checkpoints and training states that are on disk at once do not fit on it."""

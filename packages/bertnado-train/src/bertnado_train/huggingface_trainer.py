@@ -25,7 +25,7 @@ from .parameters.namespaces import override_parameters
 from .possible_trials import distinct_trials
 from .precision import precision_problems
 from .prepared_dataset import dataset_name_problem, open_dataset
-from .pretrained import load_config
+from .pretrained import load_config, read_stored_config
 from .saved_tokenizer import save_tokenizer
 from .split_overlap import overlap_problems
 from .sweep_plan import SweepPlan, plan_trials
@@ -159,6 +159,15 @@ class HuggingFaceTrainer(TrainingInputs):
             InvalidInputError: The model or the dataset cannot be read.
         """
         return self.setup.dataset.fingerprint
+
+    @property
+    def pretrained_config(self) -> Mapping[str, Any]:
+        """The content of the model's `config.json`.
+
+        Raises:
+            InvalidInputError: It cannot be read.
+        """
+        return read_stored_config(self.model_name)
 
     @property
     def device(self) -> str:

@@ -40,6 +40,18 @@ def load_config(model_name: str, *, trust_remote_code: bool) -> PreTrainedConfig
     return load_pretrained(AutoConfig, model_name, trust_remote_code)
 
 
+def read_stored_config(model_name: str) -> dict[str, Any]:
+    """Return the content of a model's `config.json`, from a directory, the local cache or the hub.
+
+    Raises:
+        InvalidInputError: It cannot be read.
+    """
+    try:
+        return PreTrainedConfig.get_config_dict(model_name)[0]
+    except Exception as error:  # a damaged file raises whatever its reader raises
+        raise loading_error(model_name, error) from error
+
+
 def _require_harmless_files(model_name: str, trust_remote_code: bool) -> None:
     """Refuse files that would block, run or fill the machine before transformers acts on them.
 
@@ -50,10 +62,7 @@ def _require_harmless_files(model_name: str, trust_remote_code: bool) -> None:
         require_readable_files(model_name)
     except (ValueError, OSError) as error:
         raise model_error(f"the model {model_name!r} cannot be loaded: {error}; {SAVE_AGAIN}") from None
-    try:
-        config, _ = PreTrainedConfig.get_config_dict(model_name)
-    except Exception as error:  # a damaged file raises whatever its reader raises
-        raise loading_error(model_name, error) from error
+    config = read_stored_config(model_name)
     foreign = None if trust_remote_code else foreign_code_problem(config)
     if foreign:
         cure = "remove it, or read that code and allow it with {trust_remote_code}"
