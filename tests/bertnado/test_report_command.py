@@ -10,6 +10,7 @@ import pytest
 from bertnado import api
 from bertnado.cli import main
 from click.testing import CliRunner
+from sklearn.metrics import roc_auc_score
 from support.browser import chromium, find_chromium
 
 
@@ -91,3 +92,29 @@ def test_what_is_left_out_is_said(sweep, tmp_path):
         baselines.unlink()
     assert done.exit_code == 0
     assert done.stderr.startswith("Warning: baselines.json is left out: ")
+
+
+def test_the_final_model_that_looked_at_the_test_split_is_found_and_shown(sweep, tmp_path):
+    output = shutil.copytree(sweep[0], tmp_path / "sweep")
+    api.train_model(tmp_path / "train", None, output / "best_sweep_config.json", from_sweep=True)
+    assert run("--output-dir", output).exit_code == 0
+    text = (output / "report.html").read_text()
+    with (tmp_path / "train" / "predictions.tsv").open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    truth = [row["true_label"] == "positive" for row in rows]
+    area = roc_auc_score(truth, [float(row["probability_positive"]) for row in rows])
+    figures = [json.loads(found) for found in re.findall(r'class="figure">(.*?)</script>', text)]
+    [roc] = [figure for figure in figures if figure["id"] == "plot-roc"]
+    assert roc["data"][1]["name"] == f"positive (AUC {area:.4f})"
+    tested = json.loads((tmp_path / "train" / "metrics.json").read_text())
+    assert tested["test"]["roc_auc"] == pytest.approx(area)
+    assert f"evaluated on {len(rows)} test rows." in text
+    moved = (tmp_path / "train").rename(tmp_path / "elsewhere")
+    done = run("--output-dir", output)
+    assert done.stderr.startswith("Warning: the final model is not in ")
+    assert 'id="plot-roc"' not in (output / "report.html").read_text()
+    assert run("--output-dir", output, "--model", moved / "model").stderr == ""
+    assert 'id="plot-roc"' in (output / "report.html").read_text()
+    done = run("--output-dir", output, "--model", tmp_path)
+    assert done.exit_code == 2
+    assert "--model must be the output directory of full-train" in done.stderr

@@ -416,6 +416,7 @@ def report(
     entity: str | None = None,
     project_name: str | None = None,
     storage: str | None = None,
+    model: Path | str | None = None,
     to: Path | str | None = None,
 ) -> dict[str, Any]:
     """Write a report of a sweep as one HTML file, and the table of its trials, `trials.csv`, beside it.
@@ -426,13 +427,16 @@ def report(
         entity: The W&B user or team, if `sweep_id` does not contain it.
         project_name: The W&B project, if `sweep_id` does not contain it.
         storage: The database of the sweep, with the password that the output directory does not contain.
+        model: The output directory of `train_model` whose test split is shown; by default that of the last look at the
+            test split, which is recorded beside the best configuration.
         to: The file to write; by default `report.html` in `output_dir`.
 
     Returns:
         `report_path`, `trials_path`, and `warnings` about damaged records.
 
     Raises:
-        InvalidInputError: There is no such sweep, it has no trial yet, or the report cannot be written.
+        InvalidInputError: There is no such sweep, it has no trial yet, there is no final model in `model`, or the
+            report cannot be written.
     """
     from bertnado_config import ArgumentProblem, InvalidInputError
     from bertnado_sweep import recorded_status, service_status
@@ -447,7 +451,7 @@ def report(
         status = recorded_status(output_dir, storage=storage)
     else:
         raise InvalidInputError([ArgumentProblem("output_dir", "{output_dir} or {sweep_id} is required")])
-    written = write_report(status, to)
+    written = write_report(status, to, model=model)
     paths = {"report_path": str(written.report_path), "trials_path": str(written.trials_path)}
     return {**paths, "warnings": list(written.warnings)}
 

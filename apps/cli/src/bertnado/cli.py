@@ -318,13 +318,19 @@ def sweep_status(
 @click.option("--entity", help="W&B user or team, if --sweep-id does not contain it.")
 @click.option("--project-name", help="W&B project, if --sweep-id does not contain it.")
 @click.option("--storage", metavar="URL", envvar="BERTNADO_STORAGE", help="Database of the sweep, with its password.")
+@click.option(
+    "--model",
+    type=click.Path(),
+    metavar="DIR",
+    help="Output directory of full-train, whose test split is shown.  [default: the one that looked at it last]",
+)
 @click.option("--to", type=click.Path(), metavar="FILE", help="File to write.  [default: report.html in --output-dir]")
 def report(**flags: str | None) -> None:
     """Write a report of a sweep, while it runs or afterwards.
 
     It is one HTML file that needs neither a network nor anything else: history, learning curves, importance of
-    parameters, all trials, confirmation and baselines if they were computed, and a methods paragraph. Beside it,
-    trials.csv has a row for each trial, for pandas, R or a spreadsheet.
+    parameters, all trials, confirmation and baselines if they were computed, the final model on the test split, and a
+    methods paragraph. Beside it, trials.csv has a row for each trial, for pandas, R or a spreadsheet.
 
     \b
     Examples:

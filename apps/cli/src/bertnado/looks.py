@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from bertnado_config import InvalidInputError, read_json, write_json
-from pydantic import BaseModel, ConfigDict, ValidationError
+from bertnado_config import write_json
+from bertnado_sweep.records.looks import LOOKS_FILE, Look, Looks, read_looks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-LOOKS_FILE = "test_looks.json"
-FORMAT = 1
-
-
-class Look(BaseModel):
-    """One evaluation of the test split of a dataset with a final model."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    time: str
-    """ISO 8601, in UTC."""
-    configuration: str
-    """A hash of the parameters that the model was trained with."""
-    dataset: str
-    """The fingerprint of the dataset."""
-    output_dir: str
-
-
-class _Looks(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    format: int = FORMAT
-    looks: list[Look] = []
 
 
 def record_look(
@@ -60,10 +37,14 @@ def record_look(
         configuration=_hash(parameters),
         dataset=fingerprint,
         output_dir=str(output_dir.absolute()),
+        relative_output_dir=os.path.relpath(output_dir.absolute(), path.absolute().parent),
     )
-    known, note = _read(path)
-    recorded = _Looks(looks=[*known, look])
-    if note is None:
+    known, reason = read_looks(path)
+    recorded = Looks(looks=[*known, look])
+    note = None
+    if reason is not None:
+        note = f"Warning: this look at the test split is not recorded: {path} {reason}"
+    else:
         try:
             write_json(path, recorded.model_dump(mode="json"))
         except OSError as error:
@@ -72,17 +53,6 @@ def record_look(
             )
     same_rows = [found for found in recorded.looks if found.dataset == fingerprint]
     return same_rows, _say_again(same_rows) or note
-
-
-def _read(path: Path) -> tuple[list[Look], str | None]:
-    """Return the recorded looks, and why they cannot be read."""
-    if not path.exists():
-        return [], None
-    try:
-        return _Looks.model_validate(read_json(path)).looks, None
-    except (InvalidInputError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        return [], f"Warning: {path} is damaged ({reason}), so looks at the test split are not recorded; remove it"
 
 
 def _say_again(looks: list[Look]) -> str | None:

@@ -6,6 +6,7 @@ Importing this package is cheap: numpy, scipy and scikit-learn are imported when
 from .bootstrap import bootstrap_intervals
 from .class_table import class_probabilities, count_confusions, predict_classes, tabulate_classes
 from .compute import compute_metrics
+from .curves import CalibrationBin, Curve, calibration_bins, precision_recall_curve, roc_curve
 from .judgement import Judgement, judge
 from .losses import Loss
 from .metric import Evaluation, Goal, Metric
@@ -42,6 +43,12 @@ __all__ = [
     "Criterion",
     "criterion_of",
     "choose_thresholds",
+    # figures of predictions
+    "Curve",
+    "roc_curve",
+    "precision_recall_curve",
+    "CalibrationBin",
+    "calibration_bins",
     # what predictions are worth
     "Judgement",
     "judge",

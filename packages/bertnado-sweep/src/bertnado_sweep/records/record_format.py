@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from bertnado_config import InvalidInputError, Problem
+from pydantic import ValidationError
 
 FORMAT = 1
 """The format that this version writes. Version 0.1.0 wrote no number, which counts as 0."""
@@ -36,3 +37,12 @@ def require_known_format(record: object, place: object) -> None:
             f"{FORMAT}); upgrade bertnado-sweep"
         )
         raise NewerRecordError([Problem("", message)])
+
+
+def invalid_content(error: InvalidInputError | ValidationError) -> str:
+    """Return in one line what is wrong with a record, with the place of the mistake."""
+    if isinstance(error, InvalidInputError):
+        return "; ".join(problem.message for problem in error.problems)
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{where}: {first['msg']}" if where else first["msg"]

@@ -37,7 +37,9 @@ class WrittenReport:
     """Damaged parts of the record, and files that the report does not show."""
 
 
-def write_report(status: SweepStatus, to: str | Path | None = None) -> WrittenReport:
+def write_report(
+    status: SweepStatus, to: str | Path | None = None, *, model: str | Path | None = None
+) -> WrittenReport:
     """Write the report of a sweep, and the table of its trials beside it.
 
     Both files are replaced atomically.
@@ -45,16 +47,18 @@ def write_report(status: SweepStatus, to: str | Path | None = None) -> WrittenRe
     Args:
         status: The state of the sweep.
         to: The file of the report, `report.html` in the output directory by default; its directory is created.
+        model: The directory of the final model; by default that of the last look at the test split.
 
     Raises:
-        InvalidInputError: The sweep has no trial yet, Plotly is not installed, or the file cannot be written.
+        InvalidInputError: The sweep has no trial yet, there is no final model in `model`, Plotly is not installed, or
+            the file cannot be written.
     """
     path = _target(status, to)
     if not status.trials:
         message = f"no trial is recorded yet in {status.source}; run the command again once the first one has begun"
         raise InvalidInputError([ArgumentProblem("", message)])
     plotly = _plotly_script()
-    material = gather(status)
+    material = gather(status, model)
     table = path.with_name(TRIALS_FILE)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

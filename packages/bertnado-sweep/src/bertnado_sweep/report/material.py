@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,9 +22,11 @@ from bertnado_sweep.records.files import now, read_training_log
 from bertnado_sweep.status import flat_parameters
 
 from .baselines_file import BASELINES_FILE, Baselines, read_baselines
+from .final_model import Finals, find_finals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from bertnado_config import Parameter, SweepConfig
     from bertnado_metrics import Objective
@@ -43,6 +45,8 @@ class Material:
     baselines: Baselines | None = None
     warnings: tuple[str, ...] = ()
     """Damaged parts of the record, and files that cannot be shown."""
+    finals: Finals = field(default_factory=Finals)
+    """The final model, and the looks at the test split."""
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -131,16 +135,25 @@ class Material:
         )
 
 
-def gather(status: SweepStatus) -> Material:
-    """Read what lies beside the trials of a sweep: training logs, confirmation and baselines."""
+def gather(status: SweepStatus, model: Path | str | None = None) -> Material:
+    """Read what lies beside the trials of a sweep: training logs, confirmation, baselines and the final model.
+
+    Args:
+        status: The state of the sweep.
+        model: The directory of the final model; by default that of the last look at the test split.
+
+    Raises:
+        InvalidInputError: There is no final model in `model`.
+    """
+    finals = find_finals(status.output_dir, model)
     if status.output_dir is None:
-        return Material(status, now(), warnings=status.warnings)
+        return Material(status, now(), warnings=(*status.warnings, *finals.problems), finals=finals)
     another = None if status.confirmation else read_confirmation(status.output_dir)
     unfit = another and f"{CONFIRMATION_FILE} is left out: it belongs to sweep {another.sweep_id}"
     baselines, unfit_too = read_baselines(status.output_dir / BASELINES_FILE)
-    warnings = (*status.warnings, *filter(None, (unfit, unfit_too)))
+    warnings = (*status.warnings, *filter(None, (unfit, unfit_too)), *finals.problems)
     trials = tuple(_with_log(trial) for trial in status.trials)
-    return Material(replace(status, trials=trials), now(), baselines, warnings)
+    return Material(replace(status, trials=trials), now(), baselines, warnings, finals)
 
 
 def _with_log(trial: Trial) -> Trial:

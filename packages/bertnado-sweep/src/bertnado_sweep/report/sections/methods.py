@@ -8,6 +8,7 @@ from bertnado_sweep.report.html import name_of, tag
 from bertnado_sweep.report.section import Section, note
 from bertnado_sweep.report.sections.baselines import strongest, value_to_compare
 from bertnado_sweep.report.sections.confirmation import interval
+from bertnado_sweep.report.sections.final_model import interval_text, tested_value
 from bertnado_sweep.report.sections.summary import totals
 from bertnado_sweep.report.wording import clipped, counted, listed, metric_text, seconds_text, value_text
 
@@ -24,7 +25,7 @@ _SOFTWARE = {"torch": "PyTorch", "transformers": "Transformers", "optuna": "Optu
 
 def paragraph_of(material: Material) -> str:
     """Return the paragraph; each sentence stands only if what it says is recorded."""
-    sentences = (_search, _stopping, _selection, _outcome, _confirmation, _baselines, _software)
+    sentences = (_search, _stopping, _selection, _outcome, _confirmation, _baselines, _final_model, _software)
     return " ".join(text for sentence in sentences for text in sentence(material))
 
 
@@ -124,6 +125,19 @@ def _baselines(material: Material) -> Iterator[str]:
             f"The strongest baseline ({clipped(baseline.name, 60)}) reached {metric_text(reached)} on the same "
             f"validation sequences, compared with {metric_text(value)}."
         )
+
+
+def _final_model(material: Material) -> Iterator[str]:
+    model, looks = material.finals.model, material.finals.looks_at_split
+    found = tested_value(model.metrics) if model else None
+    if model is None or found is None:
+        return
+    value, between = found
+    rows = f" ({model.predictions.count:,} sequences)" if model.predictions else ""
+    times = f", which was evaluated {'once' if len(looks) == 1 else f'{len(looks)} times'}," if looks else ""
+    spread = f" ({interval_text(between, model.metrics.test_interval_over)})" if between else ""
+    name = model.metrics.objective.name
+    yield f"On the test split{rows}{times} the final model reached {name} = {metric_text(value)}{spread}."
 
 
 def _software(material: Material) -> Iterator[str]:
