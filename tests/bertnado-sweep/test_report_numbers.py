@@ -112,6 +112,10 @@ class TestHistory:
         known = np.array([0.3, 0.5, 0.2, 0.7])
         assert expected == (np.maximum if objective is HIGHER else np.minimum).accumulate(known).tolist()
 
+    def test_one_improvement_is_one_time(self):
+        text = history.section(material(trial(0, 0.1), trial(1, 0.2), trial(2, 0.15))).parts[0]
+        assert text == "<p>The best value was improved 1 time after the first trial with a value.</p>"
+
 
 class TestCurves:
     def test_they_are_the_evaluations_and_the_logged_losses_with_gaps_where_they_are_no_numbers(self):

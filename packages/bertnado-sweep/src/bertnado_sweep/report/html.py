@@ -73,10 +73,10 @@ def cell(value: object, shown: object | None = None, *, kind: str = "td", **attr
         kind: `td`, or `th` for the head of a row.
         attributes: Further attributes.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     content = "" if value is None and shown is None else value if shown is None else shown
-    if is_number:
-        attributes |= {"data_value": repr(value), "class_": "number"}
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        exact = value if isinstance(value, int) else float(value)  # of a number of numpy, repr names the type
+        attributes |= {"data_value": repr(exact), "class_": "number"}
     return tag(kind, content, **attributes)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bertnado_sweep.report.figure import BLUE, GREEN, LEGEND, ORANGE, VERMILLION, Figure, axis
 from bertnado_sweep.report.html import table
 from bertnado_sweep.report.section import Section, paragraph
-from bertnado_sweep.report.wording import metric_text
+from bertnado_sweep.report.wording import counted, metric_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ def section(material: Material) -> Section | None:
     records = [(trial, best) for trial, best in found if trial.value == best]
     improved = [pair for place, pair in enumerate(records) if place == 0 or pair[1] != records[place - 1][1]]
     rows = [(trial.number + 1, metric_text(best)) for trial, best in improved]
-    text = f"The best value was improved {len(improved) - 1} times after the first trial with a value."
+    text = f"The best value was improved {counted(len(improved) - 1, 'time')} after the first trial with a value."
     title = "Trials that improved the best value"
     parts = (paragraph(text), _figure(material, found).to_html(), table(("trial", "best value"), rows, caption=title))
     return Section("history", "History of the best", parts)
