@@ -39,12 +39,15 @@ class Figure:
         """Return the place of the figure, and its data for the script that draws it."""
         style = f"height:{self.height}px"
         place = tag("div", class_="plot", id=self.name, role="img", aria_label=self.alternative, style=style)
-        layout = {"margin": dict(_MARGIN), **self.layout}
+        layout = {"margin": _MARGIN | (_FOR_LEGEND if "legend" in self.layout else {}), **self.layout}
         content = script_json({"id": self.name, "data": self.data, "layout": layout})
         return tag("figure", place, Html(f'<script type="application/json" class="figure">{content}</script>'))
 
 
 _MARGIN = {"t": 24, "r": 16, "b": 56, "l": 64}
+
+_FOR_LEGEND = {"b": 100}
+"""Room for a line of the legend: Plotly would make it, but not in time when the page is printed."""
 
 
 def label(value: object, most: int = 40) -> str:
