@@ -591,6 +591,16 @@ MISTAKES = (
     declaring("`freeze` of more layers than the model has", freeze={"values": ["none", 99]}),
     declaring("`freeze_layers`", freeze_layers={"value": 2}),
     declaring("`freeze` with `neftune_noise_alpha`", freeze={"value": "embeddings"}, neftune_noise_alpha={"value": 5}),
+    declaring("`reverse_complement: both`", reverse_complement={"values": ["none", "both"]}),
+    declaring("`rc_augmentation`", rc_augmentation={"value": True}),
+    checking(
+        SPACE,
+        "`reverse_complement` with a dataset of token ids",
+        prepare=both(
+            parameters(reverse_complement={"values": ["none", "average"]}),
+            splits(train=tokens(), validation=tokens()),
+        ),
+    ),
     declaring("`lora_alpha` without `lora_r`", lora_alpha={"value": 16}),
     declaring("`lora_r` below 0", lora_r={"values": [8, -1]}),
     declaring("`lora_rank`", lora_rank={"value": 8}),

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +16,7 @@ from .dataset_splits import TRAIN, VALIDATION
 from .feature_files import LIMIT, FeatureFiles, NotCachedError, are_kept, require_room, size_limit
 from .feature_reading import FeatureReader, find_reader
 from .features import FeatureSplit, array_of
+from .strands import BothStrands, strands_of
 from .task_loss import agree
 from .token_rows import sample_rows
 
@@ -95,7 +96,9 @@ def features_of_some(
     except (NotSeparableError, NotCachedError):
         yield None
         return
-    with replaced(reader.backbone, reader.replay), trainer.batches_of(reader.format, sample.rows, sample.rows):
+    is_averaged = isinstance(trainer.eval_dataset, BothStrands)
+    evaluated = BothStrands.of(sample.rows, sample.rows) if is_averaged else sample.rows
+    with replaced(reader.backbone, reader.replay), trainer.batches_of(reader.format, sample.rows, evaluated):
         yield sample
 
 
@@ -126,7 +129,7 @@ class _Opening:
             reader = self._find_reader(used)
             files = FeatureFiles(self._key())
             with files.locked(self._is_stopped):
-                splits |= {name: self._features(files, reader, name, splits[name]) for name in used}
+                splits |= {name: self._features_of(files, reader, name, splits[name]) for name in used}
         record = {"cached": True, "path": str(files.directory), "bytes": files.size, "reads": reader.description}
         return reader, (splits[TRAIN], splits[VALIDATION]), record
 
@@ -137,22 +140,36 @@ class _Opening:
             NotSeparableError: The model does not allow it.
             NotCachedError: The disk does not allow it.
         """
-        splits, rows = self._splits, self._train
-        some: EncodedSplit = rows.__getitems__(rows.longest_first[sample_rows(len(rows), most)].tolist())
+        rows = _forward(self._train)
+        some = rows.__getitems__(rows.longest_first[sample_rows(len(rows), most)].tolist())
         with self._random_numbers_kept():
-            reader = self._find_reader(splits)
+            reader = self._find_reader(self._splits)
             begin = time.perf_counter()
             computed = self._computed(reader, some)
             seconds = (time.perf_counter() - begin) / len(some.tokens)
-        names = (self._file_name(reader, name, split) for name, split in splits.items())
+        parts = self._parts(self._splits)
+        names = (self._file_name(reader, name, split) for name, split in parts.items())
         is_kept = are_kept(self._key(), names)
         features = FeatureSplit.of(some, array_of(computed), computed.dtype, has_all_tokens=reader.has_all_tokens)
-        tokens = sum(len(split.tokens) for split in splits.values())
+        tokens = sum(len(split.tokens) for split in parts.values())
         return reader, SampledFeatures(features, 0.0 if is_kept else seconds * tokens)
 
     @property
     def _splits(self) -> dict[str, EncodedSplit]:
         return {TRAIN: self._train, VALIDATION: self._validation}
+
+    def _parts(self, names: Iterable[str]) -> dict[str, EncodedSplit]:
+        """Return the rows of splits on one strand each, by the name that their features are kept under."""
+        found: dict[str, EncodedSplit] = {}
+        for name in names:
+            rows = self._splits[name]
+            found[name] = _forward(rows)
+            if isinstance(rows, BothStrands):
+                found[self._reverse_name(name)] = rows.reverse
+        return found
+
+    def _reverse_name(self, name: str) -> str:
+        return f"{name}-reverse-complements-{self._setup.dataset.reverse_complements.rows.fingerprint}"
 
     def _random_numbers_kept(self) -> AbstractContextManager[None]:
         """Have the trial draw the same random numbers after the block as without a cache."""
@@ -171,9 +188,9 @@ class _Opening:
         if not size_limit():
             raise NotCachedError(f"{LIMIT} is 0")
         self._model.eval()
-        some = self._train.__getitems__(self._places_of_some(self._train).tolist())
+        some = _forward(self._train).__getitems__(self._places_of_some(self._train).tolist())
         reader = find_reader(self._model, some, self._setup.batch_format)
-        require_room(reader.bytes_of(self._splits[name] for name in used))
+        require_room(reader.bytes_of(self._parts(used).values()))
         return reader
 
     def _key(self) -> str:
@@ -187,6 +204,15 @@ class _Opening:
         """Return the places of rows of different lengths, longest row first, as many as fit into memory together."""
         most = min(_MOST_TRIED, self._trainer.args.per_device_eval_batch_size)
         return rows.longest_first[sample_rows(len(rows), most)]
+
+    def _features_of(self, files: FeatureFiles, reader: FeatureReader, name: str, rows: EncodedSplit) -> EncodedSplit:
+        """Return a split with the features of its rows, on both strands if it has both."""
+        forward = self._features(files, reader, name, _forward(rows))
+        if not isinstance(rows, BothStrands):
+            return forward
+        return replace(
+            rows, forward=forward, reverse=self._features(files, reader, self._reverse_name(name), rows.reverse)
+        )
 
     def _features(self, files: FeatureFiles, reader: FeatureReader, name: str, rows: EncodedSplit) -> FeatureSplit:
         """Return the features of a split, from disk if they are there and right."""
@@ -251,3 +277,7 @@ class _Opening:
             made[rows.places_of(chosen)[0] if reader.has_all_tokens else chosen] = part.features
 
         self._trainer.compute_rows(rows, compute)
+
+
+def _forward(rows: EncodedSplit) -> EncodedSplit:
+    return strands_of(rows)[0]

@@ -44,6 +44,13 @@ class FeatureSplit(EncodedSplit):
         assert self.features is not None  # noqa: S101  (see `of`)
         return torch.from_numpy(self.features).view(self.dtype)
 
+    def joined(self, other: EncodedSplit) -> FeatureSplit:
+        """Return the rows of both splits with their features, these first."""
+        assert self.features is not None and isinstance(other, FeatureSplit)  # noqa: S101, PT018  (see `of`)
+        assert other.features is not None  # noqa: S101  (see `of`)
+        features = np.concatenate([self.features, other.features])
+        return FeatureSplit.of(super().joined(other), features, self.dtype, has_all_tokens=self.has_all_tokens)
+
     def __getitems__(self, indices: Sequence[int]) -> FeatureSplit:
         """Return the rows at `indices`, in that order, with their features."""
         assert self.features is not None  # noqa: S101  (see `of`)

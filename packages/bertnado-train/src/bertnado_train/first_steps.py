@@ -19,6 +19,7 @@ from .parameters.training_argument_types import FIELDS
 from .stored_model import hide_reports
 from .training_arguments import without_evaluations
 from .trial import make_model, make_trainer
+from .trial_strands import with_strands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -152,7 +153,8 @@ def _run_step(setup: TrainingSetup, parameters: Mapping[str, Any], objective: Ob
         arguments = _shortened(setup.training_arguments(parameters, objective, directory))
         try:
             model = make_model(setup, parameters, arguments.seed)
-            train, validation = _two_rows(setup.train), _two_rows(setup.validation)
+            shown = with_strands(setup, parameters)
+            train, validation = _two_rows(shown.train), _two_rows(shown.validation)
             tried = make_trainer(setup, parameters, arguments, model, train=train, validation=validation)
             tried.train()
             tried.evaluate()

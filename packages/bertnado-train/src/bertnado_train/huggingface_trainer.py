@@ -20,8 +20,9 @@ from .input_checks import input_problems
 from .model_config_checks import model_config_problems
 from .model_files import model_name_problem
 from .other_process import OtherProcess
-from .parameter_checks import parameter_problems, swept_targets
+from .parameter_checks import parameter_problems, swept_targets, typical_values_of
 from .parameters.namespaces import override_parameters
+from .parameters.strand_names import REVERSE_COMPLEMENT
 from .possible_trials import distinct_trials
 from .precision import precision_problems
 from .prepared_dataset import dataset_name_problem, open_dataset
@@ -32,6 +33,7 @@ from .sweep_plan import SweepPlan, plan_trials
 from .trained_checkpoint import BYTES_PER_WEIGHT
 from .training_setup import TrainingSetup, open_training_setup
 from .trial import CHECKPOINT, run_trial
+from .trial_strands import strand_problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -224,12 +226,14 @@ class HuggingFaceTrainer(TrainingInputs):
         problems += more
         if setup is not None and not setup.probe.problems:
             problems += model_config_problems(config, setup)
-        if setup is None or any(problem.severity == "error" for problem in problems):
+        if setup is not None and not _has_errors(problems):
+            problems += strand_problems(setup, typical_values_of(config, REVERSE_COMPLEMENT))
+        if setup is None or _has_errors(problems):
             return None, problems
         trials, varied = distinct_trials(config)
         plan, more = plan_trials(config, objective, setup, trials, varied)
         problems += more
-        if plan is not None and not any(problem.severity == "error" for problem in problems):
+        if plan is not None and not _has_errors(problems):
             problems += step_problems(self, trials, objective)
         return plan, problems
 
@@ -281,6 +285,10 @@ class HuggingFaceTrainer(TrainingInputs):
         except LookupError:
             return []
         return []
+
+
+def _has_errors(problems: Sequence[Problem]) -> bool:
+    return any(problem.severity == "error" for problem in problems)
 
 
 def _choice_problem(name: str, value: str, choices: Sequence[str]) -> ArgumentProblem | None:

@@ -24,7 +24,7 @@ def input_problems(setup: TrainingSetup, objective: Objective, model_name: str) 
     """Report why trials on this dataset would be meaningless, or would fail, and the warnings about its rows."""
     problems = [problem for problem in (_constant_labels(setup), _undefined_objective(setup, objective)) if problem]
     for name, split in setup.dataset.splits.items():
-        problems += [f"{name}: {problem}" for problem in _unreadable_rows(setup, split, model_name)]
+        problems += [f"{name}: {problem}" for problem in unreadable_rows(setup, split)]
     return [
         *setup.dataset.warnings,
         *(ArgumentProblem(_PLACE, problem) for problem in problems),
@@ -69,14 +69,14 @@ def _undefined_objective(setup: TrainingSetup, objective: Objective) -> str | No
     )
 
 
-def _unreadable_rows(setup: TrainingSetup, split: EncodedSplit, model_name: str) -> Iterator[str]:
+def unreadable_rows(setup: TrainingSetup, split: EncodedSplit) -> Iterator[str]:
     """Find rows with tokens outside the model's vocabulary, or more of them than it takes."""
     vocabulary, longest_possible = setup.model.vocabulary, setup.probe.longest
     highest = split.highest_token
     if vocabulary is not None and highest >= vocabulary:
         yield (
             f"token id {highest} is outside the model's vocabulary of {vocabulary}; "
-            f"prepare the dataset with the tokenizer of {model_name!r}"
+            f"prepare the dataset with the tokenizer of {setup.model.name!r}"
         )
     longest = int(split.lengths.max())
     if longest_possible is not None and longest > longest_possible:

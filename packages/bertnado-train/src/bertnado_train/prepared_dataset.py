@@ -13,6 +13,7 @@ from .dataset_companions import read_class_weights
 from .dataset_labels import logits_with_names, positive_class, read_label_names
 from .dataset_rows import column_problems
 from .dataset_splits import TRAIN, dataset_error, read_splits
+from .reverse_complements import ReverseComplements, find_reverse_complements
 from .row_cache import open_rows
 from .row_preparation import check_rows, prepare_rows, rows_key
 from .sequence_options import SequenceOptions
@@ -51,6 +52,8 @@ class PreparedDataset:
     """The rows of each class, or with each label of a multilabel task, by split; empty tuples for a regression."""
     fingerprint: str
     """A hash of the rows, independent of the directory."""
+    reverse_complements: ReverseComplements
+    """The reverse complements of the rows."""
     first_row: str = ""
     """The first tokens of the first training row, in words."""
     options: SequenceOptions = _AS_THEY_ARE
@@ -107,8 +110,9 @@ def open_dataset(
     stored = read_splits(path)
     _refuse(problem for name, split in stored.items() for problem in column_problems(name, split))
     tokenizer = _tokenizer_for(stored, task, load_tokenizer, options)
+    key = rows_key(stored, task, tokenizer, pad_token_id, options)
     rows, cache = open_rows(
-        rows_key(stored, task, tokenizer, pad_token_id, options),
+        key,
         lambda store: prepare_rows(stored, task, tokenizer, pad_token_id, options, store),
     )
     label2id, label_problems = read_label_names(path, stored, task, rows.logits)
@@ -124,6 +128,7 @@ def open_dataset(
         positive_class(task, label2id),
         {name: _with_classes(counts, logits) for name, counts in rows.classes.items()},
         rows.fingerprint,
+        find_reverse_complements(stored, rows.splits, tokenizer, options, key),
         rows.first_row,
         options,
         tuple(rows.warnings),

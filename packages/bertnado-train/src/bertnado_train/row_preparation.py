@@ -114,7 +114,7 @@ def prepare_rows(
         tokens.splits,
         logits,
         {name: count_classes(task, split.labels, logits) for name, split in tokens.splits.items()},
-        _fingerprint(tokens.splits),
+        hash_rows(tokens.splits),
         tokens.first_row,
         tokens.warnings,
     )
@@ -133,7 +133,7 @@ def _file_states(stored: Mapping[str, datasets.Dataset]) -> list[dict[str, int]]
     return [file_state(file) for split in stored.values() for file in split_files(split)]
 
 
-def _fingerprint(splits: Mapping[str, EncodedSplit]) -> str:
+def hash_rows(splits: Mapping[str, EncodedSplit]) -> str:
     """Hash the rows, in types that do not depend on how they are stored."""
     digest = hashlib.blake2b(digest_size=16)
     for name, split in splits.items():

@@ -21,6 +21,7 @@ from .best_checkpoint import EVALUATION
 from .encoded_split import EncodedSplit
 from .learning_rates import PartRates, set_part_rates
 from .resumable_trainer import ResumableTrainer
+from .strands import RandomStrand, mean_over_strands
 from .task_loss import TaskLoss, logits_of
 
 if TYPE_CHECKING:
@@ -80,6 +81,13 @@ class TaskTrainer(ResumableTrainer):
             trained: Any = self.model if model is None else model
             set_part_rates(optimizer, trained, self._part_rates, self.args.learning_rate)
         return optimizer
+
+    def begin_epoch(self) -> None:
+        """Draw the strands of the epoch, if the rows are shown on one of two."""
+        super().begin_epoch()
+        rows: Any = self.train_dataset
+        if isinstance(rows, RandomStrand):
+            rows.begin_epoch(int(self.state.epoch or 0))
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
@@ -221,7 +229,7 @@ class TaskTrainer(ResumableTrainer):
         The loss is one of the metrics. Predictions are in the rows' own order.
         """
         rows: EncodedSplit = dataloader.dataset  # pyright: ignore[reportAssignmentType]
-        logits = self.compute_logits(rows, dataloader)
+        logits = mean_over_strands(rows, lambda part: self.compute_logits(part, dataloader if part is rows else None))
         if self.label_scale is not None:
             logits = self.label_scale.restore(logits)
         self.evaluated = logits

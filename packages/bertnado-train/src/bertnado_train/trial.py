@@ -23,6 +23,7 @@ from .saved_tokenizer import save_tokenizer
 from .schedule import training_steps
 from .state_file import StateError
 from .state_keeping import KeptStates
+from .strands import BothStrands, RandomStrand
 from .task_trainer import TaskTrainer
 from .trained_checkpoint import save_trained, save_whole
 from .trained_weights import restore_weights
@@ -31,6 +32,7 @@ from .training_setup import TrainingSetup, open_training_setup
 from .training_state import identity_of
 from .trial_class_weights import trial_class_weights
 from .trial_model import change_model, trained_record
+from .trial_strands import with_strands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -258,6 +260,7 @@ class _TrainingRun:
             **({"label_scaling": self.setup.label_scaling} if self.setup.label_scaling != "standardize" else {}),
             **({"label_scale": scale.to_record()} if (scale := self.setup.label_scale) else {}),
             **({"features": self.features} if self.features else {}),
+            **({"reverse_complement": strands} if (strands := self._settings.reverse_complement) != "none" else {}),
         }
 
     def _timings(self, begin: float) -> dict[str, float]:
@@ -300,22 +303,31 @@ def make_trainer(
         parameters: The parameters of the trial.
         arguments: The training arguments that follow from them.
         model: The model to train.
-        train: The rows to train on; by default the training split.
-        validation: The rows to evaluate; by default the validation split.
+        train: The rows to train on; by default the training split, on the strands that the parameters ask for.
+        validation: The rows to evaluate; by default the validation split, on these strands.
         batch_size_limit: The batch sizes that are known to fit into memory; updated.
         kind: The class of the trainer.
     """
     if arguments.gradient_checkpointing and adapter_config(model) is not None:
         model.enable_input_require_grads()  # otherwise checkpointing of the reentrant kind gives adapters no gradient
+    shown = with_strands(setup, parameters)
     return kind(
         model,
         arguments,
         setup.task,
         trial_class_weights(setup, parameters),
-        setup.train if train is None else train,
-        setup.validation if validation is None else validation,
+        _training_rows(shown.train if train is None else train, arguments),
+        shown.validation if validation is None else validation,
         batch_size_limit,
         setup.batch_format,
         setup.label_scale,
         trial_settings(parameters).part_rates,
     )
+
+
+def _training_rows(rows: EncodedSplit, arguments: TrainingArguments) -> EncodedSplit:
+    """Return the rows of a split as training shows them; of both strands, one at random."""
+    if not isinstance(rows, BothStrands):
+        return rows
+    seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
+    return RandomStrand.of(rows.forward, rows.reverse, seed=seed)

@@ -90,7 +90,7 @@ def trained_record(model: PreTrainedModel, settings: TrialSettings) -> dict[str,
 def _what_changes_size(settings: TrialSettings) -> str:
     adapter = settings.adapter and replace(settings.adapter, alpha=1, dropout=0.0, use_rslora=False)
     same = {"arguments": {}, "class_weighting": None, "part_rates": PartRates(), "config_changes": {}}
-    return repr(replace(settings, **same, adapter=adapter))
+    return repr(replace(settings, **same, adapter=adapter, reverse_complement="none"))
 
 
 def _without_values(weight: torch.nn.Parameter) -> torch.nn.Parameter:

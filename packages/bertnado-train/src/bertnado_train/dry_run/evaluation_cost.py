@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from bertnado_metrics import compute_metrics
 
+from bertnado_train.strands import BothStrands
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,11 +46,12 @@ def measure_evaluation(
         allowed: The seconds that it may take.
         tell: Called before each evaluation.
     """
-    rows, order = setup.validation, setup.validation.longest_first
+    rows: Any = trainer.eval_dataset
+    order = rows.longest_first
 
     def evaluate(chosen: NDArray[np.int64]) -> float:
         tell()
-        some: Any = rows.__getitems__(chosen.tolist())
+        some = rows.__getitems__(chosen.tolist())
         return seconds_of(lambda: trainer.evaluate(some))
 
     evaluate(order[: trainer.args.per_device_eval_batch_size])
@@ -69,6 +72,8 @@ def measure_on_features(trainer: TaskTrainer, setup: TrainingSetup, rows: Featur
     whole = len(setup.validation)
     count = min(whole, max(len(rows), _MOST_BYTES * len(rows) // rows.tensor.nbytes))
     repeated: Any = rows.__getitems__(np.resize(np.arange(len(rows)), count).tolist())
+    if isinstance(trainer.eval_dataset, BothStrands):
+        repeated = BothStrands.of(repeated, repeated)
     seconds = statistics.median(seconds_of(lambda: trainer.evaluate(repeated)) for _ in range(3))
     if count < whole:
         seconds = seconds * whole / count + _metrics_seconds(trainer, setup)

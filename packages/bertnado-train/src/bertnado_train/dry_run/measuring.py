@@ -24,6 +24,7 @@ from bertnado_train.best_checkpoint import BestCheckpointCallback
 from bertnado_train.cached_features import features_of_some
 from bertnado_train.parameters.namespaces import trial_settings
 from bertnado_train.stored_model import hide_reports
+from bertnado_train.strands import BothStrands
 from bertnado_train.trained_checkpoint import save_trained
 from bertnado_train.training_arguments import without_evaluations
 from bertnado_train.trial import SilentReport, make_model, make_trainer
@@ -165,8 +166,8 @@ class _Run:
     limit: BatchSizeLimit
     directory: Path
     tell: Callable[[Any], None]
-    evaluation: MeasuredEvaluation | None = None
-    """That of a model without cached features, once it is measured."""
+    evaluations: dict[bool, MeasuredEvaluation] = field(default_factory=dict[bool, MeasuredEvaluation])
+    """Those of a model without cached features that are measured, by whether they average both strands."""
 
     def measure_first(self, kind: Kind) -> Measured:
         """Measure steps, and on the same trainer everything else."""
@@ -270,11 +271,13 @@ class _Run:
         return MeasuredKind(cost, batches, evaluation, seconds), trainer, prepare
 
     def _evaluate(self, trainer: MeasuredTrainer, allowed: float) -> MeasuredEvaluation:
-        """Evaluate without cached features, once for all kinds: what is trained does not change it."""
-        if self.evaluation is None:
+        """Evaluate without cached features, once for all kinds of the same strands: what is trained changes nothing."""
+        is_averaged = isinstance(trainer.eval_dataset, BothStrands)
+        if is_averaged not in self.evaluations:
             batch = trainer.args.per_device_train_batch_size
-            self.evaluation = measure_evaluation(trainer, self.setup, allowed, lambda: self.tell(Trying(batch)))
-        return self.evaluation
+            found = measure_evaluation(trainer, self.setup, allowed, lambda: self.tell(Trying(batch)))
+            self.evaluations[is_averaged] = found
+        return self.evaluations[is_averaged]
 
 
 def choose_shapes(rows: EncodedSplit, largest: int, smallest: int) -> list[Shape]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bertnado_train.adapter import Adapter
 
     from .freeze_names import Freeze
+    from .strand_names import Strands
 
     ModelChange = Callable[[PreTrainedModel], PreTrainedModel]
     """Takes the copy of the model that a trial trains, and returns the changed model."""
@@ -49,6 +50,8 @@ class TrialSettings:
     """The adapters that are trained in place of the weights below the head; by default the whole model is trained."""
     freeze: Freeze = "none"
     """The part of the model that is not trained."""
+    reverse_complement: Strands = "none"
+    """The strands that the model is shown."""
 
 
 class ParameterNamespace(Protocol):
@@ -117,7 +120,7 @@ class ParameterNamespace(Protocol):
         return "combined"
 
     def changes_cost(self, name: str) -> bool:
-        """Return whether a training step, but for the size of its batches, costs more with some values than others."""
+        """Return whether a step, but for the size of its batches, or an evaluation costs more with some values."""
         return False
 
     def problem_with(self, name: str, value: Any, task: Task) -> str | None:

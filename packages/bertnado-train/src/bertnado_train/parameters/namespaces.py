@@ -15,6 +15,7 @@ from .learning_rate_names import LearningRateNames
 from .lora_names import LoraNames
 from .model_config_names import ModelConfigNames
 from .namespace import ParameterNamespace, TrialSettings
+from .strand_names import StrandNames
 from .training_argument_names import TrainingArgumentNames
 
 NAMESPACES: tuple[ParameterNamespace, ...] = (
@@ -24,6 +25,7 @@ NAMESPACES: tuple[ParameterNamespace, ...] = (
     LoraNames(),
     ModelConfigNames(),
     FreezeNames(),
+    StrandNames(),
 )
 """A name belongs to the first namespace that knows it."""
 
