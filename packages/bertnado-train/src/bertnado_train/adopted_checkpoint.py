@@ -16,6 +16,7 @@ from .model_files import holds_trained_part
 from .read_back import load_model
 from .trained_checkpoint import restore_trained, save_whole
 from .trial import make_model, make_trainer
+from .trial_strands import with_strands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +56,7 @@ def adopt_checkpoint(
         TrialError: The checkpoint gives no finite value, or not the same logits with plain transformers.
     """
     setup, directory = prepare_output(inputs, output_dir)
-    setup = replace(setup, label_scale=None)  # a checkpoint predicts in label units
+    setup = with_strands(replace(setup, label_scale=None), parameters)  # a checkpoint predicts in label units
     assert trained.checkpoint is not None  # noqa: S101  (see `trained`)
     arguments = setup.training_arguments(parameters, objective, directory)
     if holds_trained_part(trained.checkpoint):

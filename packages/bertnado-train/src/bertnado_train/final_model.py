@@ -23,6 +23,7 @@ from .saved_tokenizer import save_tokenizer
 from .schedule import training_steps
 from .training_setup import open_training_setup
 from .trial import SilentReport, run_trial
+from .trial_strands import with_strands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,7 +89,8 @@ def train_model(
     if result.value is None:
         raise TrialError(f"no evaluation gave a finite {objective.name}, so there is no best checkpoint to keep")
     record = validation_record(result, objective)
-    return finish_model(inputs, setup, trainer, result, record, group_column=group_column)
+    shown = with_strands(setup, parameters)
+    return finish_model(inputs, shown, trainer, result, record, group_column=group_column)
 
 
 def train_on_all_rows(
@@ -135,7 +137,8 @@ def train_on_all_rows(
     result, trainer = run_trial(_with_all_rows(setup), fixed, report, directory / MODEL, steps=steps, is_final=True)
     result = replace(result, details={**result.details, "dataset": setup.dataset.summary})
     trained = {"objective": _described(objective), "steps": steps, "trained_on": [TRAIN, VALIDATION]}
-    return finish_model(inputs, setup, trainer, result, trained, group_column=group_column)
+    shown = with_strands(setup, parameters)
+    return finish_model(inputs, shown, trainer, result, trained, group_column=group_column)
 
 
 def prepare_output(inputs: TrainingInputs, output_dir: Path | str) -> tuple[TrainingSetup, Path]:
@@ -152,7 +155,8 @@ def prepare_output(inputs: TrainingInputs, output_dir: Path | str) -> tuple[Trai
 def _with_all_rows(setup: TrainingSetup) -> TrainingSetup:
     """Return the setup with the validation rows among the training rows."""
     splits = {**setup.dataset.splits, TRAIN: setup.train.joined(setup.validation)}
-    return replace(setup, dataset=replace(setup.dataset, splits=splits))
+    reverse = setup.dataset.reverse_complements.with_all_rows()
+    return replace(setup, dataset=replace(setup.dataset, splits=splits, reverse_complements=reverse))
 
 
 def finish_model(
@@ -169,7 +173,7 @@ def finish_model(
 
     Args:
         inputs: The model, the dataset and the task.
-        setup: What was read of them.
+        setup: What was read of them, with the strands that are evaluated.
         trainer: The trainer, whose model is the saved one.
         result: The result of the training; its checkpoint is the saved model.
         record: The first entries of `metrics.json`.

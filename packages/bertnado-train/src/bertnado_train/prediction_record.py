@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from .batch_format import BatchFormat
 from .sequence_options import SequenceOptions
+from .strands import BothStrands, strands_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,6 +50,7 @@ class PredictionRecord(BaseModel):
     longest: int = 0
     """The most tokens of a row that the model was trained or evaluated on."""
     reverse_complement: ReverseComplement = "none"
+    """The strands that the model was chosen by."""
 
     @property
     def task_object(self) -> Task:
@@ -83,7 +85,7 @@ def record_of(
     """Describe a model that was trained.
 
     Args:
-        setup: What it was trained with.
+        setup: What it was trained with, with the strands that it was evaluated on.
         arguments: The arguments of its training.
         columns: The columns that a row was made of.
         thresholds: The threshold of each logit.
@@ -99,7 +101,8 @@ def record_of(
         batches=asdict(setup.batch_format),
         rows_per_batch=arguments.per_device_eval_batch_size,
         precision="bf16" if arguments.bf16 else "fp16" if arguments.fp16 else "fp32",
-        longest=max(int(split.lengths.max()) for split in setup.dataset.splits.values()),
+        longest=max(int(rows.lengths.max()) for split in setup.dataset.splits.values() for rows in strands_of(split)),
+        reverse_complement="average" if isinstance(setup.validation, BothStrands) else "none",
     )
 
 

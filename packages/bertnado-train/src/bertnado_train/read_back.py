@@ -13,6 +13,7 @@ from .dataset_splits import VALIDATION, read_splits
 from .loading_errors import first_line
 from .pretrained import load_config, load_pretrained
 from .stored_model import class_of, hide_progress_bars, hide_reports
+from .strands import mean_over_strands
 from .task_loss import agree
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def check_saved_model(
     Args:
         model: The model that was saved; it is moved to the CPU.
         directory: The directory that it was saved in.
-        rows: Rows to recompute, some of them.
+        rows: Rows to recompute, some of them; `BothStrands` to average the logits of both.
         batch_format: The batches that the model takes.
         trust_remote_code: Allow Python code that comes with the model to run.
         label_scale: What the model in memory was trained with; the saved one has it folded in.
@@ -133,7 +134,7 @@ def _spread(rows: EncodedSplit) -> Sequence[EncodedSplit]:
 
 
 def _logits(model: Any, rows: Sequence[EncodedSplit], batch_format: BatchFormat) -> torch.Tensor:
-    return torch.cat([batch_format.predict(model, row) for row in rows])
+    return torch.cat([mean_over_strands(row, lambda part: batch_format.predict(model, part)) for row in rows])
 
 
 def _shown(logits: torch.Tensor) -> str:
