@@ -12,6 +12,7 @@ import pytest
 from bertnado_config import InvalidInputError, read_best_config
 from bertnado_metrics import Objective
 from bertnado_sweep import NotConfirmedError, Trial, confirm_sweep, recorded_status, run_sweep
+from bertnado_sweep.confirmation.design import Design
 from bertnado_sweep.confirmation.finalists import choose_finalists, distinct_trials, fresh_seeds
 from bertnado_sweep.confirmation.runs import ConfirmationOrder
 from bertnado_sweep.records.presence import Presence
@@ -103,7 +104,7 @@ def run_of(number, finalist, seed, value=None, state="completed"):
 
 
 def next_of(*runs, seeds=(1, 2, 3), goal="maximize"):
-    order = ConfirmationOrder((4, 5, 6), seeds)
+    order = ConfirmationOrder((4, 5, 6), Design.of(seeds))
     done = {(run.parameters["finalist"], run.parameters["seed"]) for run in runs}
     points = [(point["finalist"], point["seed"]) for point in order.candidates(SearchState(None, goal, runs, 0, 0))]
     return [point for point in points if point not in done]

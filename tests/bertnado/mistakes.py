@@ -624,6 +624,7 @@ MISTAKES = (
     flagged("--confirm-top 0"),
     flagged("--confirm-top 3 --sweep-count 2"),
     flagged("--confirm-top 1 --confirm-seeds 1"),
+    flagged("--confirm-top 1 --confirm-folds chromosome"),
     flagged("--time-limit soon"),
     flagged("--time-limit 0m"),
     flagged("--time-limit 99999999999999d"),
@@ -812,6 +813,9 @@ MISTAKES = (
     confirming("a flag of run-sweep, `--seed 3`", "done --seed 3"),
     confirming("more finalists than trials, `--top 3`", "done --top 3"),
     confirming("`--top 0` and `--seeds 1`", "done --top 0 --seeds 1"),
+    confirming("`--folds chromosome` without that column", "done --top 1 --folds chromosome"),
+    confirming("`--folds labels`", "done --top 1 --folds labels"),
+    confirming("`--folds sequence`", "done --top 1 --folds sequence"),
     confirming("a sweep whose trials are lost", "done", without_trials),
     confirming("`--time-limit soon`", "done --top 1 --time-limit soon"),
     confirming(

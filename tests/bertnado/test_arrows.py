@@ -57,7 +57,7 @@ LAYERS = [
     {"plan"},
     {"backends"},
     {"resume", "retrying", "single_run", "budget", "dry_run"},
-    {"start_from"},
+    {"start_from", "folding"},
     {"planning", "status"},
     {"confirmation"},
     {"sweep", "sync", "report"},

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import datasets
 import pytest
 from bertnado import api
 from bertnado.cli import main
@@ -82,6 +83,49 @@ def test_the_final_training_takes_the_confirmed_value_for_no_parameter(confirmed
     final = api.train_model(tmp_path / "new", material / "dataset", output / CONFIG, str(material / "model"))
     details = read(output / "best_sweep_details.json")
     assert final["metric_value"] == pytest.approx(details["value"]), "seed and settings are those of the trial"
+
+
+@pytest.fixture(scope="module")
+def folded(swept, material, tmp_path_factory):
+    """The same over the chromosomes of its dataset: (directory, the command's answer)."""
+    root = tmp_path_factory.mktemp("folded")
+    output, dataset = shutil.copytree(swept[0], root / "sweep"), datasets.load_from_disk(material / "dataset")
+    for name, split in dataset.items():
+        chromosomes = [f"chr{1 + row % 7 % 2}" for row in range(len(split))]
+        dataset[name] = split.add_column("chromosome", chromosomes)
+    dataset.save_to_disk(root / "dataset")
+    record = read(output / "sweep.json")
+    record["application"]["dataset"] = str(root / "dataset")
+    (output / "sweep.json").write_text(json.dumps(record))
+    return output, command("confirm", "--output-dir", output, "--top", 2, "--folds", "chromosome")
+
+
+def test_the_command_confirms_over_the_groups_of_a_column(folded, material):
+    output, done = folded
+    answer, record = json.loads(done.stdout), read(output / "confirmation.json")
+    assert record["folds"] == {"column": "chromosome", "groups": ["chr1", "chr2"]}
+    assert (answer["finished"], answer["budget"]) == (4, 4)
+    assert answer["best_config"]["confirmed_folds"] == answer["confirmed_folds"] == "chromosome"
+    rows = sum(len(split) for name, split in datasets.load_from_disk(material / "dataset").items() if name != "test")
+    fingerprints = set()
+    for finalist in record["finalists"]:
+        for run, seed in zip(finalist["runs"], (1, 2), strict=True):
+            trial = read(output / run["directory"] / "trial.json")["details"]
+            assert trial["dataset"]["fold"] == {"column": "chromosome", "group": run["fold"]}
+            assert sum(trial["dataset"]["rows"].values()) == rows, "the test split takes no part"
+            assert trial["arguments"]["seed"] == run["seed"] == seed
+            fingerprints.add(trial["dataset"]["fingerprint"])
+    assert len(fingerprints) == 2
+    lines = " ".join(done.stderr.split())
+    assert "confirmation " in lines
+    assert "run 1 of 4: trial " in lines
+    assert ", fold chr1, seed 1" in lines
+
+
+def test_the_final_training_follows_a_confirmation_over_folds(folded, material, tmp_path):
+    output, _ = folded
+    final = api.train_model(tmp_path / "new", material / "dataset", output / CONFIG, str(material / "model"))
+    assert final["metric_value"] == pytest.approx(read(output / "best_sweep_details.json")["value"])
 
 
 def test_other_inputs_than_those_of_the_sweep_are_refused(confirmed, material, tmp_path):

@@ -3,11 +3,12 @@
 import os
 import signal
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from bertnado_config import TrialResult
+from bertnado_config import ArgumentProblem, InvalidInputError, Problem, TrialResult
 
 SWEEP = {
     "method": "grid",
@@ -60,6 +61,33 @@ class SeedTrainer:
         (checkpoint / "weights").write_text(str(value))
         details = {"arguments": {"seed": seed}, "dataset": {"fingerprint": "abc"}}
         return TrialResult(value, step=2, seed=seed, checkpoint=checkpoint, details=details)
+
+
+@dataclass
+class FoldTrainer(SeedTrainer):
+    """Has data with the columns of `columns`; on a fold, its values are higher by `rises`."""
+
+    columns: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"chromosome": ("1", "2", "10")})
+    rises: Mapping[str, float] = field(default_factory=dict)
+    fold: str = ""
+    problems: Sequence[Problem] = ()
+
+    def groups(self, column):
+        if column not in self.columns:
+            raise InvalidInputError([ArgumentProblem("folds", f"no column {column!r} for {{folds}}")])
+        return self.columns[column]
+
+    def check_folds(self, column, objective):
+        return self.problems
+
+    def of_fold(self, column, group):
+        return replace(self, fold=group)
+
+    def run(self, parameters, report):
+        result = super().run(parameters, report)
+        dataset = {"fold": self.fold, "fingerprint": f"abc{self.fold}"}
+        details = result.details | {"dataset": dataset}
+        return replace(result, value=result.value + self.rises.get(self.fold, 0.0), details=details)
 
 
 def finalist_record(**given):

@@ -161,7 +161,8 @@ def confirm(
     output_dir: Path | str,
     *,
     top: int = 3,
-    seeds: int = 5,
+    seeds: int | None = None,
+    folds: str | None = None,
     dataset: Path | str | None = None,
     model_name: str | None = None,
     observer: Observer | None = None,
@@ -175,7 +176,10 @@ def confirm(
     Args:
         output_dir: The output directory of the sweep.
         top: The number of best trials, at least 1.
-        seeds: The number of fresh seeds of each, at least 2. A trial that is clearly behind after two gets no more.
+        seeds: The number of fresh seeds of each, at least 2 and by default 5; with `folds`, for each fold, by default
+            1. A trial that is clearly behind after two seeds, or two folds, gets no more.
+        folds: A column of the dataset, such as the chromosome. Each of its groups is validated on once, with a model
+            that is trained on all other rows of the training and validation splits.
         dataset: The dataset on this machine, if it is not where the sweep was run with it.
         model_name: The same for the model.
         observer: Called with every event, for a display; the runs are trials to it.
@@ -190,7 +194,7 @@ def confirm(
 
     Raises:
         InvalidInputError: Something is wrong; every problem is in it, and nothing was started.
-        NotConfirmedError: No finalist has two values.
+        NotConfirmedError: No finalist has two values, or with `folds` one in each.
         TooManyFailuresError: Too many runs failed.
         WorkersLeftError: This machine fails.
         Interrupted: A signal interrupted it; the same call continues it.
@@ -198,7 +202,7 @@ def confirm(
     from bertnado.confirming import confirm_recorded
 
     inputs: dict[str, Any] = {"dataset": dataset, "model_name": model_name}
-    return confirm_recorded(output_dir, top=top, seeds=seeds, observer=observer, **inputs, **options)
+    return confirm_recorded(output_dir, top=top, seeds=seeds, folds=folds, observer=observer, **inputs, **options)
 
 
 def _agent_command(sweeper: Sweeper, given: Mapping[str, Any]) -> list[str]:

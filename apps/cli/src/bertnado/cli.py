@@ -88,6 +88,13 @@ _SHARED_OPTIONS = ("project_name", "metric_name", "metric_goal", "save_state_eve
 """The options of a sweep that full-train has as well."""
 
 
+_CONFIRM_SEEDS = "Number of fresh seeds of each, at least 2; with --folds, for each fold.  [default: 5; with --folds 1]"
+_CONFIRM_FOLDS = (
+    "Validate on each group of this column of the dataset once, such as the chromosome, with models that are trained "
+    "on all other rows of the training and validation splits."
+)
+
+
 def _confirm_flags() -> list[click.Parameter]:
     from bertnado_sweep import SweepOptions
 
@@ -223,19 +230,21 @@ def check(form: str, **flags: Any) -> None:
 @main.command(cls=GeneratedCommand, generate=_confirm_flags, short_help="Train the best trials anew with fresh seeds.")
 @click.option("--output-dir", required=True, type=click.Path(), help="Output directory of the sweep.")
 @click.option("--top", type=int, default=3, help="Number of best trials to train anew.  [default: 3]")
-@click.option("--seeds", type=int, default=5, help="Number of fresh seeds of each, at least 2.  [default: 5]")
+@click.option("--seeds", type=int, help=_CONFIRM_SEEDS)
+@click.option("--folds", metavar="COLUMN", help=_CONFIRM_FOLDS)
 def confirm(output_dir: str, **flags: Any) -> None:
     """Train the best trials of a sweep anew with fresh seeds, and export the one with the best mean.
 
     The value of the best of many trials is too good, because it was selected. Writes confirmation.json, and
-    best_sweep_config.json with the confirmed trial. A trial that is clearly behind after two seeds gets no more. If it
-    is interrupted or killed, the same command continues.
+    best_sweep_config.json with the confirmed trial. A trial that is clearly behind after two seeds, or two folds, gets
+    no more. If it is interrupted or killed, the same command continues.
 
     Exit codes: as those of run-sweep.
 
     \b
     Example:
       bertnado confirm --output-dir output/sweep --top 3 --seeds 5
+      bertnado confirm --output-dir output/sweep --top 3 --folds chromosome
     """
     with exit_on_error(again=""):
         from bertnado.display import Display

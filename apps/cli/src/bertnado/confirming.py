@@ -20,8 +20,9 @@ def confirm_recorded(
     output_dir: Path | str,
     *,
     top: int,
-    seeds: int,
+    seeds: int | None,
     observer: Observer | None,
+    folds: str | None = None,
     dataset: Path | str | None = None,
     model_name: str | None = None,
     **options: Any,
@@ -32,7 +33,8 @@ def confirm_recorded(
     if problems:
         raise InvalidInputError(problems)
     trainer = Sweeper(None, output_dir, model_name, dataset, recorded=recorded).trainer
-    return confirm_sweep(trainer, output_dir, top=top, seeds=seeds, observer=observer, **options).to_dict()
+    number: dict[str, Any] = {"top": top, "seeds": seeds, "folds": folds}
+    return confirm_sweep(trainer, output_dir, **number, observer=observer, **options).to_dict()
 
 
 def _other_inputs(recorded: RecordedSweep, given: Mapping[str, Path | str | None]) -> list[Problem]:

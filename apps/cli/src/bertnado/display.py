@@ -115,6 +115,7 @@ class Display(LineOutput):
         self._running: dict[int, _Running] = {}
         self._pace = Pace(clock)
         self._objective = ""
+        self._unit = "trial"
         self._config: SweepConfig | None = None
         self._total: int | None = None
         self._done_before = self._done_elsewhere = 0
@@ -173,9 +174,11 @@ class Display(LineOutput):
         if event.forecast is not None:
             self._pace.expect(event.forecast.trials, event.forecast.workers)
             self.say(summarise_forecast(event.forecast))
-        self.say(f"sweep {event.sweep_id}: {event.budget} trials, {event.objective.goal} {event.objective.name}")
+        self._unit, units = event.unit, f"{event.unit}s"
+        goal = f"{event.objective.goal} {event.objective.name}"
+        self.say(f"{event.whole} {event.sweep_id}: {event.budget} {units}, {goal}")
         self._trials = self._progress.add_task(
-            "trials", total=event.budget, completed=event.finished, note=lambda: ", ".join(self._summary())
+            units, total=event.budget, completed=event.finished, note=lambda: ", ".join(self._summary())
         )
 
     def _run_started(self, event: RunStarted) -> None:
@@ -186,11 +189,15 @@ class Display(LineOutput):
         self._start(0, "training")
 
     def _trial_started(self, event: TrialStarted) -> None:
-        varied = describe_parameters(varied_parameters(self._config, event.parameters))
+        what = event.description or describe_parameters(varied_parameters(self._config, event.parameters))
         is_counted = self._total is not None and event.number < self._total  # a joined sweep had trials before
         of = f" of {self._total}" if is_counted else ""
-        self.say(f"trial {event.number + 1}{of}: {varied}")
-        self._start(event.number, f"trial {event.number + 1}")
+        which = self._name(event.number)
+        self.say(f"{which}{of}: {what}")
+        self._start(event.number, which)
+
+    def _name(self, number: int) -> str:
+        return f"{self._unit} {number + 1}"
 
     def _trial_progressed(self, event: TrialProgress) -> None:
         running = self._running.get(event.number)
@@ -211,7 +218,7 @@ class Display(LineOutput):
             self._say_step(event.number, f"step {event.step} of {running.total_steps}: {running.value}")
 
     def _say_step(self, number: int, text: str) -> None:
-        which = f"trial {number + 1} " if len(self._running) > 1 else ""
+        which = f"{self._name(number)} " if len(self._running) > 1 else ""
         self.say(f"  {which}{text}")
 
     def _trial_ended(self, event: TrialEnded) -> None:
@@ -219,7 +226,7 @@ class Display(LineOutput):
         running = self._running.pop(trial.number, None)
         if running is not None:
             self._progress.remove_task(running.task)
-        which = f"trial {trial.number + 1} " if self._running else ""
+        which = f"{self._name(trial.number)} " if self._running else ""
         seconds = self._pace.end(trial.number, is_counted=trial.is_counted)
         took = "" if seconds is None else f" ({describe_seconds(seconds)})"
         self._ended[trial.number] = trial
@@ -230,7 +237,7 @@ class Display(LineOutput):
         if self._trials is not None:
             self._progress.update(self._trials, completed=self._done)
             if not self._console.is_terminal:
-                self.say(", ".join([f"{self._done} of {self._total} trials", *self._summary()]))
+                self.say(", ".join([f"{self._done} of {self._total} {self._unit}s", *self._summary()]))
 
     @property
     def _done(self) -> int:

@@ -54,6 +54,8 @@ from .sweep_config import (
 )
 from .trainer_protocol import (
     GPU_SHARE,
+    FoldingSession,
+    FoldingTrainer,
     ForecastingTrainer,
     MachineError,
     Report,
@@ -158,6 +160,8 @@ __all__ = [
     "TrialResult",
     "ForecastingTrainer",
     "ReseedingTrainer",
+    "FoldingTrainer",
+    "FoldingSession",
     "Forecast",
     "TrialForecast",
     "TrialError",

@@ -21,13 +21,15 @@ class ConfirmedValue:
     """The value of parameters that were trained anew with fresh seeds."""
 
     mean: float
-    """The mean of the objective over the seeds."""
+    """The mean of the objective over the seeds, or over the folds."""
     standard_error: float
     seeds: tuple[int, ...]
+    folds: str | None = None
+    """The column of the dataset whose groups were validated on; None for the validation split alone."""
 
     def to_keys(self) -> dict[str, Any]:
         """Return the keys of `best_sweep_config.json` that hold it."""
-        return {f"confirmed_{name}": value for name, value in asdict(self).items()}
+        return {f"confirmed_{name}": value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class _BestFile(BaseModel):
     confirmed_mean: FiniteFloat | None = None
     confirmed_standard_error: Annotated[FiniteFloat, Field(ge=0)] | None = None
     confirmed_seeds: list[NonNegativeInt] | None = None
+    confirmed_folds: str | None = None
 
     @property
     def goal(self) -> Goal | None:
@@ -74,7 +77,9 @@ class _BestFile(BaseModel):
     def confirmed(self) -> ConfirmedValue | None:
         """The confirmed value, if the file holds all of it."""
         mean, error, seeds = self.confirmed_mean, self.confirmed_standard_error, self.confirmed_seeds
-        return None if mean is None or error is None or seeds is None else ConfirmedValue(mean, error, tuple(seeds))
+        if mean is None or error is None or seeds is None:
+            return None
+        return ConfirmedValue(mean, error, tuple(seeds), self.confirmed_folds)
 
 
 BEST_METRIC_KEYS = frozenset(_BestFile.model_fields)

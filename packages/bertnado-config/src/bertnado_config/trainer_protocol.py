@@ -179,7 +179,8 @@ class Trainer(Protocol):
     A trainer may have the attribute `pretrained_config`, a mapping: the content of its model's `config.json`, by which
     a sweep finds published settings for it.
 
-    A trainer may have the method `forecast`, see `ForecastingTrainer`, and `reseeded`, see `ReseedingTrainer`.
+    A trainer may have the method `forecast`, see `ForecastingTrainer`, `reseeded`, see `ReseedingTrainer`, and
+    `groups`, see `FoldingTrainer`.
     """
 
     def check(self, config: SweepConfig, objective: Objective) -> Sequence[Problem]:
@@ -203,6 +204,36 @@ class ReseedingTrainer(Protocol):
 
     def reseeded(self, parameters: Mapping[str, Any], seed: int) -> Mapping[str, Any]:
         """Return the parameters with a seed from which all random numbers of training follow."""
+        ...
+
+
+@runtime_checkable
+class FoldingTrainer(Protocol):
+    """A `Trainer` that can validate on each group of a column of its data in turn; its sessions are `FoldingSession`.
+
+    The validation rows of a fold are those of one group, its training rows those of all others. A test split takes no
+    part.
+    """
+
+    def groups(self, column: str) -> Sequence[str]:
+        """Return the groups of a column in their natural order, at least two.
+
+        Raises:
+            InvalidInputError: The column cannot be used. It calls it by the argument `folds`.
+        """
+        ...
+
+    def check_folds(self, column: str, objective: Objective) -> Sequence[Problem]:
+        """Return what is wrong with the rows of folds, by the argument `folds`; called after `check`."""
+        ...
+
+
+@runtime_checkable
+class FoldingSession(Protocol):
+    """The `Session` of a `FoldingTrainer`."""
+
+    def of_fold(self, column: str, group: str) -> Session:
+        """Return a session whose trials validate on a group of a column, and train on all other groups."""
         ...
 
 

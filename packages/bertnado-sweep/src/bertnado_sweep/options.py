@@ -217,8 +217,17 @@ class SweepOptions(BaseModel):
     )
     """Number of best trials to train anew with fresh seeds once all trials are finished. The one with the best mean is
     exported. `bertnado confirm` does the same later."""
-    confirm_seeds: Annotated[int, Field(ge=2), OptionDetails(recorded_as="confirm_seeds")] = 5
-    """Number of fresh seeds for each trial of `confirm_top`."""
+    confirm_seeds: Annotated[
+        int | None,
+        Field(ge=1),
+        OptionDetails(recorded_as="confirm_seeds", default_text="5; with `confirm_folds` 1 for each fold"),
+    ] = None
+    """Number of fresh seeds for each trial of `confirm_top`, at least 2; with `confirm_folds`, for each fold."""
+    confirm_folds: Annotated[
+        str | None, OptionDetails(recorded_as="confirm_folds", metavar="COLUMN", default_text="none")
+    ] = None
+    """Column of the dataset, such as the chromosome, over whose groups the trials of `confirm_top` are confirmed: each
+    group is validated on once, by a model that is trained on all other training and validation rows."""
 
     @classmethod
     def details(cls, name: str) -> OptionDetails:

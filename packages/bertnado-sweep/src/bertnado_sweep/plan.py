@@ -68,6 +68,10 @@ class RunKind:
         """Return the parameters that a run is tracked with."""
         return trial.parameters
 
+    def describe(self, trial: Trial) -> str | None:
+        """Return what a run trains, in words; None if its parameters say it."""
+        return None
+
     def group_of(self, trial: Trial) -> Hashable:
         """Return the group in which the best checkpoint is kept; all trials of a search are in one."""
         return None

@@ -13,6 +13,7 @@ from .backends.wandb.environment import assignment_problems, project_of, project
 from .backends.wandb.service import ServiceError, check_service_config, find_sweep
 from .budget import find_budget
 from .dry_run import measure_trials
+from .folding import fold_problems
 from .options import SweepOptions, check_options
 from .plan import Application, BackendChoice, Plan, RunKind, state_bytes_of
 from .records.files import Room, named_directory, output_problems, room_problems
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from .records.recorded_sweep import RecordedSweep
 
     SweepFile = SweepConfig | Mapping[str, Any] | str | Path
+
+FEWEST_SEEDS = 2
+"""Of a confirmation over seeds: a standard error needs two values."""
 
 _STAND_IN = Objective("eval/loss", "minimize")
 """The objective that a trainer checks if the real one is invalid: every task computes it."""
@@ -120,6 +124,7 @@ class _Planner:
         begin = self._start_settings(options, parsed, recorded)
         budget = find_budget(parsed, options.sweep_count, get_backend_type(choice.name), start)
         self._problems += _confirmation_problems(options, start, budget.trials)
+        self._problems += self._fold_problems(options, found, join=join)
         if self._errors():
             raise InvalidInputError(self._errors(), source=self._blamed(source))
         workers = max(min(workers, budget.trials), 1)
@@ -320,6 +325,13 @@ class _Planner:
         if problems:
             raise InvalidInputError(problems)
 
+    def _fold_problems(self, options: SweepOptions, objective: Objective, *, join: bool) -> list[Problem]:
+        """Report a column by which the confirmation at the end of the sweep cannot be divided."""
+        column = options.confirm_folds
+        if column is None or options.confirm_top is None or join:
+            return []
+        return fold_problems(self._trainer, column, objective, name="confirm_folds")
+
     def _errors(self) -> list[Problem]:
         return [problem for problem in self._problems if problem.severity == "error"]
 
@@ -332,10 +344,13 @@ def _confirmation_problems(options: SweepOptions, start: SweepStart, budget: int
     """Report what of a confirmation at the end of the sweep is impossible, or has no effect."""
     top = options.confirm_top
     if top is None:
-        if not options.is_given("confirm_seeds") or start.recorded is not None:
-            return []
-        message = "{confirm_seeds} has no effect without {confirm_top}; set the number of trials to confirm"
-        return [ArgumentProblem("confirm_seeds", message, "warning")]
+        names = [name for name in ("confirm_seeds", "confirm_folds") if options.is_given(name)]
+        message = "{%s} has no effect without {confirm_top}; set the number of trials to confirm"
+        is_new = start.recorded is None
+        return [ArgumentProblem(name, message % name, "warning") for name in names if is_new]
+    if options.confirm_folds is None and options.confirm_seeds is not None and options.confirm_seeds < FEWEST_SEEDS:
+        rule = f"{{confirm_seeds}} must be at least {FEWEST_SEEDS}, got {options.confirm_seeds}"
+        return [ArgumentProblem("confirm_seeds", rule)]
     if top <= budget or not isinstance(start, NewSweep | ResumedSweep):
         return []
     message = f"{{confirm_top}} must be at most the number of trials of the sweep, {budget}, got {top}"

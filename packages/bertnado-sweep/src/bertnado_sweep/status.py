@@ -24,6 +24,7 @@ from .records.best import (
 from .records.confirmation import (
     CONFIRMATION_DIRECTORY,
     CONFIRMATION_FILE,
+    FOLDS_DIRECTORY,
     Confirmation,
     is_damaged,
     read_confirmation,
@@ -210,16 +211,17 @@ def _confirmation_of(recorded: RecordedSweep) -> tuple[Confirmation | None, tupl
     found = read_confirmation(recorded.output_dir)
     if found is not None and not found.is_of(recorded.sweep_id, recorded.objective):
         found = None
-    runs = read_recorded(recorded.output_dir / CONFIRMATION_DIRECTORY)
-    if runs is None:
-        return found, None
-    counted = [trial for trial in get_backend_type(runs.backend).read_trials(runs)[0] if trial.is_counted]
-    space = runs.record["config"]["parameters"]
-    is_of_found = found is not None and [
-        [finalist.trial for finalist in found.finalists],
-        found.seeds,
-    ] == [space[name]["values"] for name in ("finalist", "seed")]
-    return found, None if is_of_found else (len(counted), runs.budget)
+    for directory in (FOLDS_DIRECTORY, CONFIRMATION_DIRECTORY):
+        runs = read_recorded(recorded.output_dir / directory)
+        if runs is not None and (found is None or _began(runs) > found.created):
+            counted = [trial for trial in get_backend_type(runs.backend).read_trials(runs)[0] if trial.is_counted]
+            return found, (len(counted), runs.budget)
+    return found, None
+
+
+def _began(runs: RecordedSweep) -> str:
+    """Return when a sweep was begun or continued last."""
+    return str([runs.record["created"], *runs.record.get("resumed", [])][-1])
 
 
 def service_status(

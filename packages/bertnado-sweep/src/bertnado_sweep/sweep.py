@@ -159,6 +159,7 @@ def _confirm(plan: Plan, result: SweepResult, began: float, listen: Observer) ->
         top=options.confirm_top or 1,
         is_top_exact=False,
         seeds=options.confirm_seeds,
+        folds=options.confirm_folds,
         observer=listen,
         storage=options.storage,
         workers=options.workers,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from bertnado_config import ArgumentProblem, InvalidInputError
 
 from .backends.wandb.environment import WandbUnavailableError, require_server
-from .records.confirmation import CONFIRMATION_DIRECTORY
+from .records.confirmation import CONFIRMATION_DIRECTORY, FOLDS_DIRECTORY
 from .records.files import SWEEP_FILE, named_directory
 from .records.presence import Presence
 from .running.environment_variables import environment_variables
@@ -48,7 +48,7 @@ class SyncedRun:
 def sync_runs(output_dir: str | Path, *, storage: str | None = None) -> Iterator[SyncedRun]:
     """Upload the offline runs of a sweep or a final training with `wandb sync`, and yield each as soon as it is done.
 
-    Those of a sweep's confirmation follow.
+    Those of a sweep's confirmations follow.
 
     Args:
         output_dir: The output directory.
@@ -58,7 +58,9 @@ def sync_runs(output_dir: str | Path, *, storage: str | None = None) -> Iterator
         InvalidInputError: There is no offline run, or W&B cannot be used.
     """
     output = named_directory(output_dir)
-    found = _find_runs(output, storage) + _find_runs(output / CONFIRMATION_DIRECTORY)
+    found = _find_runs(output, storage)
+    for directory in (CONFIRMATION_DIRECTORY, FOLDS_DIRECTORY):
+        found += _find_runs(output / directory)
     if not found:
         message = f"{output_dir} must contain runs that were tracked offline, in {output_dir}/wandb/offline-run-*"
         raise InvalidInputError([ArgumentProblem("output_dir", message)])

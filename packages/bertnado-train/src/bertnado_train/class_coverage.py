@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .prepared_dataset import PreparedDataset
 
-_FEWEST = 20
+FEWEST = 20
 """A split with fewer rows of a class says little about it."""
 _MOST_SHOWN = 5
 """Of more classes than this, only some are named."""
@@ -86,12 +86,12 @@ def _names(dataset: PreparedDataset) -> dict[int, str]:
 
 def _few(name: str, rows: Sequence[int], dataset: PreparedDataset) -> str | None:
     learnt, named = dataset.classes[TRAIN], _names(dataset)
-    few = [number for number in np.argsort(rows, kind="stable").tolist() if learnt[number] and rows[number] < _FEWEST]
+    few = [number for number in np.argsort(rows, kind="stable").tolist() if learnt[number] and rows[number] < FEWEST]
     classes = [f"class {number}{named.get(number, '')}: {rows[number]}" for number in few]
     if not classes:
         return None
     consequence = "a model learns little about them" if name == TRAIN else "its metrics are mostly chance"
-    return f"{name} has fewer than {_FEWEST} rows of {_joined(classes)}; {consequence}; add rows, or merge classes"
+    return f"{name} has fewer than {FEWEST} rows of {_joined(classes)}; {consequence}; add rows, or merge classes"
 
 
 def _joined(classes: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bertnado_config import InvalidInputError, read_document
 
@@ -14,18 +14,29 @@ if TYPE_CHECKING:
     from bertnado_metrics import Task
 
 
-def read_class_weights(path: Path, task: Task, logits: int) -> tuple[tuple[float, ...] | None, list[str]]:
-    """Return the weights for the loss, if there is such a file, and what is wrong with them."""
+class StoredWeights(NamedTuple):
+    """The content of `class_weights.json`."""
+
+    weights: tuple[float, ...] | None
+    """The weights for the loss; `None` if there is no such file, or if it cannot be used."""
+    are_of_rows: bool = False
+    """Whether the file has the rows of each class, from which the weights follow."""
+
+
+def read_class_weights(path: Path, task: Task, logits: int) -> tuple[StoredWeights, list[str]]:
+    """Return the weights for the loss, and what is wrong with them."""
     file = _find_beside(path, "class_weights.json")
     if file is None:
-        return None, []
+        return StoredWeights(None), []
     try:
-        weights = task.class_weights_from(_read_object(file))
+        content = _read_object(file)
+        weights = task.class_weights_from(content)
     except ValueError as error:
-        return None, [f"{file}: {error}"]
+        return StoredWeights(None), [f"{file}: {error}"]
     if len(weights) != logits:
-        return None, [f"{file}: must contain {logits} weights for these labels, got {len(weights)}"]
-    return weights, []
+        problem = f"{file}: must contain {logits} weights for these labels, got {len(weights)}"
+        return StoredWeights(None), [problem]
+    return StoredWeights(weights, are_of_rows="weights" not in content), []
 
 
 def read_label2id(path: Path, classes: int, *, is_open: bool) -> tuple[Mapping[str, int] | None, list[str]]:

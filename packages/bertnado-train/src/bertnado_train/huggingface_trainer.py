@@ -16,6 +16,8 @@ from .class_coverage import coverage_problems, few_rows_problems
 from .devices import describe_visible_devices, device_problems, require_gpu
 from .dry_run import forecast_trials
 from .first_steps import step_problems
+from .fold_checks import fold_problems
+from .folds import fold_setup
 from .input_checks import input_problems
 from .model_config_checks import model_config_problems
 from .model_files import model_name_problem
@@ -27,6 +29,7 @@ from .possible_trials import distinct_trials
 from .precision import precision_problems
 from .prepared_dataset import dataset_name_problem, open_dataset
 from .pretrained import load_config, read_stored_config
+from .row_groups import read_groups
 from .saved_tokenizer import save_tokenizer
 from .split_overlap import overlap_problems
 from .sweep_plan import SweepPlan, plan_trials
@@ -152,6 +155,22 @@ class HuggingFaceTrainer(TrainingInputs):
         """Return the parameters with a seed for the new head, the order of the rows and dropout."""
         changed = override_parameters(parameters, {"data_seed": seed, "seed": seed})
         return {name: value for name, value in changed.items() if name != "data_seed"}  # it would be `seed` as well
+
+    def groups(self, column: str) -> tuple[str, ...]:
+        """Return the groups of a column of the training and validation rows; see `bertnado_config.FoldingTrainer`.
+
+        Raises:
+            InvalidInputError: The column cannot be used.
+        """
+        return read_groups(self.dataset, column).names
+
+    def check_folds(self, column: str, objective: Objective) -> Sequence[Problem]:
+        """Report folds that cannot be trained or validated on.
+
+        Raises:
+            InvalidInputError: The column, the model or the dataset cannot be used.
+        """
+        return fold_problems(self.setup, read_groups(self.dataset, column), objective)
 
     @property
     def dataset_fingerprint(self) -> str:
@@ -329,3 +348,12 @@ class HuggingFaceSession:
         if result.checkpoint is not None:
             save_tokenizer(self.setup, result.checkpoint)
         return result
+
+    def of_fold(self, column: str, group: str) -> HuggingFaceSession:
+        """Return a session that shares the model, and what is known of memory; see `bertnado_config.FoldingSession`.
+
+        Raises:
+            InvalidInputError: The column or the dataset cannot be used.
+        """
+        groups = read_groups(self.setup.dataset.path, column)
+        return HuggingFaceSession(fold_setup(self.setup, groups, group), self._batch_size_limit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bertnado_config import ArgumentProblem, Problem
@@ -12,7 +12,8 @@ from bertnado_metrics import compute_metrics
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bertnado_metrics import Objective
+    from bertnado_metrics import Objective, Task
+    from numpy.typing import NDArray
 
     from .encoded_split import EncodedSplit
     from .training_setup import TrainingSetup
@@ -46,20 +47,25 @@ def _model_problems(setup: TrainingSetup, model_name: str) -> Iterator[Problem]:
 
 def _constant_labels(setup: TrainingSetup) -> str | None:
     labels = setup.train.labels
-    if (labels != labels[0]).any():
+    shared = shared_label(labels)
+    if shared is None:
         return None
-    shared = f"{labels[0]:g}" if labels.ndim == 1 else [int(label) for label in labels[0]]
     return (
         f"train: all {len(labels)} rows have the label {shared}, so there is nothing to learn; "
         f"split the dataset again, stratified by label"
     )
 
 
+def shared_label(labels: NDArray[Any]) -> str | None:
+    """Return the label of all rows in words; `None` if they have different ones."""
+    if (labels != labels[0]).any():
+        return None
+    return f"{labels[0]:g}" if labels.ndim == 1 else str([int(label) for label in labels[0]])
+
+
 def _undefined_objective(setup: TrainingSetup, objective: Objective) -> str | None:
-    """Compute the objective of the validation labels with made-up logits."""
     labels = setup.validation.labels
-    logits = np.random.default_rng(0).normal(size=(len(labels), setup.dataset.logits))
-    if math.isfinite(compute_metrics(setup.task, logits, labels)[objective.trainer_name]):
+    if is_defined(objective, setup.task, labels, setup.dataset.logits):
         return None
     distinct = np.unique(labels)
     return (
@@ -67,6 +73,12 @@ def _undefined_objective(setup: TrainingSetup, objective: Objective) -> str | No
         f"{f'all {distinct[0]}' if len(distinct) == 1 else 'too few'}; split the dataset again, stratified by label, "
         f"or choose another metric"
     )
+
+
+def is_defined(objective: Objective, task: Task, labels: NDArray[Any], logits: int) -> bool:
+    """Return whether an objective has a value for these labels, by computing it for made-up logits."""
+    made_up = np.random.default_rng(0).normal(size=(len(labels), logits))
+    return math.isfinite(compute_metrics(task, made_up, labels)[objective.trainer_name])
 
 
 def unreadable_rows(setup: TrainingSetup, split: EncodedSplit) -> Iterator[str]:

@@ -62,6 +62,10 @@ class PreparedDataset:
     """What is worth knowing before training on it."""
     cache: CachedRows | None = None
     """The files that its rows are mapped from; `None` if they are in memory."""
+    are_weights_of_rows: bool = False
+    """Whether `class_weights` follow from numbers of rows; otherwise somebody has chosen them."""
+    fold: Mapping[str, str] | None = None
+    """The `column` and the `group` of a fold; `None` if the splits are those on disk."""
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -75,6 +79,7 @@ class PreparedDataset:
             "class_weights": self.class_weights,
             "positive_class": self.positive_class,
             **({"options": asdict(self.options)} if self.options != _AS_THEY_ARE else {}),
+            **({"fold": dict(self.fold)} if self.fold else {}),
         }
 
 
@@ -117,22 +122,23 @@ def open_dataset(
     )
     label2id, label_problems = read_label_names(path, stored, task, rows.logits)
     logits = logits_with_names(task, rows.logits, label2id)
-    class_weights, weight_problems = read_class_weights(path, task, logits)
+    weights, weight_problems = read_class_weights(path, task, logits)
     _refuse(label_problems + weight_problems)
     return PreparedDataset(
         path,
         rows.splits,
         logits,
-        class_weights,
+        weights.weights,
         label2id,
         positive_class(task, label2id),
-        {name: _with_classes(counts, logits) for name, counts in rows.classes.items()},
+        {name: with_all_classes(counts, logits) for name, counts in rows.classes.items()},
         rows.fingerprint,
         find_reverse_complements(stored, rows.splits, tokenizer, options, key),
         rows.first_row,
         options,
         tuple(rows.warnings),
         cache,
+        weights.are_of_rows,
     )
 
 
@@ -160,7 +166,7 @@ def _tokenizer_for(
         raise
 
 
-def _with_classes(rows: Sequence[int], logits: int) -> tuple[int, ...]:
+def with_all_classes(rows: Sequence[int], logits: int) -> tuple[int, ...]:
     """Return the rows of each class, with a 0 for those that only have a name."""
     return (*rows, *[0] * (max(logits, 2) - len(rows))) if rows else ()
 

@@ -14,7 +14,8 @@ from bertnado_sweep.backends import get_backend_type
 from bertnado_sweep.backends.base import work_and_tell
 from bertnado_sweep.backends.wandb.environment import WandbUnavailableError, quiet_wandb, require_wandb
 from bertnado_sweep.backends.wandb.service import merge_trials
-from bertnado_sweep.planning import as_trainer, plan_sweep
+from bertnado_sweep.folding import find_folds
+from bertnado_sweep.planning import FEWEST_SEEDS, as_trainer, plan_sweep
 from bertnado_sweep.records.best import (
     NoEligibleTrialError,
     best_so_far,
@@ -25,6 +26,7 @@ from bertnado_sweep.records.best import (
 from bertnado_sweep.records.confirmation import (
     CONFIRMATION_DIRECTORY,
     CONFIRMATION_FILE,
+    FOLDS_DIRECTORY,
     Confirmation,
     read_confirmation,
 )
@@ -34,9 +36,10 @@ from bertnado_sweep.records.service_sweep import ServiceSweep
 from bertnado_sweep.resume import find_recorded, read_recorded
 from bertnado_sweep.running.events import Note, SweepStarted, log_warnings
 
+from .design import FINALIST, SEED, Design
 from .finalists import choose_finalists, distinct_trials, fresh_seeds
 from .record import confirmation_record
-from .runs import FINALIST, SEED, ConfirmationOrder, ConfirmationRuns, FinalistTrainer, RunTable
+from .runs import ConfirmationOrder, ConfirmationRuns, FinalistTrainer, RunTable
 from .text import describe_confirmation
 
 if TYPE_CHECKING:
@@ -50,18 +53,19 @@ if TYPE_CHECKING:
     from bertnado_sweep.records.trial import Trial
     from bertnado_sweep.running.events import Observer
 
-DEFAULT_TOP, DEFAULT_SEEDS = 3, 5
-
-FEWEST_SEEDS = 2
-"""A standard error needs two values."""
+DEFAULT_TOP, DEFAULT_SEEDS, DEFAULT_SEEDS_OF_FOLD = 3, 5, 1
 
 
 class NotConfirmedError(NoEligibleTrialError):
-    """No finalist has two values. The message names each reason once."""
+    """No finalist has two values, or one in each fold. The message names each reason once."""
+
+    are_folds: bool = False
+    """True of a confirmation over folds."""
 
     def __str__(self) -> str:
         reasons = dict.fromkeys(trial.error or trial.state for trial in self.trials if not trial.is_eligible)
-        lines = ["no finalist has values with two seeds, so none is confirmed:", *(f"  {reason}" for reason in reasons)]
+        values = "a value in every fold" if self.are_folds else "values with two seeds"
+        lines = [f"no finalist has {values}, so none is confirmed:", *(f"  {reason}" for reason in reasons)]
         return "\n".join([*lines, "  --retry-failed tries them again"])
 
 
@@ -100,15 +104,18 @@ def confirm_sweep(
     output_dir: str | Path,
     *,
     top: int = DEFAULT_TOP,
-    seeds: int = DEFAULT_SEEDS,
+    seeds: int | None = None,
+    folds: str | None = None,
     is_top_exact: bool = True,
     observer: Observer | None = None,
     **options: Any,
 ) -> ConfirmationResult:
     """Train the best trials of a sweep anew with fresh seeds, and export the one with the best mean.
 
-    All finalists have the same seeds, none of which the search has used. A finalist that is clearly behind after two
-    seeds gets no more, see `ranking`. The runs have their own directory and journal, so that neither the sampler nor
+    All finalists have the same seeds, none of which the search has used. With `folds` they are trained and validated on
+    other rows as well: for each group of a column, on all training and validation rows of the other groups, and on
+    those of the group; every fold has a seed of its own. A finalist that is clearly behind after two seeds or folds
+    gets no more, see `ranking`. The runs have their own directory and journal, so that neither the sampler nor
     the budget of the sweep sees them. A confirmation that was interrupted or killed continues when the call is
     repeated; one with more finalists or seeds adds to it.
 
@@ -117,7 +124,8 @@ def confirm_sweep(
         output_dir: The output directory of the sweep.
         top: The number of finalists, at least 1. Trials that differ in the seed alone count once. A trial that was
             confirmed before is one more.
-        seeds: The number of seeds, at least 2.
+        seeds: The number of seeds, at least 2 and by default 5; with `folds`, of each fold, by default 1.
+        folds: The column of the trainer's data, see `bertnado_config.FoldingTrainer`.
         is_top_exact: Refuse a sweep that has fewer trials with a value than `top`; otherwise all of them are confirmed.
         observer: Called with every event; the runs are trials to it.
         options: Options of this machine, see `SweepOptions`: `workers`, `trials_per_gpu`, `time_limit`,
@@ -125,7 +133,7 @@ def confirm_sweep(
 
     Raises:
         InvalidInputError: Something is wrong; every problem is in it, and nothing was started.
-        NotConfirmedError: No finalist has two values.
+        NotConfirmedError: No finalist has two values, or with `folds` one in each.
         Interrupted: A signal interrupted it; what was finished is recorded.
         TooManyFailuresError: Its runs failed, so it ended early.
         WorkersLeftError: This machine fails.
@@ -134,7 +142,7 @@ def confirm_sweep(
     listen = observer or log_warnings
     storage: str | None = options.pop("storage", None)
     recorded = require_confirmable(output_dir, storage=storage)
-    final = _Confirmation(recorded, as_trainer(trainer), top, seeds, is_top_exact=is_top_exact)
+    final = _Confirmation(recorded, as_trainer(trainer), top, seeds, folds, is_top_exact=is_top_exact)
     plan = final.plan(options)
     return final.run(plan, listen)
 
@@ -142,12 +150,22 @@ def confirm_sweep(
 class _Confirmation:
     """The confirmation of one sweep."""
 
-    def __init__(self, recorded: RecordedSweep, trainer: Trainer, top: int, seeds: int, *, is_top_exact: bool) -> None:
-        """Choose the finalists and the seeds.
+    def __init__(
+        self,
+        recorded: RecordedSweep,
+        trainer: Trainer,
+        top: int,
+        seeds: int | None,
+        folds: str | None,
+        *,
+        is_top_exact: bool,
+    ) -> None:
+        """Choose the finalists, the seeds and the folds.
 
         Raises:
-            InvalidInputError: There are too few trials, or seeds.
+            InvalidInputError: There are too few trials, or seeds, or the column of the folds cannot be used.
         """
+        seeds = (DEFAULT_SEEDS if folds is None else DEFAULT_SEEDS_OF_FOLD) if seeds is None else seeds
         self._recorded = recorded
         self._objective = recorded.objective
         self._output_dir = recorded.output_dir
@@ -155,14 +173,17 @@ class _Confirmation:
         ranked = distinct_trials(trials, self._objective, trainer)
         if ranked and not is_top_exact:
             top = min(top, len(ranked))
-        problems = _count_problems(recorded.output_dir, len(ranked), top, seeds)
+        problems = _count_problems(recorded.output_dir, len(ranked), top, seeds, 1 if folds else FEWEST_SEEDS)
         if problems:
             raise InvalidInputError(problems)
+        found = None if folds is None else find_folds(trainer, folds)
         earlier = read_confirmation(self._output_dir)
         self._finalists = choose_finalists(ranked, top, earlier.winner if earlier else None)
-        self._seeds = fresh_seeds(seeds, recorded.record["seed"], trials)
+        count = seeds * (1 if found is None else len(found.groups))
+        self._design = Design.of(fresh_seeds(count, recorded.record["seed"], trials), found)
         self._search_best = float(ranked[0].value or 0.0)
-        self._trainer = FinalistTrainer(trainer, {trial.number + 1: trial for trial in self._finalists})
+        numbered = {trial.number + 1: trial for trial in self._finalists}
+        self._trainer = FinalistTrainer(trainer, numbered, self._design)
 
     def _search_trials(self) -> Sequence[Trial]:
         """Return the trials of the search; of a sweep at W&B, those of other machines too, if W&B can be used."""
@@ -180,7 +201,7 @@ class _Confirmation:
 
     @property
     def _directory(self) -> Path:
-        return self._output_dir / CONFIRMATION_DIRECTORY
+        return self._output_dir / self._design.directory
 
     def plan(self, options: dict[str, Any]) -> Plan:
         """Check everything that can be checked before the first run.
@@ -197,7 +218,8 @@ class _Confirmation:
             "backend": "local",
             "seed": record["seed"],
             "project_name": record["project"],
-            "keep_checkpoints": record["keep_checkpoints"],
+            "sweep_count": self._budget,
+            "keep_checkpoints": self._kept_checkpoints,
             "save_state_every": record.get("save_state_every"),
             "max_failures": record.get("max_failures"),
             "dry_run": False,
@@ -213,7 +235,7 @@ class _Confirmation:
                 job_type="confirm",
                 is_online=self._is_online,
                 exports_best=False,
-                method=ConfirmationOrder(self._numbers, tuple(self._seeds)),
+                method=ConfirmationOrder(self._numbers, self._design),
                 kept_checkpoints=len(self._finalists),
                 trainer=self._trainer,
             ),
@@ -223,12 +245,28 @@ class _Confirmation:
         return replace(plan, warnings=tuple(problem for problem in plan.warnings if problem.path != "sweep_count"))
 
     def _config(self) -> dict[str, Any]:
-        """Return the sweep file of the runs: every finalist with every seed."""
+        """Return the sweep file of the runs."""
         path = self._recorded.path
         entity = path.split("/")[0] if path else self._recorded.record["config"].get("entity")
-        space = {FINALIST: {"values": list(self._numbers)}, SEED: {"values": self._seeds}}
         named = {"entity": entity} if entity else {}
-        return {"name": "confirm", "method": "grid", "parameters": space, **named}
+        return {"name": "confirm", "method": "grid", "parameters": self._design.space(self._numbers), **named}
+
+    @property
+    def _budget(self) -> int:
+        """The number of runs that this confirmation may count, with those of other designs in its directory."""
+        number, before = len(self._numbers) * len(self._design.blocks), read_recorded(self._directory)
+        runs = () if before is None else get_backend_type(before.backend).read_trials(before)[0]
+        return number + sum(run.is_counted and not self._has(run) for run in runs)
+
+    def _has(self, run: Trial) -> bool:
+        is_in_block = self._design.block_of(run.parameters) is not None
+        return is_in_block and run.parameters[FINALIST] in self._numbers
+
+    @property
+    def _kept_checkpoints(self) -> str:
+        """The checkpoints to keep: of the models of folds none, because no final model is made of one."""
+        chosen = self._recorded.record["keep_checkpoints"]
+        return "none" if chosen == "best" and self._design.folds is not None else chosen
 
     @cached_property
     def _is_online(self) -> bool:
@@ -247,13 +285,14 @@ class _Confirmation:
         Raises:
             InvalidInputError: One does.
         """
+        if before.has_space_of(parse_sweep_config(self._config())) or _is_idle(self._directory):
+            return
         space = before.record["config"]["parameters"]
         finalists, seeds = (space.get(name, {}).get("values", []) for name in (FINALIST, SEED))
-        if (finalists, seeds) == (list(self._numbers), self._seeds) or _is_idle(self._directory):
-            return
         which = f"trials {', '.join(map(str, finalists))} with {len(seeds)} seeds"
         message = f"another process confirms {which} in {self._directory}; wait until it ends, or join it with the same"
-        raise InvalidInputError([ArgumentProblem("output_dir", f"{message} {{top}} and {{seeds}}")])
+        names = "{top} and {seeds}" if self._design.folds is None else "{top}, {seeds} and {folds}"
+        raise InvalidInputError([ArgumentProblem("output_dir", f"{message} {names}")])
 
     def run(self, plan: Plan, listen: Observer) -> ConfirmationResult:
         """Train what is left, and record the result if nothing is left then."""
@@ -282,7 +321,7 @@ class _Confirmation:
 
     def _started(self, plan: Plan, backend: Backend) -> SweepStarted:
         what = f"the best {len(self._finalists)} trials" if len(self._finalists) > 1 else "the best trial"
-        lines = [f"confirmation of sweep {self._recorded.sweep_id}: {what}, anew with {len(self._seeds)} fresh seeds"]
+        lines = [f"confirmation of sweep {self._recorded.sweep_id}: {what}, anew {self._design.describe()}"]
         lines += [f"  trial {trial.number + 1}: {trial.value:.4f} in the search" for trial in self._finalists]
         device = [f"device: {plan.device}"] if plan.device else []
         return SweepStarted(
@@ -294,6 +333,8 @@ class _Confirmation:
             finished=backend.count_finished(),
             warnings=plan.warnings,
             notes=(*lines, *device, *backend.notes),
+            whole="confirmation",
+            unit="run",
         )
 
     def _record(self, runs: Sequence[Trial]) -> Confirmation:
@@ -303,11 +344,13 @@ class _Confirmation:
             NotConfirmedError: No finalist has two values.
             OSError: They cannot be written.
         """
-        table = RunTable.of(self._numbers, self._seeds, self._objective.goal, runs)
+        table = RunTable.of(self._numbers, self._design, self._objective.goal, runs)
         sweep_id = self._recorded.sweep_id
         record = confirmation_record(sweep_id, self._objective, self._search_best, self._finalists, table)
         if record["winner"] is None:
-            raise NotConfirmedError(list(table.runs.values()))
+            error = NotConfirmedError(list(table.runs.values()))
+            error.are_folds = self._design.folds is not None
+            raise error
         write_json(self._output_dir / CONFIRMATION_FILE, record)
         trials = self._search_trials()
         best = choose_best(trials, self._objective)
@@ -334,7 +377,7 @@ def require_confirmable(output_dir: str | Path, *, storage: str | None = None) -
         InvalidInputError: There is none, or it is a confirmation.
     """
     absolute, shown, message = named_directory(output_dir), Path(output_dir), None
-    if absolute.name == CONFIRMATION_DIRECTORY and (absolute.parent / SWEEP_FILE).exists():
+    if absolute.name in (CONFIRMATION_DIRECTORY, FOLDS_DIRECTORY) and (absolute.parent / SWEEP_FILE).exists():
         message = f"{shown} holds the runs of a confirmation; pass the directory of its sweep, {shown.parent}"
     recorded = find_recorded(absolute, storage=storage)
     if recorded is None and message is None:
@@ -346,11 +389,11 @@ def require_confirmable(output_dir: str | Path, *, storage: str | None = None) -
     return recorded
 
 
-def _count_problems(output_dir: Path, available: int, top: int, seeds: int) -> list[Problem]:
+def _count_problems(output_dir: Path, available: int, top: int, seeds: int, fewest_seeds: int) -> list[Problem]:
     """Report numbers of finalists and seeds that cannot be had."""
     problems: list[Problem] = []
-    if seeds < FEWEST_SEEDS:
-        problems.append(ArgumentProblem("seeds", f"{{seeds}} must be at least {FEWEST_SEEDS}, got {seeds}"))
+    if seeds < fewest_seeds:
+        problems.append(ArgumentProblem("seeds", f"{{seeds}} must be at least {fewest_seeds}, got {seeds}"))
     if top < 1:
         problems.append(ArgumentProblem("top", f"{{top}} must be at least 1, got {top}"))
     elif not available:

@@ -26,7 +26,7 @@ LEVEL = 0.1
 """The probability, at most, that the truly best finalist is dropped."""
 
 LOOK = 2
-"""The number of seeds after which finalists are dropped."""
+"""The number of seeds, or of folds, after which finalists are dropped."""
 
 RESAMPLES = 10_000
 BOOTSTRAP_SEED = 0
@@ -37,6 +37,8 @@ TEST = (
     f"bound, level {LEVEL:g}"
 )
 """The rule in words, for the record."""
+
+TEST_OVER_FOLDS = TEST.replace("seeds", "folds")
 
 
 def clearly_behind(values: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -56,6 +58,21 @@ def clearly_behind(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     deviation = np.sqrt(np.square(unexplained).sum() / freedom)
     quantile = float(stdtrit(freedom, 1 - LEVEL / (finalists - 1)))
     return np.asarray(means.max() - means > quantile * deviation * np.sqrt(2 / seeds), dtype=bool)
+
+
+def means_by_fold(values: NDArray[np.float64], folds: int) -> NDArray[np.float64]:
+    """Return the mean of the values that there are in each fold: `(finalists, folds)`; NaN without any.
+
+    Values of one fold share their rows, so that together they count once.
+
+    Args:
+        values: `(finalists, repetitions * folds)`, in which the folds take turns.
+        folds: The number of folds.
+    """
+    repeated = values.reshape(len(values), -1, folds)
+    is_known = np.isfinite(repeated)
+    counts = is_known.sum(axis=1)
+    return np.where(counts > 0, np.where(is_known, repeated, 0.0).sum(axis=1) / np.maximum(counts, 1), np.nan)
 
 
 def mean_and_error(values: NDArray[np.float64]) -> tuple[float | None, float | None]:

@@ -1,4 +1,4 @@
-"""The runs of a confirmation, each a finalist with a seed: their order, their training and their tracking."""
+"""The runs of a confirmation, each a finalist in a block: their order, their training and their tracking."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bertnado_config import ArgumentProblem, Problem, parse_sweep_config
+from bertnado_config import ArgumentProblem, FoldingSession, Problem, parse_sweep_config
 
+from bertnado_sweep.folding import fold_problems
 from bertnado_sweep.plan import RunKind
 
+from .design import FINALIST, FOLD, SEED
 from .finalists import reseeded
-from .ranking import LOOK, clearly_behind
+from .ranking import LOOK, clearly_behind, means_by_fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,50 +25,61 @@ if TYPE_CHECKING:
     from bertnado_sweep.records.trial import Trial
     from bertnado_sweep.search.base import SearchState
 
-FINALIST, SEED = "finalist", "seed"
-"""The parameters of a run: the number of the finalist's trial, as it is shown, and the seed."""
+    from .design import Block, Design
 
 
 @dataclass(frozen=True)
 class RunTable:
-    """The runs of a confirmation by finalist and seed."""
+    """The runs of a confirmation by finalist and block."""
 
     finalists: tuple[int, ...]
-    seeds: tuple[int, ...]
+    design: Design
     goal: Goal
-    runs: Mapping[tuple[int, int], Trial]
+    runs: Mapping[tuple[int, Block], Trial]
 
     @classmethod
-    def of(cls, finalists: Sequence[int], seeds: Sequence[int], goal: Goal, trials: Sequence[Trial]) -> RunTable:
-        """Sort the trials of a confirmation's sweep; those of other finalists or seeds are left out."""
-        found = {(trial.parameters[FINALIST], trial.parameters[SEED]): trial for trial in trials}
-        pairs = [(finalist, seed) for finalist in finalists for seed in seeds]
-        return cls(tuple(finalists), tuple(seeds), goal, {pair: found[pair] for pair in pairs if pair in found})
+    def of(cls, finalists: Sequence[int], design: Design, goal: Goal, trials: Sequence[Trial]) -> RunTable:
+        """Sort the trials of a confirmation's sweep; those of other finalists or blocks are left out."""
+        found = {(trial.parameters[FINALIST], design.block_of(trial.parameters)): trial for trial in trials}
+        pairs = [(finalist, block) for finalist in finalists for block in design.blocks]
+        return cls(tuple(finalists), design, goal, {pair: found[pair] for pair in pairs if pair in found})
 
-    def of_finalist(self, finalist: int) -> list[Trial]:
-        """Return the runs of a finalist, in the order of the seeds."""
-        return [self.runs[finalist, seed] for seed in self.seeds if (finalist, seed) in self.runs]
+    def of_finalist(self, finalist: int) -> list[tuple[Block, Trial]]:
+        """Return the runs of a finalist with their blocks, in the order of these."""
+        blocks = self.design.blocks
+        return [(block, self.runs[finalist, block]) for block in blocks if (finalist, block) in self.runs]
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """The values `(finalists, seeds)`; NaN where there is none."""
-        rows = [[self._value(finalist, seed) for seed in self.seeds] for finalist in self.finalists]
+        """The values `(finalists, blocks)`; NaN where there is none."""
+        rows = [[self._value(finalist, block) for block in self.design.blocks] for finalist in self.finalists]
         return np.array(rows, dtype=float)
 
-    def _value(self, finalist: int, seed: int) -> float | None:
-        run = self.runs.get((finalist, seed))
+    def _value(self, finalist: int, block: Block) -> float | None:
+        run = self.runs.get((finalist, block))
         return run.value if run is not None and run.is_eligible else None
+
+    @property
+    def units(self) -> NDArray[np.float64]:
+        """What means are taken of: the values `(finalists, seeds)`, or their means by fold `(finalists, folds)`."""
+        folds = self.design.folds
+        return self.values if folds is None else means_by_fold(self.values, len(folds.groups))
 
     @property
     def scores(self) -> NDArray[np.float64]:
         """The values, with the sign by which higher is better."""
-        return self.values if self.goal == "maximize" else -self.values
+        return self.signed(self.values)
+
+    def signed(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return values with the sign by which higher is better."""
+        return values if self.goal == "maximize" else -values
 
     @property
     def dropped(self) -> frozenset[int]:
-        """The finalists that are clearly behind; none before the first seeds of all finalists are over."""
-        first = [self.runs.get((finalist, seed)) for finalist in self.finalists for seed in self.seeds[:LOOK]]
-        if len(self.seeds) <= LOOK or not all(run is not None and run.is_counted for run in first):
+        """The finalists that are clearly behind; none before the first blocks of all finalists are over."""
+        blocks = self.design.blocks
+        first = [self.runs.get((finalist, block)) for finalist in self.finalists for block in blocks[:LOOK]]
+        if len(blocks) <= LOOK or not all(run is not None and run.is_counted for run in first):
             return frozenset()
         scores = self.scores[:, :LOOK]
         is_complete = np.isfinite(scores).all(axis=1)
@@ -85,14 +98,14 @@ class RunTable:
 
 @dataclass(frozen=True)
 class ConfirmationOrder:
-    """Chooses the next run: seed by seed over all finalists, without those that are clearly behind.
+    """Chooses the next run: block by block over all finalists, without those that are clearly behind.
 
-    Within a seed the finalist that is ahead comes first. So several workers begin their third seed with it rather than
+    Within a block the finalist that is ahead comes first. So several workers begin their third one with it rather than
     with one that may yet be dropped. See `SearchMethod`.
     """
 
     finalists: tuple[int, ...]
-    seeds: tuple[int, ...]
+    design: Design
     name: str = "confirm"
     is_exhaustive: bool = True
 
@@ -102,12 +115,12 @@ class ConfirmationOrder:
 
     def candidates(self, state: SearchState) -> Iterator[dict[str, Any]]:
         """Yield the runs in their order."""
-        table = RunTable.of(self.finalists, self.seeds, state.goal, state.trials)
+        table = RunTable.of(self.finalists, self.design, state.goal, state.trials)
         dropped, order = table.dropped, table.by_mean()
-        for seed in self.seeds:
+        for block in self.design.blocks:
             for finalist in order:
                 if finalist not in dropped:
-                    yield {FINALIST: finalist, SEED: seed}
+                    yield self.design.run(finalist, block)
 
 
 @dataclass(frozen=True)
@@ -117,15 +130,16 @@ class FinalistTrainer:
     trainer: Trainer
     finalists: Mapping[int, Trial]
     """The trials of the search by their numbers, as they are shown."""
+    design: Design
 
     def parameters_of(self, run: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters that a run trains with."""
         return reseeded(self.trainer, self.finalists[run[FINALIST]].parameters, run[SEED])
 
     def check(self, config: SweepConfig, objective: Objective) -> Sequence[Problem]:
-        """Return why a finalist cannot be trained, and which data are not those of the sweep.
+        """Return why a finalist cannot be trained, which data are not those of the sweep, and what is wrong with folds.
 
-        Warnings are left out: the sweep has shown them.
+        Other warnings are left out: the sweep has shown them.
         """
         problems: dict[str, Problem] = {}
         for number, trial in self.finalists.items():
@@ -134,7 +148,11 @@ class FinalistTrainer:
             found = self.trainer.check(parse_sweep_config({"method": "grid", "parameters": constants}), objective)
             errors = [_named(problem, number) for problem in found if problem.severity == "error"]
             problems |= {str(problem): problem for problem in errors}
-        return list(problems.values()) or self._other_data()
+        return list(problems.values()) or self._other_data() or self._fold_problems(objective)
+
+    def _fold_problems(self, objective: Objective) -> list[Problem]:
+        folds = self.design.folds
+        return [] if folds is None else fold_problems(self.trainer, folds.column, objective)
 
     def _other_data(self) -> list[Problem]:
         """Report a dataset that has changed since the sweep."""
@@ -165,16 +183,28 @@ class FinalistTrainer:
         return getattr(self.trainer, "device", None)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _FinalistSession:
     """A worker's open trainer."""
 
     trainer: FinalistTrainer
     session: Session
+    last_fold: tuple[str, Session] | None = None
+    """The session of the last run's fold: the runs go fold by fold, and each fold takes memory."""
 
     def run(self, parameters: Mapping[str, Any], report: Report) -> TrialResult:
         """Train one run."""
-        return self.session.run(self.trainer.parameters_of(parameters), report)
+        return self._session_of(parameters).run(self.trainer.parameters_of(parameters), report)
+
+    def _session_of(self, parameters: Mapping[str, Any]) -> Session:
+        block, folds = self.trainer.design.block_of(parameters), self.trainer.design.folds
+        if block is None or block.fold is None or folds is None:
+            return self.session
+        if self.last_fold is None or self.last_fold[0] != block.fold:
+            self.last_fold = None
+            assert isinstance(self.session, FoldingSession)  # noqa: S101  (its trainer has folds)
+            self.last_fold = block.fold, self.session.of_fold(folds.column, block.fold)
+        return self.last_fold[1]
 
 
 @dataclass(frozen=True)
@@ -184,9 +214,16 @@ class ConfirmationRuns(RunKind):
     trainer: FinalistTrainer | None = None
 
     def tracked_parameters(self, trial: Trial) -> Mapping[str, Any]:
-        """Return the parameters of the finalist, with the seed."""
+        """Return the parameters of the finalist, with the seed, and the fold if there is one."""
         assert self.trainer is not None  # noqa: S101  (a default only because the fields before it have one)
-        return self.trainer.parameters_of(trial.parameters)
+        fold = {name: value for name, value in trial.parameters.items() if name == FOLD}
+        return {**self.trainer.parameters_of(trial.parameters), **fold}
+
+    def describe(self, trial: Trial) -> str:
+        """Return which finalist a run trains, and with what."""
+        assert self.trainer is not None  # noqa: S101  (as above)
+        block = self.trainer.design.block_of(trial.parameters)
+        return f"trial {trial.parameters[FINALIST]}, {block}"
 
     def group_of(self, trial: Trial) -> int:
         """Return the finalist: the best checkpoint of each is kept until one is confirmed."""

@@ -21,29 +21,47 @@ def describe_confirmation(found: Confirmation) -> list[str]:
     """Return what a confirmation has found: a line for each finalist, the confirmed one first, and for each failure."""
     others = [finalist for finalist in found.finalists if finalist is not found.winning]
     others.sort(key=lambda finalist: -finalist.probability_best)
-    lines = [f"confirmed by {found.objective.name}: {_describe(found.winning)}"]
-    lines += [f"  behind it: {_describe(finalist)}" for finalist in others]
+    lines = [f"confirmed by {found.objective.name}: {_describe(found.winning, found)}"]
+    lines += [f"  behind it: {_describe(finalist, found)}" for finalist in others]
+    if found.folds is not None:
+        lines.append(_CAVEAT)
     return [*lines, *_failures(found)]
 
 
-def _describe(finalist: Finalist) -> str:
+_CAVEAT = (
+    "  folds share training rows, so ± is how much they differ, too small for an error of the mean "
+    "(Bengio and Grandvalet 2004), and the probability is too high"
+)
+
+
+def _describe(finalist: Finalist, found: Confirmation) -> str:
+    units = "seed" if found.folds is None else "fold"
     search = f"{finalist.search_value:.4f} in the search"
     if finalist.mean is None:
-        return f"trial {finalist.trial}, no value over fresh seeds ({search})"
+        return f"trial {finalist.trial}, no value over fresh {units}s ({search})"
     error = "" if finalist.standard_error is None else f" ± {finalist.standard_error:.4f}"
-    seeds = f"{finalist.n} fresh seed{'s' * (finalist.n != 1)}"
     end = f"the best with probability {finalist.probability_best:.2f}"
     if finalist.dropped_after is not None:
-        end = f"dropped after {finalist.dropped_after} seeds, clearly behind"
-    return f"trial {finalist.trial}, mean {finalist.mean:.4f}{error} over {seeds} ({search}), {end}"
+        end = f"dropped after {finalist.dropped_after} {units}s, clearly behind"
+    elif found.folds is not None and finalist.units < len(found.folds.groups):
+        end = "not compared, because it lacks folds"
+    return f"trial {finalist.trial}, mean {finalist.mean:.4f}{error} over {_over(finalist, found)} ({search}), {end}"
+
+
+def _over(finalist: Finalist, found: Confirmation) -> str:
+    if found.folds is None:
+        return f"{finalist.n} fresh seed{'s' * (finalist.n != 1)}"
+    runs = f" in {finalist.n} runs" if finalist.n != finalist.units else ""
+    return f"{finalist.units} fold{'s' * (finalist.units != 1)} by {found.folds.column}{runs}"
 
 
 def _failures(found: Confirmation) -> Iterator[str]:
     for finalist in found.finalists:
         for run in finalist.runs:
             if run.value is None:
-                reason = f": {run.error}" if run.error else ""
-                yield f"  trial {finalist.trial} with seed {run.seed} {run.state} and counts as missing{reason}"
+                reason, fold = f": {run.error}" if run.error else "", f" on fold {run.fold}" if run.fold else ""
+                what = f"trial {finalist.trial}{fold} with seed {run.seed}"
+                yield f"  {what} {run.state} and counts as missing{reason}"
 
 
 def replacement_note(output_dir: Path, sweep_id: str, best: Trial, objective: Objective) -> list[str]:

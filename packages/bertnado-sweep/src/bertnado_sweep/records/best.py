@@ -148,7 +148,7 @@ class Export:
         return is_same and is_lost and objective.is_better(self.value, best.value)
 
 
-_CONFIRMED_KEYS = frozenset(ConfirmedValue(0.0, 0.0, ()).to_keys())
+_CONFIRMED_KEYS = frozenset(ConfirmedValue(0.0, 0.0, (), "column").to_keys())
 
 
 def read_export(output_dir: Path) -> Export | None:
@@ -341,7 +341,7 @@ def best_so_far(output_dir: Path) -> dict[str, Any]:
     Returns:
         `sweep_id`, `best_run_id`, `metric_name`, `metric_goal`, `metric_for_best_model`, `metric_value`,
         `best_config` (what the file at `best_config_path` holds) and `best_config_path`; for a confirmed trial, also
-        `confirmed_mean`, `confirmed_standard_error` and `confirmed_seeds`.
+        `confirmed_mean`, `confirmed_standard_error` and `confirmed_seeds`, and over folds `confirmed_folds`.
     """
     found = read_export(output_dir)
     if found is None:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 CONFIRMATION_FILE = "confirmation.json"
 CONFIRMATION_DIRECTORY = "confirmation"
-"""The directory of the runs of a confirmation, in the output directory of the sweep."""
+"""The directory of the runs of a confirmation over seeds, in the output directory of the sweep."""
+
+FOLDS_DIRECTORY = "confirmation_folds"
+"""The same of a confirmation over folds."""
 
 _RECORD = ConfigDict(extra="ignore", frozen=True)
 
@@ -30,6 +33,15 @@ class _Objective(BaseModel):
     goal: Goal
 
 
+class Folds(BaseModel):
+    """The groups of a column of the dataset, each of which is validated on once with every seed of it."""
+
+    model_config = _RECORD
+
+    column: str
+    groups: tuple[str, ...] = Field(min_length=2)
+
+
 class ConfirmationRun(BaseModel):
     """One training of a finalist."""
 
@@ -37,6 +49,7 @@ class ConfirmationRun(BaseModel):
 
     seed: NonNegativeInt
     fold: str | None = None
+    """The group that was validated on; None if it was the validation split."""
     value: FiniteFloat | None
     state: TrialState
     directory: str
@@ -58,15 +71,26 @@ class Finalist(BaseModel):
     """Its value in the search, by which it was selected."""
     runs: list[ConfirmationRun]
     mean: FiniteFloat | None
-    """The mean of the values of its runs; None without any."""
+    """The mean of the values of its runs; None without any. Over folds, each fold counts once."""
     standard_error: FiniteFloat | None
-    """That of the mean; None with fewer than two values."""
+    """That of the mean; None with fewer than two values. Over folds, that of the means of each."""
     n: NonNegativeInt
     """The number of runs that have a value."""
     probability_best: FiniteFloat
-    """The share of bootstrap samples of the seeds in which it has the best mean."""
+    """The share of bootstrap samples of the seeds, or of the folds, in which it has the best mean."""
     dropped_after: NonNegativeInt | None
-    """The number of seeds after which it was dropped, because it was clearly behind; None if it was not."""
+    """The number of runs after which it was dropped, because it was clearly behind; None if it was not."""
+
+    @property
+    def units(self) -> int:
+        """The number of values that the standard error is computed of: one for each run, or for each fold."""
+        known = [run for run in self.runs if run.value is not None]
+        return len({run.fold if run.fold is not None else run.seed for run in known})
+
+    def value_in(self, fold: str) -> float | None:
+        """Return the mean of the values in a fold; None without any."""
+        values = [run.value for run in self.runs if run.fold == fold and run.value is not None]
+        return sum(values) / len(values) if values else None
 
 
 class Confirmation(BaseModel):
@@ -78,7 +102,9 @@ class Confirmation(BaseModel):
     sweep_id: str
     objective: _Objective
     seeds: list[NonNegativeInt]
-    folds: dict[str, Any] | None = None
+    """All of them; over folds, one for each fold, and as many more if it is repeated."""
+    folds: Folds | None = None
+    """None if it was confirmed over seeds alone."""
     finalists: list[Finalist]
     winner: PositiveInt
     """The number of the confirmed trial, as it is shown."""
@@ -86,6 +112,8 @@ class Confirmation(BaseModel):
     """The best value of the search when the finalists were chosen."""
     test: str = ""
     """The rule by which finalists were dropped, in words."""
+    created: str = ""
+    """When it was written, ISO 8601, UTC."""
 
     @property
     def winning(self) -> Finalist:
@@ -94,11 +122,12 @@ class Confirmation(BaseModel):
 
     @property
     def confirmed(self) -> ConfirmedValue:
-        """The value of the confirmed trial over the fresh seeds."""
+        """The value of the confirmed trial over the fresh seeds, or the folds."""
         winning = self.winning
         seeds = tuple(run.seed for run in winning.runs if run.value is not None)
         assert winning.mean is not None and winning.standard_error is not None  # noqa: PT018, S101  (see `is_whole`)
-        return ConfirmedValue(winning.mean, winning.standard_error, seeds)
+        folds = None if self.folds is None else self.folds.column
+        return ConfirmedValue(winning.mean, winning.standard_error, seeds, folds)
 
     @property
     def is_whole(self) -> bool:
@@ -114,11 +143,12 @@ class Confirmation(BaseModel):
         """Return True if the best trial of the search is a further one that replaces the confirmed one.
 
         The value of a trial in the search is selected, and so too good. It is compared with its like: the trial must be
-        better than all that the confirmation chose its finalists from, and better than the confirmed mean as well.
+        better than all that the confirmation chose its finalists from, and better than the confirmed mean as well. A
+        mean over folds is one of other rows, so it is not compared.
         """
-        return objective.is_better(best.value, self.search_best) and objective.is_better(
-            best.value, self.confirmed.mean
-        )
+        if not objective.is_better(best.value, self.search_best):
+            return False
+        return self.folds is not None or objective.is_better(best.value, self.confirmed.mean)
 
 
 def read_confirmation(output_dir: Path) -> Confirmation | None:

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 def kept_run(winning: Finalist, objective: Objective, output_dir: Path) -> dict[str, Any] | None:
     """Return the record of the best run of a confirmed trial that has a checkpoint; None if none has.
 
-    A final model can be made of it without training.
+    A final model can be made of it without training. The run of a fold is left out: it was trained on validation rows,
+    by which thresholds of the final model are chosen and its metrics computed.
 
     Args:
         winning: The confirmed trial.
         objective: The objective.
         output_dir: The output directory of the sweep.
     """
-    known = [run for run in winning.runs if run.value is not None]
+    known = [run for run in winning.runs if run.value is not None and run.fold is None]
     for run in sorted(known, key=lambda run: run.value or 0.0, reverse=objective.greater_is_better):
         directory = output_dir / run.directory
         try:

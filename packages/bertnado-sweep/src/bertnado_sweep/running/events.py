@@ -42,6 +42,10 @@ class SweepStarted:
     """The number of trials that were finished before, if the sweep is resumed."""
     forecast: SweepForecast | None = None
     """How long the trials will probably take; None if it was not measured."""
+    whole: str = "sweep"
+    """The word for it."""
+    unit: str = "trial"
+    """The word for one of its trials."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class TrialStarted:
     id: str
     parameters: Mapping[str, Any]
     directory: Path
+    description: str | None = None
+    """What it trains, in words; None if its parameters say it."""
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,8 @@ class AssignmentRunner:
         )
         report.keep_states(self._states_every, lambda: stop.is_set and not lease.is_lost)
         try:
-            observer(TrialStarted(trial.number, trial.id, trial.parameters, trial.directory))
+            what = self._kind.describe(trial)
+            observer(TrialStarted(trial.number, trial.id, trial.parameters, trial.directory, what))
             self._say_what_is_out_of_sight(trial, observer)
             report.tracker = self._tracker(trial)
             ended = run_trial(session.run, report)
