@@ -106,3 +106,14 @@ def test_the_early_warning_lets_running_trials_end_and_starts_no_others(start, t
     assert states(tmp_path) == ["completed"] * workers
     assert f"SIGUSR1 ended the sweep after {workers} of 20 trials; --resume goes on" in said
     assert said.splitlines()[-1] == f"SIGUSR1 {workers} 20"
+
+
+def test_sigusr2_interrupts_running_trials_as_a_time_limit_does(start, tmp_path, workers):
+    process = start("CurveTrainer(pause=1.0)", "TrialEvaluated", 3 * workers)
+    process.send_signal(signal.SIGUSR2)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    finished = states(tmp_path).count("completed")
+    assert set(states(tmp_path)) == {"completed", "interrupted"}
+    assert f"SIGUSR2 ended the sweep after {finished} of 20 trials; --resume goes on" in said
+    assert said.splitlines()[-1] == f"SIGUSR2 {finished} 20"

@@ -415,6 +415,21 @@ def test_sigusr1_lets_the_running_trial_end_and_starts_no_other(sweep):
     assert (result.ended_by, result.finished, result.budget) == ("SIGUSR1", 1, 3)
 
 
+def test_sigusr2_interrupts_the_running_trial_and_starts_no_other(sweep, tmp_path):
+    def train(parameters, report):
+        if parameters_seen:
+            os.kill(os.getpid(), signal.SIGUSR2)
+            time.sleep(0.2)
+        parameters_seen.append(parameters)
+        report(1, parameters["x"])
+        return parameters["x"]
+
+    parameters_seen = []
+    result = sweep(trainer=train)
+    assert (result.ended_by, result.finished, result.budget) == ("SIGUSR2", 1, 3)
+    assert recorded_states(tmp_path) == ["completed", "interrupted"]
+
+
 def test_a_trial_that_wandb_stops_ends_within_one_evaluation_keeps_its_value_and_the_sweep_goes_on(sweep, server):
     slow = CurveTrainer(tuple(1 - 0.01 * n for n in range(50)), pause=0.5)
 

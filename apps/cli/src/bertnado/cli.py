@@ -33,7 +33,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors of a full disk or an exhausted quota."""
 
 UNFINISHED = 3
-"""Exit code of a sweep that the time limit, SIGUSR1 or W&B ended before its budget was met."""
+"""Exit code of a sweep that the time limit, SIGUSR1, SIGUSR2 or W&B ended before its budget was met."""
 
 _OUTPUT_DIR = "Directory to write everything to. One that already contains results is refused."
 _CONFIG_PATH = "Sweep file, JSON or YAML, in W&B's format. Required unless --sweep-id names a sweep."
@@ -130,7 +130,7 @@ def run_sweep(context: click.Context, join: str | None, **flags: Any) -> None:
     Writes best_sweep_config.json into the output directory, beside a directory for each trial.
 
     Exit codes: 0 the sweep is done; 1 no trial has a value, or too many failed; 2 a mistake, and nothing was started;
-    3 the time limit, SIGUSR1 or W&B ended it early, with a best trial; 128 + n signal n interrupted it.
+    3 the time limit, SIGUSR1, SIGUSR2 or W&B ended it early; 128 + n signal n interrupted it.
 
     \b
     Examples:

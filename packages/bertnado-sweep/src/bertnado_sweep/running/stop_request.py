@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 StopReason = Literal["stopped", "interrupted", "out of time"]
 """`stopped` is W&B's early termination or its stop button; the others end the whole sweep."""
 
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+"""The signals that interrupt a sweep within `GRACE_SECONDS`."""
+
+NOTICES = (signal.SIGUSR1, signal.SIGUSR2)
+"""The signals that end a sweep early: SIGUSR1 with its running trials, SIGUSR2 once they have written their state."""
+
 GRACE_SECONDS = 8.0
 """Seconds for a trial to stop when the whole sweep is interrupted."""
 
@@ -44,8 +50,8 @@ class StopRequest:
         self.reason: StopReason | None = None
         self.signum: int = signal.SIGINT
         """The signal behind the request, if there was one."""
-        self.is_last = False
-        """True if no further trial may start."""
+        self.notice: signal.Signals | None = None
+        """The signal after which no further trial may start: SIGUSR1, or SIGUSR2."""
 
     def set(self, reason: StopReason) -> None:
         """Request that the trial stops at its next step or evaluation."""
@@ -56,10 +62,21 @@ class StopRequest:
         """True if the trial must stop."""
         return self.reason is not None
 
+    @property
+    def is_last(self) -> bool:
+        """True if no further trial may start."""
+        return self.notice is not None
+
+    def give_notice(self, signum: int) -> None:
+        """Let no further trial start; after SIGUSR2 the running one must stop as well, as at a time limit."""
+        self.notice = signal.Signals(signum)
+        if self.notice == signal.SIGUSR2:
+            self.set("out of time")
+
 
 @contextmanager
 def stop_on_signals(stop: StopRequest) -> Generator[None]:
-    """Turn SIGINT and SIGTERM into a stop request, and SIGUSR1 into `is_last`, while the block runs.
+    """Turn SIGINT and SIGTERM into a stop request, and SIGUSR1 and SIGUSR2 into a notice, while the block runs.
 
     A second SIGINT or SIGTERM raises `Interrupted` in the main thread, except in a worker: its parent may have been
     sent the same signal and handles it. Outside the main thread the block runs unchanged.
@@ -77,9 +94,9 @@ def stop_on_signals(stop: StopRequest) -> Generator[None]:
         stop.set("interrupted")
 
     def end_soon(signum: int, frame: FrameType | None) -> None:
-        stop.is_last = True
+        stop.give_notice(signum)
 
-    with signal_handlers({signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGUSR1: end_soon}):
+    with signal_handlers({**dict.fromkeys(INTERRUPTS, interrupt), **dict.fromkeys(NOTICES, end_soon)}):
         yield
 
 

@@ -25,7 +25,7 @@ from .environment_variables import environment_variables
 from .error_text import one_line
 from .events import Event, Note, Observer, TrialProgress
 from .limits import ProcessSpentError, StorageError, WorkersLeftError
-from .stop_request import GRACE_SECONDS, Interrupted, StopRequest, interrupt_main, signal_handlers
+from .stop_request import GRACE_SECONDS, INTERRUPTS, NOTICES, Interrupted, StopRequest, interrupt_main, signal_handlers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -111,8 +111,8 @@ def run_workers(
     """Run each of `works` in its own process and forward the events to the observer.
 
     SIGINT and SIGTERM are forwarded to the workers, which have `GRACE_SECONDS` to end; a second one kills them. SIGUSR1
-    is forwarded as well. A worker that raises `ProcessSpentError` goes on in a new process; after one that raises
-    `WorkersLeftError` the others go on alone.
+    and SIGUSR2 are forwarded as well. A worker that raises `ProcessSpentError` goes on in a new process; after one that
+    raises `WorkersLeftError` the others go on alone.
 
     Args:
         works: The work of each worker.
@@ -228,13 +228,13 @@ def _forwarded_signals(workers: Sequence[_Worker], stop: StopRequest) -> Generat
         _send(workers, signal.SIGINT)
 
     def end_soon(signum: int, frame: FrameType | None) -> None:
-        stop.is_last = True
-        _send(workers, signal.SIGUSR1)
+        stop.notice = signal.Signals(signum)
+        _send(workers, signum)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    with signal_handlers({signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGUSR1: end_soon}):
+    with signal_handlers({**dict.fromkeys(INTERRUPTS, interrupt), **dict.fromkeys(NOTICES, end_soon)}):
         yield
 
 

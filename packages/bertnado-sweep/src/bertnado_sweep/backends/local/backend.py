@@ -268,7 +268,7 @@ class LocalBackend:
         is_met = sum(trial.is_counted for trial in trials) >= self._budget
         if is_met or self._target_is_reached(trials) or self._is_over(trials):
             return None
-        return EarlyEnd("SIGUSR1" if stop.is_last else "the time limit")
+        return EarlyEnd(stop.notice.name if stop.notice else "the time limit")
 
     def _is_over(self, trials: Sequence[Trial]) -> bool:
         """Return True if no trial must be ended or repeated, and the space is spent."""

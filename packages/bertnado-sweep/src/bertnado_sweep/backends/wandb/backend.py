@@ -18,7 +18,7 @@ from bertnado_sweep.records.presence import Presence, beginning
 from bertnado_sweep.records.trial_files import read_trials
 from bertnado_sweep.running.events import Note
 from bertnado_sweep.running.limits import ProcessSpentError, WorkersLeftError
-from bertnado_sweep.running.stop_request import Interrupted, StopRequest, interrupt_main
+from bertnado_sweep.running.stop_request import INTERRUPTS, NOTICES, Interrupted, StopRequest, interrupt_main
 from bertnado_sweep.running.wandb_client import wandb_client
 from bertnado_sweep.running.worker_pool import WorkerExit, run_workers
 from bertnado_sweep.start import JoinedWandbSweep
@@ -125,8 +125,8 @@ class WandbBackend:
         """Return what ended the sweep before its budget was met; None if nothing did, or its own rules."""
         if self.count_finished() >= self._plan.budget:
             return None
-        if stop.is_last:
-            return EarlyEnd("SIGUSR1")
+        if stop.notice is not None:
+            return EarlyEnd(stop.notice.name)
         state = sweep_state(self._sweep)
         if state == "FINISHED":
             return None
@@ -303,8 +303,8 @@ class _Watch:
 
     def __enter__(self) -> _Watch:
         if self._is_main:
-            self._before = {name: signal.signal(name, self._interrupt) for name in (signal.SIGINT, signal.SIGTERM)}
-            self._before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._end_soon)
+            handlers = {**dict.fromkeys(INTERRUPTS, self._interrupt), **dict.fromkeys(NOTICES, self._end_soon)}
+            self._before = {name: signal.signal(name, handler) for name, handler in handlers.items()}
             threading.Thread(target=self._look, name="watch", daemon=True).start()
         return self
 
@@ -326,9 +326,12 @@ class _Watch:
         raise KeyboardInterrupt
 
     def _end_soon(self, signum: int, frame: FrameType | None) -> None:
-        self._trials.is_last = self._stop.is_last = True
+        self._trials.is_last = True
+        self._stop.give_notice(signum)
         if self._trials.running is None:
             raise KeyboardInterrupt
+        if self._stop.reason is not None:
+            self._trials.running.set(self._stop.reason)
 
     def _look(self) -> None:
         silent_since: float | None = None
