@@ -60,7 +60,7 @@ LAYERS = [
     {"start_from", "folding"},
     {"planning", "status"},
     {"confirmation"},
-    {"sweep", "sync", "report"},
+    {"cluster", "sweep", "sync", "report"},
     {"sweeper", "testing"},
 ]
 """The parts of bertnado_sweep, from the ground up."""

@@ -157,6 +157,95 @@ def join_sweep(
     return run_beside_baselines(sweeper.plan(join=True, **options), observer).to_dict()
 
 
+NOT_OF_JOBS = ("time_limit", "resume", "join_or_begin", "dry_run")
+"""The options of a sweep that jobs decide themselves: they end at their time limit and continue what is recorded."""
+
+
+def submit_sweep(
+    config_path: Path | str | None = None,
+    output_dir: Path | str = "",
+    dataset: Path | str | None = None,
+    *,
+    observer: Observer | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Search for the best training settings with jobs of a scheduler, which share the trials of one sweep.
+
+    Everything is checked first, and the sweep is recorded. A sweep that is recorded there already gets more jobs.
+
+    Args:
+        config_path: The sweep file; None for a sweep that is recorded.
+        output_dir: The directory to write everything to, which all jobs must see.
+        dataset: The dataset; None for a sweep that is recorded.
+        observer: Called with every event.
+        options: The fields of `bertnado_sweep.cluster.options.JobOptions`, and those of `TrainingInputs` and
+            `SweepOptions` but `NOT_OF_JOBS`. None stands for the default.
+
+    Returns:
+        `sweep_id`, `scheduler`, the ids of the `jobs`, and the directory of their `logs`.
+
+    Raises:
+        InvalidInputError: Something is wrong, or the scheduler refuses the jobs; every problem is in it.
+        ServiceError: W&B did not create the sweep.
+        OSError: The record cannot be written.
+    """
+    from bertnado_sweep.records.files import named_directory
+    from bertnado_sweep.resume import read_recorded
+
+    from bertnado.submitting import read_job_options, submit_plan
+
+    del observer
+    jobs = read_job_options(options)
+    given = {name: value for name, value in options.items() if name not in type(jobs).model_fields}
+    is_recorded = read_recorded(named_directory(output_dir)) is not None
+    given |= {"dataset": dataset, "resume": is_recorded or None}
+    sweeper, sweep_options = _prepare(config_path, output_dir, given)
+    plan = sweeper.plan(command=_agent_command(sweeper, given), **{**sweep_options, "dry_run": False})
+    return submit_plan(plan, jobs, given)
+
+
+def follow_sweep(output_dir: Path | str, observer: Observer, storage: str | None = None) -> dict[str, Any]:
+    """Follow the jobs of a sweep until all of them have ended.
+
+    Args:
+        output_dir: The output directory of the sweep.
+        observer: Called when a trial begins or ends, and with a note when a job changes its state.
+        storage: The database of the sweep.
+
+    Returns:
+        The same as `run_sweep`.
+
+    Raises:
+        JobsFailedError: All jobs failed; the message names each reason once.
+        NoEligibleTrialError: No trial has a value.
+    """
+    from bertnado_sweep.records.files import named_directory
+
+    from bertnado import submitting
+
+    return submitting.follow_sweep(named_directory(output_dir), observer, storage)
+
+
+def cancel_sweep(output_dir: Path | str, *, storage: str | None = None) -> dict[str, Any]:
+    """End the jobs that were submitted for a sweep, and export the best trial.
+
+    Args:
+        output_dir: The output directory of the sweep.
+        storage: The database of the sweep.
+
+    Returns:
+        The ids of the `cancelled` jobs, and of those that have `not_ended` within a minute, the number of `finished`
+        trials, `best_config_path`, None if no trial has a value, and the directory of the `logs`.
+
+    Raises:
+        InvalidInputError: No sweep is recorded there.
+        SchedulerError: SLURM does not answer.
+    """
+    from bertnado import submitting
+
+    return submitting.cancel_sweep(output_dir, storage=storage)
+
+
 def confirm(
     output_dir: Path | str,
     *,

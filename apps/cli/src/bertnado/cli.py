@@ -37,6 +37,7 @@ UNFINISHED = 3
 
 _OUTPUT_DIR = "Directory to write everything to. One that already contains results is refused."
 _CONFIG_PATH = "Sweep file, JSON or YAML, in W&B's format. Required unless --sweep-id names a sweep."
+_SHARED_OUTPUT_DIR = "Directory to write everything to, which all jobs must see. Required."
 _JOIN = (
     "Work on the sweep in that directory, which other machines may see as well, with its recorded options. Only the "
     "options of this machine may be added."
@@ -227,6 +228,67 @@ def check(form: str, **flags: Any) -> None:
         click.echo(plan_json(checked) if form == "json" else describe_plan(checked))
 
 
+def _submit_flags() -> list[click.Parameter]:
+    from bertnado_config import TrainingInputs
+    from bertnado_sweep import SweepOptions
+    from bertnado_sweep.cluster.options import JobOptions
+
+    from bertnado.flags import flags_of
+
+    return [
+        click.Option(["--config-path"], type=click.Path(), help=_CONFIG_PATH),
+        click.Option(["--output-dir"], type=click.Path(), help=_SHARED_OUTPUT_DIR),
+        *flags_of(JobOptions),
+        *flags_of(TrainingInputs, leave_out=["seed"]),
+        *flags_of(SweepOptions, leave_out=api.NOT_OF_JOBS),
+    ]
+
+
+@main.command(cls=GeneratedCommand, generate=_submit_flags, short_help="Search with jobs of a cluster.")
+@click.option("--wait", is_flag=True, help="Show the trials until all jobs have ended. Ctrl-C ends only the display.")
+def submit(wait: bool, **flags: Any) -> None:
+    """Search for the best training settings with jobs of a SLURM cluster.
+
+    Checks everything, records the sweep and submits jobs that share its trials. Before its time limit a job lets its
+    trials write their state, and it is queued again until the sweep is done. Repeat the command to add jobs. Watch them
+    with sweep-status, end them with cancel. Without SLURM, the jobs are background processes of this machine.
+
+    Exit codes: 0 submitted, or with --wait as those of run-sweep; 2 a mistake, and nothing was submitted.
+
+    \b
+    Examples:
+      bertnado submit --config-path configs/sweep_config.json --output-dir output/sweep \\
+        --dataset output/dataset --sweep-count 40 --jobs 8 --partition gpu --time 4:00:00
+      bertnado submit --output-dir output/sweep --jobs 4 --partition gpu --time 4:00:00
+    """
+    _require(flags, "output_dir")
+    with exit_on_error():
+        from bertnado.display import Display
+
+        with Display() as display:
+            display.say("checking the sweep file, the dataset and the model ...")
+            found = api.submit_sweep(**flags, observer=display)
+            click.echo(json.dumps(found, indent=2))
+            display.say(f"watch the jobs: bertnado sweep-status --output-dir {flags['output_dir']}")
+            result = api.follow_sweep(str(flags["output_dir"]), display, flags["storage"]) if wait else None
+        if result is not None:
+            click.echo(json.dumps(result, indent=2))
+    if result is not None and result["ended_by"] is not None:
+        sys.exit(UNFINISHED)
+
+
+@main.command(short_help="End the jobs of a sweep.")
+@click.option("--output-dir", required=True, type=click.Path(), help="Output directory of the sweep.")
+@click.option("--storage", metavar="URL", envvar="BERTNADO_STORAGE", help="Database of the sweep, with its password.")
+def cancel(output_dir: str, storage: str | None) -> None:
+    """End the jobs that were submitted for a sweep, and export the best trial.
+
+    Waiting jobs leave the queue. Running trials are interrupted and write their training state; submit continues them.
+    """
+    with exit_on_error():
+        click.echo(json.dumps(api.cancel_sweep(output_dir, storage=storage), indent=2))
+
+
 @main.command(cls=GeneratedCommand, generate=_confirm_flags, short_help="Train the best trials anew with fresh seeds.")
 @click.option("--output-dir", required=True, type=click.Path(), help="Output directory of the sweep.")
 @click.option("--top", type=int, default=3, help="Number of best trials to train anew.  [default: 3]")
@@ -289,7 +351,8 @@ def sweep_status(
 ) -> None:
     """Show the trials of a sweep and the best one, while it runs or afterwards.
 
-    For each trial: its number, state, value, duration and directory, the parameters that vary, and the error.
+    For each trial: its number, state, value, duration and directory, the parameters that vary, and the error. For each
+    job that was submitted: its state, node and GPU, its trials, the time left, and the last line of its log.
 
     \b
     Examples:
@@ -301,17 +364,25 @@ def sweep_status(
         raise click.UsageError("--export requires --output-dir" if export else "--output-dir or --sweep-id is required")
     with exit_on_error():
         from bertnado_sweep import recorded_status, service_status
+        from bertnado_sweep.cluster.watching import job_statuses
 
         from bertnado import status_text
+        from bertnado.jobs_text import describe_jobs
 
         if sweep_id is not None:
             status = service_status(sweep_id, entity=entity, project=project_name)
         else:
             status = recorded_status(str(output_dir), storage=storage)
+        jobs = job_statuses(status.output_dir, status.trials) if status.output_dir else ()
         if form == "text":
-            click.echo(status_text.describe_status(status, order, max(80, shutil.get_terminal_size().columns)))
+            width = max(80, shutil.get_terminal_size().columns)
+            click.echo(status_text.describe_status(status, order, width))
+            if jobs:
+                click.echo(describe_jobs(jobs, width))
+        elif form == "csv":
+            click.echo(status_text.status_table(status, order))
         else:
-            click.echo({"csv": status_text.status_table, "json": status_text.status_json}[form](status, order))
+            click.echo(status_text.status_json(status, order, jobs))
         for warning in status.warnings:
             click.echo(f"Warning: {warning}", err=True)
         if export:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import click
 
@@ -83,6 +83,7 @@ def make_flag(model: type[BaseModel], name: str) -> click.Option:
         **bare,
         type=_type_of(kinds) if not choices else str,
         is_flag=kinds == {bool},
+        multiple=get_origin(field.annotation) is tuple,
         default=None,
         metavar=details.metavar or (f"[{'|'.join(choices)}]" if choices else None),
         envvar=details.variable,
@@ -148,5 +149,5 @@ def default_text(model: type[BaseModel], name: str) -> str | None:
     declared = OptionDetails.of(field).default_text
     if declared is not None:
         return declared
-    is_silent = field.is_required() or field.default is None or field.default is False
+    is_silent = field.is_required() or field.default in (None, ()) or field.default is False
     return None if is_silent else str(field.default)

@@ -13,15 +13,31 @@ from bertnado_sweep.confirmation.text import describe_confirmation, describe_rep
 from bertnado_sweep.status import flat_parameters, trial_seconds
 
 from bertnado.display import describe_parameters
+from bertnado.jobs_text import jobs_json
 from bertnado.pace import describe_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from bertnado_sweep import SweepStatus, Trial, TrialOrder
+    from bertnado_sweep.cluster.watching import JobStatus
 
 _COLUMNS = (
-    *("trial", "id", "state", "value", "step", "seconds", "started", "ended", "attempt", "host", "directory", "error"),
+    *(
+        "trial",
+        "id",
+        "state",
+        "value",
+        "step",
+        "seconds",
+        "started",
+        "ended",
+        "attempt",
+        "host",
+        "job",
+        "directory",
+        "error",
+    ),
 )
 
 
@@ -104,8 +120,8 @@ def _cell(value: Any) -> Any:
     return value if isinstance(value, str | int | float) and not isinstance(value, bool) else json.dumps(value)
 
 
-def status_json(status: SweepStatus, order: TrialOrder = "number") -> str:
-    """Return what is known of a sweep as JSON."""
+def status_json(status: SweepStatus, order: TrialOrder = "number", jobs: Sequence[JobStatus] = ()) -> str:
+    """Return what is known of a sweep, and of the jobs that work on it, as JSON."""
     best = status.best
     content: Mapping[str, Any] = {
         "sweep_id": status.sweep_id,
@@ -117,6 +133,7 @@ def status_json(status: SweepStatus, order: TrialOrder = "number") -> str:
         "confirmation": None if status.confirmation is None else status.confirmation.model_dump(exclude={"format"}),
         "constant_parameters": status.constant_parameters,
         "trials": [_full_row(status, trial) for trial in status.ordered(order)],
+        "jobs": jobs_json(jobs),
         "warnings": status.warnings,
     }
     return json.dumps(to_json_types(content), indent=2)
@@ -140,6 +157,7 @@ def _row(status: SweepStatus, trial: Trial) -> dict[str, Any]:
         "ended": trial.ended,
         "attempt": trial.attempt,
         "host": trial.host,
+        "job": trial.job,
         "directory": status.place_of(trial),
         "error": trial.error,
     }

@@ -47,16 +47,16 @@ _UNITS = {"h": "hours", "m": "minutes", "s": "seconds"}
 
 def _read_duration(value: object) -> float | None:
     """Read a number of seconds, or a text such as `2d`, `3h30m`, `90m`, `45s`, `12:00:00`, `1-00:00:00`."""
-    return None if value is None else _seconds_of(value, "{time_limit}")
+    return None if value is None else seconds_of(value, "{time_limit}")
 
 
 def _read_interval(value: object) -> object:
     """Read a duration, or `never`."""
     is_never = isinstance(value, str) and value.strip().lower() == NEVER
-    return NEVER if is_never else _seconds_of(value, "{save_state_every}", f", or {NEVER}")
+    return NEVER if is_never else seconds_of(value, "{save_state_every}", f", or {NEVER}")
 
 
-def _seconds_of(value: object, name: str, otherwise: str = "") -> float:
+def seconds_of(value: object, name: str, otherwise: str = "") -> float:
     """Return the seconds of a duration.
 
     Raises:

@@ -7,6 +7,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from bertnado_config import parse_sweep_config
+
 from .backends import get_backend_type
 from .backends.base import work_and_tell
 from .confirmation.confirm import confirm_sweep
@@ -120,6 +122,23 @@ def taking_turns(
             observer(event)
 
         yield listen
+
+
+def begin_plan(plan: Plan) -> str:
+    """Record a sweep that `plan_sweep` has checked, for other processes to work on, and return its id.
+
+    At W&B, where each agent counts its own trials alone, a new sweep gets the number of trials as its `run_cap`.
+
+    Raises:
+        InvalidInputError: Another sweep is recorded there.
+        ServiceError: W&B did not create the sweep.
+        OSError: The record cannot be written.
+    """
+    kind = get_backend_type(plan.backend.name)
+    if plan.backend.name == "wandb" and plan.recorded is None:
+        plan = replace(plan, config=parse_sweep_config({**plan.config.to_wandb(), "run_cap": plan.budget}))
+    with kind.prepared(plan.output_dir), closing(kind.create(plan)) as backend:
+        return backend.sweep_id
 
 
 def run_plan(plan: Plan, *, observer: Observer | None = None) -> SweepResult:

@@ -21,6 +21,9 @@ TrialState = Literal["running", "completed", "stopped", "failed", "interrupted"]
 
 TRAINING_LOG = "training_log"
 
+JOB_VARIABLE = "BERTNADO_JOB"
+"""The environment variable that tells a trial the id of its job."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -57,6 +60,8 @@ class Trial:
     """From 1. An interrupted trial is attempted again, with the same number and parameters."""
     host: str | None = None
     """The host name of the machine that trained it; None if it is not recorded."""
+    job: str | None = None
+    """The id of the scheduler's job that trained it; None outside of jobs that BertNado submitted."""
     checkpoint: Path | None = None
     """The directory of the best checkpoint, which is removed once it need not be kept."""
     training_state: Path | None = None
@@ -188,6 +193,7 @@ class _Record(BaseModel):
     error: str | None = None
     attempt: PositiveInt = 1
     host: str | None = None
+    job: str | None = None
     checkpoint: Place | None = None
     training_state: Place | None = None
     resumed_from: Place | None = None

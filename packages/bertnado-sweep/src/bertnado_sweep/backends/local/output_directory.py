@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from bertnado_sweep.records.files import (
     write_trial,
 )
 from bertnado_sweep.records.training_states import STATE_FILE, find_state
-from bertnado_sweep.records.trial import Trial
+from bertnado_sweep.records.trial import JOB_VARIABLE, Trial
 from bertnado_sweep.running.limits import StorageError
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class OutputDirectory:
             started=now(),
             attempt=attempt,
             host=socket.gethostname(),
+            job=os.environ.get(JOB_VARIABLE),
             training_state=directory / STATE_FILE if self.keeps_states else None,
             resumed_from=find_state(earlier) if earlier and self.keeps_states else None,
             attempts=earlier.attempts if earlier else (),

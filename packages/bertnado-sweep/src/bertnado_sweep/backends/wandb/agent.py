@@ -15,9 +15,9 @@ from bertnado_config import flatten_parameters, nest_parameters
 from bertnado_sweep.plan import state_bytes_of
 from bertnado_sweep.records.best import KeepCheckpoints, export_and_clean_up, with_kept_checkpoint
 from bertnado_sweep.records.files import make_trial_directory, now, require_own, write_trial
-from bertnado_sweep.records.presence import present
+from bertnado_sweep.records.presence import beginning, present
 from bertnado_sweep.records.training_states import STATE_FILE, SpentStates, as_recorded, find_state
-from bertnado_sweep.records.trial import Trial
+from bertnado_sweep.records.trial import JOB_VARIABLE, Trial
 from bertnado_sweep.records.trial_files import read_trial_files, read_trials
 from bertnado_sweep.running.events import Note, Observer, TrialEnded, TrialStarted, log_warnings
 from bertnado_sweep.running.limits import (
@@ -59,8 +59,8 @@ class AgentTrials:
     sweep_id: str
     group: str | None
     observer: Observer
-    next_number: Callable[[], int]
-    """Returns the number of the next trial that was not begun before."""
+    first_number: int = 0
+    """The number of the first trial in an output directory that has none."""
     count_begun: Callable[[], None] = lambda: None
     """Called when a trial begins."""
     keep_checkpoints: KeepCheckpoints = "best"
@@ -131,8 +131,10 @@ class AgentTrials:
             run_id = os.environ.get("WANDB_RUN_ID", run.id)
             earlier = next((trial for trial in self._read_trials() if trial.id == run_id), None)
             self.count_begun()
-            trial = self._begin(run_id, nest_parameters(flatten_parameters(self.config, given)), earlier)
-            write_trial(trial)
+            parameters = nest_parameters(flatten_parameters(self.config, given))
+            with beginning(self.output_dir):  # no other agent takes the same number
+                trial = self._begin(run_id, parameters, earlier)
+                write_trial(trial)
             self.observer(TrialStarted(trial.number, trial.id, trial.parameters, trial.directory))
             if DETAILS_KEY in given and trial.training_state and not trial.resumed_from:
                 why = f"W&B has handed it out again, and {self.output_dir} does not hold a training state of it"
@@ -146,7 +148,7 @@ class AgentTrials:
         """Return the trial of a run, or another attempt of it, with a new directory."""
         directory = make_trial_directory(self.output_dir)
         return Trial(
-            number=earlier.number if earlier else self.next_number(),
+            number=earlier.number if earlier else self._next_number(),
             attempt=earlier.attempt + 1 if earlier else 1,
             id=run_id,
             state="running",
@@ -154,11 +156,15 @@ class AgentTrials:
             directory=directory,
             started=now(),
             host=socket.gethostname(),
+            job=os.environ.get(JOB_VARIABLE),
             training_state=None if self.states_every is None else directory / STATE_FILE,
             resumed_from=None if self.states_every is None or earlier is None else find_state(earlier),
             attempts=earlier.attempts if earlier else (),
             sweep_id=self.sweep_id,
         ).with_steps(0, None)
+
+    def _next_number(self) -> int:
+        return max((trial.number + 1 for trial in self._read_trials()), default=self.first_number)
 
     def _run(self, report: TrialReport, stop: StopRequest) -> Trial:
         try:
@@ -260,7 +266,6 @@ def run_agent_trial(
         sweep_id=sweep_id,
         group=group,
         observer=observer or log_warnings,
-        next_number=lambda: sum(1 for _ in output.glob("sweep_*/")),
         keep_checkpoints=keep_checkpoints,
         states_every=None if state_bytes_of(trainer) is None else states_every,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
 import os
 import signal
@@ -107,16 +106,14 @@ class WandbBackend:
         plan = self._plan
         deadline = None if plan.options.time_limit is None else time.monotonic() + plan.options.time_limit
         if plan.workers == 1:
-            numbers = itertools.count(self._first_number)
             try:
-                run_agent(plan, self._sweep, plan.budget, lambda: next(numbers), observer, deadline, stop=stop)
+                run_agent(plan, self._sweep, plan.budget, self._first_number, observer, deadline, stop=stop)
             except ProcessSpentError as error:
                 raise WorkersLeftError([f"this process cannot use its GPU after {error}"]) from None
             return
         context = multiprocessing.get_context("spawn")
-        first = context.Value("q", self._first_number)
         left = [context.Value("q", share) for share in shares(plan.budget, plan.workers)]
-        works = [partial(_work, plan, self._sweep, share, first, deadline) for share in left]
+        works = [partial(_work, plan, self._sweep, share, self._first_number, deadline) for share in left]
         handle_exit = _ExitHandler(left, observer)
         run_workers(works, observer, handle_exit, plan.output_dir / LOGS, stop)
         self._has_lost_trials = handle_exit.has_lost_trials
@@ -169,7 +166,7 @@ def _work(
     plan: Plan,
     sweep: ServiceSweep,
     left: Synchronized[int],
-    numbers: Synchronized[int],
+    first_number: int,
     deadline: float | None,
     observer: Observer,
 ) -> None:
@@ -178,14 +175,9 @@ def _work(
     def count_begun() -> None:
         left.value -= 1
 
-    def next_number() -> int:
-        with numbers.get_lock():
-            numbers.value += 1
-            return numbers.value - 1
-
     reload_settings()
     if left.value:
-        run_agent(plan, sweep, left.value, next_number, observer, deadline, count_begun)
+        run_agent(plan, sweep, left.value, first_number, observer, deadline, count_begun)
 
 
 class _ExitHandler:
@@ -230,7 +222,7 @@ def run_agent(
     plan: Plan,
     sweep: ServiceSweep,
     count: int,
-    next_number: Callable[[], int],
+    first_number: int,
     observer: Observer,
     deadline: float | None,
     count_begun: Callable[[], None] = lambda: None,
@@ -256,7 +248,7 @@ def run_agent(
         sweep_id=sweep.id,
         group=plan.application.group,
         observer=observer,
-        next_number=next_number,
+        first_number=first_number,
         count_begun=count_begun,
         keep_checkpoints=plan.options.keep_checkpoints,
         states_every=plan.options.states_every if plan.keeps_states else None,
