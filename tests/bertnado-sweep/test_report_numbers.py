@@ -11,9 +11,9 @@ import optuna
 import pytest
 from bertnado_config import parse_sweep_config, sample_parameters
 from bertnado_metrics import Objective
+from bertnado_sweep.records.baselines import RecordedBaselines
 from bertnado_sweep.records.confirmation import Confirmation, Finalist
 from bertnado_sweep.records.trial import Trial
-from bertnado_sweep.report.baselines_file import Baselines
 from bertnado_sweep.report.material import Material
 from bertnado_sweep.report.scales import scale_of
 from bertnado_sweep.report.sections import (
@@ -204,12 +204,12 @@ class TestConfirmation:
 
 
 class TestBaselines:
-    FOUND = Baselines.model_validate(
+    FOUND = RecordedBaselines.model_validate(
         {
             "objective": {"name": "eval/roc_auc", "goal": "maximize"},
             "baselines": [
                 {"name": "constant", "metrics": {"validation": {"roc_auc": 0.5}}},
-                {"name": "6-mers", "metrics": {"validation": {"eval/roc_auc": 0.81}}},
+                {"name": "6-mers", "metrics": {"validation": {"roc_auc": 0.81}}},
                 {"name": "broken", "metrics": {"validation": {"roc_auc": None}}},
             ],
         }

@@ -12,12 +12,12 @@ import pytest
 from bertnado import api
 from bertnado.baseline_cache import CachedBaselines
 from bertnado.baseline_process import BaselineProcess, BaselinesFailedError
-from bertnado.baseline_record import RecordedBaselines, read_baselines
 from bertnado.baseline_text import describe_split, describe_unbeaten
 from bertnado.cli import main
 from bertnado_config import TrainingInputs
 from bertnado_metrics import Objective, compute_metrics, get_task
 from bertnado_metrics.baselines import BASELINES
+from bertnado_sweep.records.baselines import RecordedBaselines, read_baselines
 from bertnado_sweep.running.events import Note, SweepStarted, TrialStarted
 from bertnado_train.training_setup import read_dataset
 from click.testing import CliRunner
@@ -239,7 +239,7 @@ def test_a_final_model_is_compared_with_them(watched, material, tmp_path):
         assert note.startswith(f"the final model (eval/roc_auc {value:.4f} on {split}) does not beat the baselines ")
         assert {name for name in NAMES if f"{name} (" in note} == {n for n in NAMES if values[n] >= value}
         assert f"Warning: {note}" in notes_in(said)
-    assert read_baselines(tmp_path / "final" / "baselines.json").rows.keys() == {"train", "validation", "test"}
+    assert read_baselines(tmp_path / "final" / "baselines.json")[0].rows.keys() == {"train", "validation", "test"}
 
 
 def recorded(**values):

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import bertnado_metrics
 from bertnado_metrics import TASKS
+from bertnado_sweep.records.baselines import RecordedBaselines, read_baselines
 from bertnado_train.baseline_rows import baseline_rows
 from bertnado_train.cache_directory import cache_directory
 
 from bertnado.baseline_data import BaselineData
-from bertnado.baseline_record import RecordedBaselines, read_baselines
 
 if TYPE_CHECKING:
     from bertnado_metrics import Task
@@ -54,7 +54,7 @@ class CachedBaselines:
 
     def read(self) -> RecordedBaselines | None:
         """Return the baselines from the cache; None if they are not there, or the file is damaged."""
-        found = None if self.file is None else read_baselines(self.file)
+        found = None if self.file is None else read_baselines(self.file)[0]
         is_of_dataset = found is not None and found.dataset_fingerprint == self._dataset.fingerprint
         return found if is_of_dataset else None
 

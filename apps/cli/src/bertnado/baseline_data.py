@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bertnado_metrics.baselines import Rows, compute_baselines
-
-from bertnado.baseline_record import RecordedBaselines
+from bertnado_sweep.records.baselines import RecordedBaselines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

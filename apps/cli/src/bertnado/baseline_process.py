@@ -12,11 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bertnado.baseline_record import read_baselines
+from bertnado_sweep.records.baselines import read_baselines
 
 if TYPE_CHECKING:
+    from bertnado_sweep.records.baselines import RecordedBaselines
+
     from bertnado.baseline_data import BaselineData
-    from bertnado.baseline_record import RecordedBaselines
 
 _CHILD = "import sys; from bertnado.baseline_process import serve; serve(sys.argv[1])"
 _DATA, _FOUND, _ERRORS = "data.pickle", "baselines.json", "errors.txt"
@@ -57,7 +58,7 @@ class BaselineProcess:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
-        found = read_baselines(self._directory / _FOUND)
+        found, _ = read_baselines(self._directory / _FOUND)
         if found is None:
             lines = (self._directory / _ERRORS).read_text("utf-8", "replace").strip().splitlines()
             raise BaselinesFailedError(lines[-1] if lines else f"exit code {self._process.returncode}")

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from bertnado_metrics import Objective, get_task
 
-from bertnado.baseline_record import beaten_by
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from bertnado.baseline_record import RecordedBaseline, RecordedBaselines
+    from bertnado_sweep.records.baselines import RecordedBaseline, RecordedBaselines
 
 _TRAIN = "train"
 _NARROWEST = 5
@@ -92,3 +90,9 @@ def _describe(baseline: RecordedBaseline) -> str:
 
 def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def beaten_by(values: Mapping[str, float], value: float, objective: Objective) -> list[str]:
+    """Return the names of the baselines that a value does not beat, the best first."""
+    ahead = [name for name, other in values.items() if not objective.is_better(value, other)]
+    return sorted(ahead, key=values.__getitem__, reverse=objective.greater_is_better)

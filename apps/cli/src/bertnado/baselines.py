@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 from bertnado_config import ArgumentProblem, InvalidInputError, TrainingInputs, read_json, write_json
 from bertnado_metrics import get_task, resolve_objective
 from bertnado_sweep import run_plan
+from bertnado_sweep.records.baselines import BASELINES_FILE, RecordedBaselines
 from bertnado_sweep.running.events import Note, SweepStarted, TrialEnded, log_warnings
 from bertnado_train import HuggingFaceTrainer
 from bertnado_train.training_setup import read_dataset
 
 from bertnado.baseline_cache import CachedBaselines
 from bertnado.baseline_process import BaselineProcess
-from bertnado.baseline_record import BASELINES_FILE, RecordedBaselines
 from bertnado.baseline_text import describe_split, describe_unbeaten
 
 if TYPE_CHECKING:

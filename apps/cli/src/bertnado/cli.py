@@ -565,7 +565,8 @@ def baselines(form: str, **flags: Any) -> None:
             click.echo(json.dumps(found, indent=2))
             return
 
-        from bertnado.baseline_record import RecordedBaselines
+        from bertnado_sweep.records.baselines import RecordedBaselines
+
         from bertnado.baseline_text import describe_table
 
         click.echo(describe_table(RecordedBaselines.model_validate(found)))

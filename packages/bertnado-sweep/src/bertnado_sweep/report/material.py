@@ -17,11 +17,11 @@ from bertnado_config import (
     value_key,
 )
 
+from bertnado_sweep.records.baselines import BASELINES_FILE, RecordedBaselines, read_baselines
 from bertnado_sweep.records.confirmation import CONFIRMATION_FILE, Confirmation, read_confirmation
 from bertnado_sweep.records.files import now, read_training_log
 from bertnado_sweep.status import flat_parameters
 
-from .baselines_file import BASELINES_FILE, Baselines, read_baselines
 from .final_model import Finals, find_finals
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Material:
     status: SweepStatus
     made: str
     """When it was read, ISO 8601, UTC."""
-    baselines: Baselines | None = None
+    baselines: RecordedBaselines | None = None
     warnings: tuple[str, ...] = ()
     """Damaged parts of the record, and files that cannot be shown."""
     finals: Finals = field(default_factory=Finals)
@@ -150,7 +150,8 @@ def gather(status: SweepStatus, model: Path | str | None = None) -> Material:
         return Material(status, now(), warnings=(*status.warnings, *finals.problems), finals=finals)
     another = None if status.confirmation else read_confirmation(status.output_dir)
     unfit = another and f"{CONFIRMATION_FILE} is left out: it belongs to sweep {another.sweep_id}"
-    baselines, unfit_too = read_baselines(status.output_dir / BASELINES_FILE)
+    baselines, reason = read_baselines(status.output_dir / BASELINES_FILE)
+    unfit_too = reason and f"{BASELINES_FILE} is left out: {reason}"
     warnings = (*status.warnings, *filter(None, (unfit, unfit_too)), *finals.problems)
     trials = tuple(_with_log(trial) for trial in status.trials)
     return Material(replace(status, trials=trials), now(), baselines, warnings, finals)

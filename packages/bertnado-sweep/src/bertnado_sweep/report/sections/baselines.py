@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from bertnado_sweep.report.html import Html, cell, name_of, table, tag
@@ -11,19 +12,19 @@ from bertnado_sweep.report.wording import metric_text, seconds_text
 if TYPE_CHECKING:
     from bertnado_metrics import Objective
 
-    from bertnado_sweep.report.baselines_file import Baseline, Baselines
+    from bertnado_sweep.records.baselines import RecordedBaseline, RecordedBaselines
     from bertnado_sweep.report.material import Material
 
 VALIDATION = "validation"
 
 
-def baseline_value(baseline: Baseline, objective: Objective, split: str = VALIDATION) -> float | None:
+def baseline_value(baseline: RecordedBaseline, objective: Objective, split: str = VALIDATION) -> float | None:
     """Return the objective of a baseline on a split; None if it is not recorded."""
-    metrics = baseline.metrics.get(split, {})
-    return metrics.get(objective.name, metrics.get(objective.trainer_name))
+    found = baseline.value(split, objective.trainer_name)
+    return None if math.isnan(found) else found
 
 
-def strongest(baselines: Baselines, objective: Objective) -> tuple[Baseline, float] | None:
+def strongest(baselines: RecordedBaselines, objective: Objective) -> tuple[RecordedBaseline, float] | None:
     """Return the baseline with the best value on validation, and the value; None if none has one."""
     values = [baseline_value(baseline, objective) for baseline in baselines.baselines]
     index = objective.best_index(values)

@@ -1,4 +1,4 @@
-"""The record of a dataset's baselines: in `baselines.json` and, without an objective, in the cache."""
+"""`baselines.json`: the baselines of a dataset, beside a sweep or a final model; without an objective, in a cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from bertnado_config import InvalidInputError, read_json, to_json_types, write_json
 from bertnado_metrics import Goal  # noqa: TC002 (pydantic reads it)
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+
+from .record_format import invalid_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from bertnado_metrics.baselines import BaselineTable
 
 BASELINES_FILE = "baselines.json"
-_FORMAT = 1
+FORMAT = 1
 
 
 class _Record(BaseModel):
@@ -36,29 +38,29 @@ class RecordedBaseline(_Record):
     """One baseline."""
 
     name: str
-    description: str
-    settings: dict[str, Any]
-    seconds: float
-    metrics: dict[str, dict[str, float | None]]
-    """The metrics by split; None for one that is not defined."""
+    description: str = ""
+    settings: dict[str, Any] = {}
+    seconds: float = 0.0
+    metrics: dict[str, dict[str, float | None]] = {}
+    """The metrics by split, then by name without prefix; None for one that is not defined."""
 
     def value(self, split: str, metric: str) -> float:
         """Return a metric on a split; NaN if it is not known or not defined."""
         found = self.metrics.get(split, {}).get(metric)
-        return math.nan if found is None else found
+        return math.nan if found is None or not math.isfinite(found) else found
 
 
 class RecordedBaselines(_Record):
     """The baselines of a dataset. Further fields of a file are ignored."""
 
-    format: int = _FORMAT
+    format: NonNegativeInt = FORMAT
     objective: RecordedObjective | None = None
-    task: str
-    dataset_fingerprint: str
-    rows: dict[str, tuple[int, int]]
+    task: str = ""
+    dataset_fingerprint: str = ""
+    rows: dict[str, tuple[int, int]] = {}
     """By split, the number of rows that were used, and that there are."""
     baselines: list[RecordedBaseline]
-    left_out: dict[str, str]
+    left_out: dict[str, str] = {}
     """Why the other baselines were not computed."""
 
     @classmethod
@@ -105,17 +107,18 @@ def _without(values: Mapping[str, Any], left_out: str) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != left_out}
 
 
-def read_baselines(path: Path) -> RecordedBaselines | None:
-    """Read a record; None if there is none, it is damaged, or of another format."""
+def read_baselines(path: Path) -> tuple[RecordedBaselines | None, str | None]:
+    """Read a record.
+
+    Returns:
+        The baselines, and why they cannot be read; neither if there is no such file.
+    """
+    if not path.exists():
+        return None, None
     try:
-        content: Any = read_json(path)
-        found = RecordedBaselines.model_validate(content)
-    except (InvalidInputError, ValidationError, OSError):
-        return None
-    return found if found.format == _FORMAT else None
-
-
-def beaten_by(values: Mapping[str, float], value: float, objective: Objective) -> list[str]:
-    """Return the names of the baselines that a value does not beat, the best first."""
-    ahead = [name for name, other in values.items() if not objective.is_better(value, other)]
-    return sorted(ahead, key=values.__getitem__, reverse=objective.greater_is_better)
+        found = RecordedBaselines.model_validate(read_json(path))
+    except (InvalidInputError, ValidationError) as error:
+        return None, invalid_content(error)
+    if found.format != FORMAT:
+        return None, f"its format is {found.format}, and this version of bertnado-sweep reads {FORMAT}"
+    return found, None
