@@ -6,6 +6,8 @@ import shutil
 import statistics
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from bertnado_sweep.running.events import Note, TrialEnded
 from bertnado_sweep.running.stop_request import Interrupted
 from bertnado_sweep.search.base import SearchState
 from support.confirming import SWEEP, SeedTrainer, value_of
+from support.trainers import SavingTrainer
 
 SCORE = Objective("score", "maximize")
 CONFIG, DETAILS = "best_sweep_config.json", "best_sweep_details.json"
@@ -344,6 +347,58 @@ def test_a_kill_loses_no_finished_run_and_the_same_call_continues(sweep, tmp_pat
     assert len(ended) == 9 - len(done)
     assert [run.attempt for run in ended if run.parameters == {"finalist": 3, "seed": 2}] == [2]
     assert {finalist["n"] for finalist in finalists_of(sweep).values()} == {3}
+
+
+STEPPING = """
+import sys
+from support.trainers import SavingTrainer
+from bertnado_sweep import confirm_sweep
+
+trainer = SavingTrainer(steps=10, dies_at=(8,), marker=sys.argv[2])
+confirm_sweep(trainer, sys.argv[1], top=1, seeds=2, save_state_every=0.001)
+"""
+
+
+def test_a_run_that_is_killed_goes_on_from_its_training_state(tmp_path):
+    config = {"method": "grid", "metric": SWEEP["metric"], "parameters": {"x": {"values": [1, 2]}}}
+    output, marker = tmp_path / "sweep", tmp_path / "deaths"
+    marker.mkdir()
+    run_sweep(SavingTrainer(), config, output_dir=output, backend="local")
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    assert subprocess.run([sys.executable, "-c", STEPPING, str(output), str(marker)], env=environment).returncode == -9
+    (state,) = output.glob("confirmation/*/training_state*")
+    came = read(state)["step"]
+    assert 0 < came < 8
+    result, _, ended = confirm(output, SavingTrainer(steps=10), top=1, seeds=2)
+    again, fresh = ended
+    assert (again.attempt, [row["from_step"] for row in again.attempts]) == (2, [0, came])
+    assert (fresh.attempt, [row["from_step"] for row in fresh.attempts]) == (1, [0])
+    assert again.history == fresh.history, "nothing of the training is lost or doubled"
+    assert [run.value for run in result.confirmation.winning.runs] == [again.value, fresh.value]
+
+
+@dataclass
+class ListedTrainer(SeedTrainer):
+    """Has the values of `listed` for `x` and a seed."""
+
+    listed: Mapping = field(default_factory=dict)
+
+    def run(self, parameters, report):
+        return replace(super().run(parameters, report), value=self.listed[parameters["x"], parameters["seed"]])
+
+
+def test_a_later_confirmation_whose_winner_has_no_checkpoint_left_says_so(sweep):
+    ahead, behind = [0.9, 0.7, 0.1, 0.1], [0.7, 0.85, 0.6, 0.6]
+    values = {(x, seed): row[seed - 1] for x, row in ((0.3, ahead), (0.4, behind)) for seed in (1, 2, 3, 4)}
+    confirm(sweep, ListedTrainer(listed=values), top=2, seeds=2)
+    assert read(sweep / "confirmation.json")["winner"] == 3
+    assert read(sweep / DETAILS)["checkpoint"] is not None
+    _, said, _ = confirm(sweep, ListedTrainer(listed=values), top=2, seeds=4)
+    assert read(sweep / "confirmation.json")["winner"] == 4
+    assert said[-1] == "  no checkpoint of trial 4 is left: full-train trains it anew, without --from-sweep"
+    details = read(sweep / DETAILS)
+    assert (details["checkpoint"], details["confirmation"]["run"]) == (None, None)
+    assert read_best_config(sweep / CONFIG).parameters == {"x": 0.4, "rate": 0.5}
 
 
 def test_an_interrupted_run_is_tried_again(sweep, tmp_path):

@@ -128,6 +128,18 @@ def test_the_final_training_follows_a_confirmation_over_folds(folded, material, 
     assert final["metric_value"] == pytest.approx(read(output / "best_sweep_details.json")["value"])
 
 
+def test_without_a_checkpoint_of_the_confirmed_trial_the_final_model_is_trained(folded, material, tmp_path):
+    output = shutil.copytree(folded[0], tmp_path / "sweep")
+    details = read(output / "best_sweep_details.json")
+    assert details["confirmation"]["run"] is None
+    (output / "best_sweep_details.json").write_text(json.dumps(details | {"checkpoint": None}))
+    with pytest.raises(InvalidInputError) as caught:
+        api.train_model(tmp_path / "final", None, output / CONFIG, from_sweep=True)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "no checkpoint of the confirmed trial is left; train anew without from_sweep"
+    ]
+
+
 def test_other_inputs_than_those_of_the_sweep_are_refused(confirmed, material, tmp_path):
     shutil.copytree(material / "dataset", tmp_path / "other")
     with pytest.raises(InvalidInputError) as caught:

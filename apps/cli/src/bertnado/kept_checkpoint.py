@@ -187,6 +187,9 @@ def _find_checkpoint(details: BestDetails, output_dir: Path) -> tuple[Path | Non
     if details.checkpoint is None and details.step is None:
         message = f"the record was exported from W&B, which has no checkpoints; pass that of the sweep, {_WITHOUT}"
         return None, [ArgumentProblem("from_sweep", message)]
+    if details.checkpoint is None and details.confirmation is not None:
+        message = "no checkpoint of the confirmed trial is left; train anew without {from_sweep}"
+        return None, [ArgumentProblem("from_sweep", message)]
     if details.checkpoint is None:
         message = f"the sweep kept no checkpoint; run it with {{keep_checkpoints}} best, {_WITHOUT}"
         return None, [ArgumentProblem("from_sweep", message)]

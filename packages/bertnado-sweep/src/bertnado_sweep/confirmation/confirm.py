@@ -21,6 +21,7 @@ from bertnado_sweep.records.best import (
     best_so_far,
     choose_best,
     export_if_better,
+    left_checkpoint,
     remove_checkpoint,
 )
 from bertnado_sweep.records.confirmation import (
@@ -31,6 +32,7 @@ from bertnado_sweep.records.confirmation import (
     read_confirmation,
 )
 from bertnado_sweep.records.files import SWEEP_FILE, named_directory
+from bertnado_sweep.records.kept_run import kept_run
 from bertnado_sweep.records.presence import Presence
 from bertnado_sweep.records.service_sweep import ServiceSweep
 from bertnado_sweep.resume import find_recorded, read_recorded
@@ -315,9 +317,17 @@ class _Confirmation:
             for run in runs:
                 if run.parameters[FINALIST] != confirmation.winner:
                     remove_checkpoint(run, self._directory)
-        for line in describe_confirmation(confirmation):
+        for line in (*describe_confirmation(confirmation), *self._lost_checkpoint(confirmation)):
             listen(Note(line))
         return ConfirmationResult(self._output_dir, confirmation, finished, plan.budget)
+
+    def _lost_checkpoint(self, found: Confirmation) -> list[str]:
+        """Return a line if checkpoints are kept, but none of the confirmed trial is left."""
+        winner = next(trial for trial in self._finalists if trial.number + 1 == found.winner)
+        is_left = kept_run(found.winning, self._objective, self._output_dir) or left_checkpoint(winner)
+        if self._recorded.record["keep_checkpoints"] == "none" or is_left:
+            return []
+        return [f"  no checkpoint of trial {found.winner} is left: full-train trains it anew, without --from-sweep"]
 
     def _started(self, plan: Plan, backend: Backend) -> SweepStarted:
         what = f"the best {len(self._finalists)} trials" if len(self._finalists) > 1 else "the best trial"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import socket
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -75,6 +76,12 @@ def ranked_trials(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
     return sorted(eligible, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
 
 
+def left_checkpoint(trial: Trial) -> Path | None:
+    """Return the checkpoint of a trial; None if it was removed, which only its own machine can tell."""
+    is_gone = trial.checkpoint is not None and trial.host == socket.gethostname() and not trial.checkpoint.exists()
+    return None if is_gone else trial.checkpoint
+
+
 def export_best(
     best: Trial, objective: Objective, output_dir: Path, sweep_id: str, confirmation: Confirmation | None = None
 ) -> Path:
@@ -99,7 +106,7 @@ def export_best(
         "number": best.number,
         "host": best.host,
         "directory": best.directory.name if best.directory.parent == output_dir else best.directory,
-        "checkpoint": best.checkpoint,
+        "checkpoint": left_checkpoint(best),
         "objective": {"name": objective.name, "goal": objective.goal},
         "value": best.value,
         "step": best.step,
