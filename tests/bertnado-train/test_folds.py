@@ -11,6 +11,7 @@ from bertnado_train.label_scaling import LabelScale
 from bertnado_train.row_groups import read_groups
 from bertnado_train.training_setup import open_training_setup
 from bertnado_train.trial import SilentReport
+from bertnado_train.trial_strands import with_strands
 
 AUC, R2 = Objective("eval/roc_auc", "maximize"), Objective("eval/r2", "maximize")
 TRAIN, VALIDATION, TEST = 60, 30, 20
@@ -278,3 +279,19 @@ def test_a_regression_is_checked_as_well(model_dir, write):
     }
     trainer = trainer_of(model_dir, write(**columns), task_type="regression")
     assert warnings_and_errors(trainer, "chromosome", R2) == [[], []]
+
+
+def test_the_reverse_complements_of_a_fold_are_those_of_its_rows(setup_of):
+    setup = setup_of()
+    group = read_groups(setup.dataset.path, "chromosome")
+    fold = with_strands(fold_setup(setup, group, "chr2"), {"reverse_complement": "average"})
+    whole = with_strands(setup, {"reverse_complement": "average"})
+    pairs = {}
+    for name in ("train", "validation"):
+        split = whole.dataset.splits[name]
+        for (forward, label), (reverse, _) in zip(rows_of(split.forward), rows_of(split.reverse), strict=True):
+            pairs.setdefault((*forward, label), []).append(reverse)
+    for name in ("train", "validation"):
+        split = fold.dataset.splits[name]
+        for (forward, label), (reverse, _) in zip(rows_of(split.forward), rows_of(split.reverse), strict=True):
+            assert reverse in pairs[(*forward, label)]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bertnado_config import Report, TrainingInputs
     from bertnado_metrics import Objective
 
+    from .encoded_split import EncodedSplit
     from .task_trainer import TaskTrainer
     from .training_setup import TrainingSetup
 
@@ -154,9 +155,13 @@ def prepare_output(inputs: TrainingInputs, output_dir: Path | str) -> tuple[Trai
 
 def _with_all_rows(setup: TrainingSetup) -> TrainingSetup:
     """Return the setup with the validation rows among the training rows."""
-    splits = {**setup.dataset.splits, TRAIN: setup.train.joined(setup.validation)}
-    reverse = setup.dataset.reverse_complements.with_all_rows()
-    return replace(setup, dataset=replace(setup.dataset, splits=splits, reverse_complements=reverse))
+    dataset = setup.dataset
+    reverse = dataset.reverse_complements.rearranged(_all_rows)
+    return replace(setup, dataset=replace(dataset, splits=_all_rows(dataset.splits), reverse_complements=reverse))
+
+
+def _all_rows(splits: Mapping[str, EncodedSplit]) -> dict[str, EncodedSplit]:
+    return {**splits, TRAIN: splits[TRAIN].joined(splits[VALIDATION])}
 
 
 def finish_model(

@@ -49,10 +49,14 @@ def _fold_dataset(setup: TrainingSetup, groups: RowGroups, group: str) -> Prepar
     dataset = setup.dataset
     is_held_out = groups.is_in(group)
     require_same_rows(dataset, groups)
-    splits = {
-        TRAIN: _joined(dataset.splits, {name: ~rows for name, rows in is_held_out.items()}),
-        VALIDATION: _joined(dataset.splits, is_held_out),
-    }
+
+    def divide(splits: Mapping[str, EncodedSplit]) -> dict[str, EncodedSplit]:
+        return {
+            TRAIN: _joined(splits, {name: ~rows for name, rows in is_held_out.items()}),
+            VALIDATION: _joined(splits, is_held_out),
+        }
+
+    splits = divide(dataset.splits)
     counts = {name: count_classes(setup.task, split.labels, dataset.logits) for name, split in splits.items()}
     weights = dataset.class_weights
     if weights is not None and dataset.are_weights_of_rows:
@@ -60,6 +64,7 @@ def _fold_dataset(setup: TrainingSetup, groups: RowGroups, group: str) -> Prepar
     return replace(
         dataset,
         splits=splits,
+        reverse_complements=dataset.reverse_complements.rearranged(divide),
         class_weights=weights,
         classes={name: with_all_classes(rows, dataset.logits) for name, rows in counts.items()},
         fingerprint=_fingerprint(dataset.fingerprint, is_held_out),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ from bertnado_config import ArgumentProblem, InvalidInputError
 
 from .dataset_files import row_batches
 from .dataset_rows import encode_rows
-from .dataset_splits import TRAIN, VALIDATION
 from .row_cache import PreparedRows, open_rows
 from .row_preparation import hash_rows
 from .row_store import chunks
@@ -52,15 +51,15 @@ class ReverseComplements:
             raise ValueError(self.problem)
         return self.read()
 
-    def with_all_rows(self) -> ReverseComplements:
-        """Return those of a dataset whose validation rows are among its training rows."""
+    def rearranged(
+        self, arrange: Callable[[Mapping[str, EncodedSplit]], dict[str, EncodedSplit]]
+    ) -> ReverseComplements:
+        """Return those of a dataset whose rows are divided into other splits.
 
-        def read() -> PreparedRows:
-            splits = self.rows.splits
-            joined = {**splits, TRAIN: splits[TRAIN].joined(splits[VALIDATION])}
-            return PreparedRows(joined, 0, {}, self.rows.fingerprint, "", ())
-
-        return ReverseComplements(read, self.problem)
+        Args:
+            arrange: Returns the new splits, from the old ones; for the rows themselves it was the same function.
+        """
+        return ReverseComplements(lambda: replace(self.rows, splits=arrange(self.rows.splits)), self.problem)
 
 
 def find_reverse_complements(
