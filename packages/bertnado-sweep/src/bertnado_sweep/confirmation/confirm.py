@@ -116,7 +116,7 @@ def confirm_sweep(
 
     All finalists have the same seeds, none of which the search has used. With `folds` they are trained and validated on
     other rows as well: for each group of a column, on all training and validation rows of the other groups, and on
-    those of the group; every fold has a seed of its own. A finalist that is clearly behind after two seeds or folds
+    those of the group; every fold has its own seed. A finalist that is clearly behind after two seeds or folds
     gets no more, see `ranking`. The runs have their own directory and journal, so that neither the sampler nor
     the budget of the sweep sees them. A confirmation that was interrupted or killed continues when the call is
     repeated; one with more finalists or seeds adds to it.

@@ -42,7 +42,7 @@ class Design:
     def of(cls, seeds: Sequence[int], folds: Folds | None = None) -> Design:
         """Return the design with these seeds, one for each block; over folds, the groups take turns.
 
-        So every fold has a seed of its own, as often as there are seeds for it.
+        So every fold has its own seed, as often as there are seeds for it.
         """
         groups = (None,) if folds is None else folds.groups
         return cls(tuple(Block(seed, groups[number % len(groups)]) for number, seed in enumerate(seeds)), folds)
