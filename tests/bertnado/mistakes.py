@@ -377,6 +377,7 @@ CALL, FILE, SPACE, FLAG = "The call", "The sweep file", "Parameters of the sweep
 DATA, MODEL, PLACE, RESUME = "The dataset", "The model", "The output directory", "Resuming and joining"
 STATUS, SYNC, BEST, FINAL, QUICK = "sweep-status", "sync", "The best configuration", "full-train", "quickstart"
 PREDICT = "predict"
+INIT = "init"
 BASE = "baselines"
 CONFIRM = "confirm"
 REPORT = "report"
@@ -965,6 +966,14 @@ MISTAKES = (
     predicting("a directory for `--output`", "--output done"),
     predicting("the input for `--output`", "--output x.fa"),
     predicting("three mistakes at once", "--model gone --input gone.fa --output gone/out.tsv"),
+    # init
+    Mistake(INIT, "no `--dataset`", "bertnado init --model-name model"),
+    Mistake(INIT, "`--to` names a file that exists", f"bertnado init {RUN} --to old.yaml", text("old.yaml", "{}")),
+    Mistake(INIT, "`--to sweep.json`, where comments are not allowed", f"bertnado init {RUN} --to sweep.json"),
+    Mistake(
+        INIT, "`--sweep-count 0` and a metric of another task", f"bertnado init {RUN} --sweep-count 0 --metric-name r2"
+    ),
+    Mistake(INIT, "`--dataset datset`, for `dataset`", "bertnado init --model-name model --dataset datset"),
     # baselines
     Mistake(BASE, "no `--dataset`", "bertnado baselines --model-name model"),
     Mistake(BASE, "`--dataset datset`, for `dataset`", "bertnado baselines --model-name model --dataset datset"),

@@ -57,7 +57,7 @@ LAYERS = [
     {"plan"},
     {"backends"},
     {"resume", "retrying", "single_run", "budget", "dry_run"},
-    {"start_from", "folding"},
+    {"start_from", "folding", "drafting"},
     {"planning", "status"},
     {"confirmation"},
     {"cluster", "sweep", "sync", "report"},

@@ -52,7 +52,8 @@ def test_a_model_is_recognised_by_its_files(name, tmp_path):
     assert (family and family.name) == FAMILIES.get(name)
 
 
-def test_the_first_trial_of_a_sweep_is_the_preset(material, nucleotide_transformer, tmp_path):
+def test_the_first_trial_of_a_sweep_is_the_preset(material, nucleotide_transformer, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
     (tmp_path / "sweep.json").write_text(json.dumps(SWEEP))
     sweeper = Sweeper(tmp_path / "sweep.json", tmp_path / "out", str(nucleotide_transformer), material / "dataset")
     run_plan(sweeper.plan(1, start_from="preset", dry_run=False))

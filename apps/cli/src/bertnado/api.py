@@ -352,6 +352,47 @@ def check_sweep(
     return CheckedSweep(plan, trials)
 
 
+def init_sweep(
+    dataset: Path | str,
+    model_name: str | None = None,
+    task_type: str | Task | None = None,
+    *,
+    to: Path | str = "sweep.yaml",
+    sweep_count: int = 20,
+    metric_name: str | None = None,
+    **inputs: Any,
+) -> dict[str, Any]:
+    """Write a first sweep file for a model, a dataset and a number of trials, with a comment on each line.
+
+    The space lies around the published settings of the model's family, otherwise around those of BERT. Batches, epochs,
+    evaluations and early termination are chosen for the rows and the trials. Nothing is trained.
+
+    Args:
+        dataset: See `bertnado_config.TrainingInputs`.
+        model_name: See `bertnado_config.TrainingInputs`.
+        task_type: See `bertnado_config.TrainingInputs`.
+        to: The file to write, YAML; it must not exist.
+        sweep_count: The number of trials, at least 1.
+        metric_name: The metric to optimize; by default the task's.
+        inputs: All other fields of `TrainingInputs`. None stands for the default.
+
+    Returns:
+        `path`, the file; `family`, the model's, None if it is of no known one; `trials`; and `check` and `run`, the
+        commands that check and run the sweep.
+
+    Raises:
+        InvalidInputError: Something is wrong, and nothing was written; every problem is in it.
+        OSError: The file cannot be written.
+    """
+    from bertnado_config import TrainingInputs
+
+    from bertnado.sweep_draft import write_draft
+
+    given = {"dataset": dataset, "model_name": model_name, "task_type": task_type, **inputs}
+    completed = TrainingInputs.completed(given, {})
+    return write_draft(completed, to, sweep_count=sweep_count, metric_name=metric_name)
+
+
 def train_model(
     output_dir: Path | str,
     dataset: Path | str | None,

@@ -228,6 +228,25 @@ def check(form: str, **flags: Any) -> None:
         click.echo(plan_json(checked) if form == "json" else describe_plan(checked))
 
 
+@main.command(cls=GeneratedCommand, generate=_baselines_flags, short_help="Write a first sweep file.")
+@click.option("--metric-name", help="Metric to optimize, for example `eval/roc_auc`.  [default: the task's]")
+@click.option("--sweep-count", type=int, default=20, help="Number of trials of the sweep.  [default: 20]")
+@click.option("--to", type=click.Path(), metavar="FILE", default="sweep.yaml", help="New file.  [default: sweep.yaml]")
+def init(**flags: Any) -> None:
+    """Write a first sweep file for a model, a dataset and a number of trials.
+
+    The space lies around the published settings of the model's family, otherwise around those of BERT. Comments say
+    where each number is from. Nothing is trained; the commands that check and run the sweep are shown.
+
+    \b
+    Example:
+      bertnado init --model-name PoetschLab/GROVER --dataset output/dataset --sweep-count 20 --to sweep.yaml
+    """
+    _require(flags, "dataset")
+    with exit_on_error():
+        click.echo(json.dumps(api.init_sweep(**flags), indent=2))
+
+
 def _submit_flags() -> list[click.Parameter]:
     from bertnado_config import TrainingInputs
     from bertnado_sweep import SweepOptions
