@@ -12,7 +12,7 @@ import pytest
 from bertnado_config import parse_sweep_config, sample_parameters
 from bertnado_metrics import Objective
 from bertnado_sweep.records.baselines import RecordedBaselines
-from bertnado_sweep.records.confirmation import Confirmation, Finalist
+from bertnado_sweep.records.confirmation import Confirmation, Finalist, Folds
 from bertnado_sweep.records.trial import Trial
 from bertnado_sweep.report.material import Material
 from bertnado_sweep.report.scales import scale_of
@@ -306,3 +306,6 @@ class TestMethods:
             "fresh seeds, and ranked by the mean of the fresh values alone. Trial 1 was selected, with a mean of "
             f"0.8800 (standard error 0.0100, n = 3, 95% confidence interval {0.88 - half:.4f} to {0.88 + half:.4f})."
         )
+        by_group = confirmed.model_copy(update={"folds": Folds(column="chromosome", groups=("chr1", "chr2"))})
+        text = methods.paragraph_of(material(*trials, file=FILE, record=recorded, confirmation=by_group))
+        assert "trained anew on 2 folds, the groups of chromosome, each with a fresh seed, and ranked by" in text

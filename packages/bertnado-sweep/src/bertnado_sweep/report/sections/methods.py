@@ -102,9 +102,13 @@ def _confirmation(material: Material) -> Iterator[str]:
     confirmation = material.confirmation
     if confirmation is None:
         return
-    seeds, count = counted(len(confirmation.seeds), "fresh seed"), len(confirmation.finalists)
+    count, folds = len(confirmation.finalists), confirmation.folds
     finalists = "The best trial was" if count == 1 else f"The {count} best trials were"
-    yield f"{finalists} trained anew with {seeds}, and ranked by the mean of the fresh values alone."
+    how = f"with {counted(len(confirmation.seeds), 'fresh seed')}"
+    if folds is not None:
+        groups = f"{counted(len(folds.groups), 'fold')}, the groups of {clipped(folds.column, 60)}"
+        how = f"on {groups}, each with a fresh seed"
+    yield f"{finalists} trained anew {how}, and ranked by the mean of the fresh values alone."
     winner = confirmation.winning
     yield f"Trial {winner.trial} was selected, with a mean of {metric_text(winner.mean)}{_spread(winner)}."
 
