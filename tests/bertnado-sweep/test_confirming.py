@@ -543,6 +543,7 @@ class ChangedTrainer(SeedTrainer):
     """Its dataset has changed, and it knows no `rate` any more."""
 
     dataset_fingerprint = "abd"
+    model_fingerprint = "12f"
 
     def check(self, config, objective):
         from bertnado_config import Problem
@@ -552,7 +553,8 @@ class ChangedTrainer(SeedTrainer):
 
 def test_a_dataset_that_has_changed_since_and_parameters_that_fit_no_more_are_refused(sweep):
     assert problems_of(sweep, trainer=ChangedTrainer()) == [
-        "dataset must give the rows of the sweep, got others: it has changed since; restore it"
+        "dataset must give the rows of the sweep, got others: it has changed since; restore it",
+        "model_name must give the weights of the sweep, got others: it has changed since; restore it",
     ]
     assert problems_of(sweep, trainer=ChangedTrainer(failing=(1,)), top=2) == [
         "trial 3: parameters.rate: is unknown",

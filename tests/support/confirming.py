@@ -59,7 +59,7 @@ class SeedTrainer:
         checkpoint = report.directory / "checkpoint"
         checkpoint.mkdir()
         (checkpoint / "weights").write_text(str(value))
-        details = {"arguments": {"seed": seed}, "dataset": {"fingerprint": "abc"}}
+        details = {"arguments": {"seed": seed}, "dataset": {"fingerprint": "abc"}, "model": {"fingerprint": "12e"}}
         return TrialResult(value, step=2, seed=seed, checkpoint=checkpoint, details=details)
 
 

@@ -173,8 +173,9 @@ class Trainer(Protocol):
     for the display that names the devices of this machine that trials train on. All are read after `check` has found no
     error.
 
-    A trainer may have the attribute `dataset_fingerprint`, a text: what `details["dataset"]["fingerprint"]` of its
-    trials is now, so that trials of a changed dataset are not compared with earlier ones.
+    A trainer may have the attributes `dataset_fingerprint` and `model_fingerprint`, texts: what
+    `details["dataset"]["fingerprint"]` and `details["model"]["fingerprint"]` of its trials are now, so that trials of a
+    changed dataset, or from changed weights, are not compared with earlier ones.
 
     A trainer may have the attribute `pretrained_config`, a mapping: the content of its model's `config.json`, by which
     a sweep finds published settings for it.

@@ -182,6 +182,15 @@ class HuggingFaceTrainer(TrainingInputs):
         return self.setup.dataset.fingerprint
 
     @property
+    def model_fingerprint(self) -> str:
+        """The fingerprint of the stored weights that trials begin with.
+
+        Raises:
+            InvalidInputError: The model or the dataset cannot be read.
+        """
+        return self.setup.model.fingerprint
+
+    @property
     def pretrained_config(self) -> Mapping[str, Any]:
         """The content of the model's `config.json`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from .model_config import changed_config
 from .model_files import ADAPTER_INSTEAD
 from .pooled_head import PooledForSequenceClassification
 from .pretrained import load_pretrained
+from .state_file import checksum_of
 from .stored_weights import WeightReport, has_checkpoint, report_weights, stored_tensors
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _Value = TypeVar("_Value")
+
+_DIGESTED = 1024
+"""The elements at the beginning of each stored weight that tell models apart."""
 
 POOLED_HEAD = ("classifier.weight", "classifier.bias")
 """The weights of a pooled head."""
@@ -98,6 +103,15 @@ class StoredModel:
             raise ValueError(f"{len(unused)} stored weights would be left out, among them {unused[0]}")
         if added := sorted(state.keys() - self.weights.keys() - self.new):
             raise ValueError(f"{len(added)} weights would be random that are not stored, among them {added[0]}")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash that differs between models; the beginning of each weight is enough to tell them apart."""
+        digest = 0
+        for name, weight in sorted(self.weights.items()):
+            digest = zlib.crc32(f"{name}{tuple(weight.shape)}".encode(), digest)
+            digest = checksum_of(weight.reshape(-1)[:_DIGESTED], digest)
+        return f"{digest:08x}"
 
     def digest_of(self, name: str, tensor: torch.Tensor) -> bytes:
         """Return a hash of a weight of a copy, on the CPU; that of a stored one is computed once."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import version
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bertnado_config import to_json_types
 
-from .state_file import StateError, checksum_of, read_state_file, write_state_file
+from .state_file import StateError, read_state_file, write_state_file
 from .training_arguments import effective_arguments
 
 if TYPE_CHECKING:
@@ -27,9 +26,6 @@ FORMAT = 1
 
 _LIBRARIES = ("torch", "transformers", "accelerate", "numpy")
 """The libraries whose other versions may train differently."""
-
-_DIGESTED = 1024
-"""The elements at the beginning of each stored weight that tell models apart."""
 
 _OF_MACHINE = ("dataloader_num_workers", "dataloader_pin_memory", "dataloader_prefetch_factor", "eval_batch_size")
 """Arguments, or the ends of their names, that change nothing of the result and may differ between machines."""
@@ -123,7 +119,7 @@ def identity_of(
         **{name: version(name).partition("+")[0] for name in _LIBRARIES},
         "device": arguments.device.type,
         "dataset": {name: dataset[name] for name in ("fingerprint", "rows", "class_weights")},
-        "model": {"weights": _weights_digest(setup.model.weights), "head": setup.head},
+        "model": {"weights": setup.model.fingerprint, "head": setup.head},
         "label_scaling": setup.label_scaling,
         "objective": {"name": objective.name, "goal": objective.goal},
         "parameters": parameters,
@@ -131,15 +127,6 @@ def identity_of(
         **further,
     }
     return cast("dict[str, Any]", to_json_types(identity))
-
-
-def _weights_digest(weights: Mapping[str, torch.Tensor]) -> int:
-    """Return a number that differs between models; the beginning of each weight is enough to tell them apart."""
-    digest = 0
-    for name, weight in sorted(weights.items()):
-        digest = zlib.crc32(f"{name}{tuple(weight.shape)}".encode(), digest)
-        digest = checksum_of(weight.reshape(-1)[:_DIGESTED], digest)
-    return digest
 
 
 def _difference(recorded: Any, expected: Any, path: str = "") -> str | None:

@@ -253,6 +253,7 @@ class _TrainingRun:
             "device": describe_device(self.arguments.device),
             "class_weights": trial_class_weights(self.setup, self.parameters),
             "dataset": self.setup.dataset.summary,
+            "model": {"fingerprint": self.setup.model.fingerprint},
             **({"learning_rates": self.learning_rates} if self.learning_rates else {}),
             **self.trained,
             **({"model_config": changes} if (changes := self._settings.config_changes) else {}),

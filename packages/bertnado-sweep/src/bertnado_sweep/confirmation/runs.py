@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
     from .design import Block, Design
 
+_PARTS = (
+    ("dataset", "dataset", "{dataset} must give the rows of the sweep, got others"),
+    ("model", "model_name", "{model_name} must give the weights of the sweep, got others"),
+)
+"""What a trainer may give a fingerprint of, the option that names it, and what must hold."""
+
 
 @dataclass(frozen=True)
 class RunTable:
@@ -155,13 +161,17 @@ class FinalistTrainer:
         return [] if folds is None else fold_problems(self.trainer, folds.column, objective)
 
     def _other_data(self) -> list[Problem]:
-        """Report a dataset that has changed since the sweep."""
-        now = getattr(self.trainer, "dataset_fingerprint", None)
-        known = {_fingerprint(trial) for trial in self.finalists.values()} - {None}
-        if now is None or not known or known == {now}:
-            return []
-        message = "{dataset} must give the rows of the sweep, got others: it has changed since; restore it"
-        return [ArgumentProblem("dataset", message)]
+        """Report a dataset, or the weights of a model, that have changed since the sweep."""
+        return [
+            ArgumentProblem(option, f"{message}: it has changed since; restore it")
+            for part, option, message in _PARTS
+            if self._has_changed(part)
+        ]
+
+    def _has_changed(self, part: str) -> bool:
+        now = getattr(self.trainer, f"{part}_fingerprint", None)
+        known = {_fingerprint(trial, part) for trial in self.finalists.values()} - {None}
+        return now is not None and bool(known) and known != {now}
 
     def open(self) -> Session:
         """Open the trainer of the sweep."""
@@ -235,7 +245,7 @@ def _named(problem: Problem, number: int) -> Problem:
     return Problem("", f"trial {number}: {problem}") if problem.is_of_file else problem
 
 
-def _fingerprint(trial: Trial) -> object:
-    """Return the fingerprint of the dataset that a trial was trained on; None if it is not recorded."""
-    dataset = trial.details.get("dataset")
-    return dataset.get("fingerprint") if isinstance(dataset, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+def _fingerprint(trial: Trial, part: str) -> object:
+    """Return the fingerprint of the dataset or the model of a trial; None if it is not recorded."""
+    found = trial.details.get(part)
+    return found.get("fingerprint") if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
