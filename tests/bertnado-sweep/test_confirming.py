@@ -21,7 +21,7 @@ from bertnado_sweep.records.presence import Presence
 from bertnado_sweep.running.events import Note, TrialEnded
 from bertnado_sweep.running.stop_request import Interrupted
 from bertnado_sweep.search.base import SearchState
-from support.confirming import SWEEP, SeedTrainer, value_of
+from support.confirming import SWEEP, SeedTrainer, finished_sweep, value_of
 from support.trainers import SavingTrainer
 
 SCORE = Objective("score", "maximize")
@@ -30,12 +30,7 @@ CONFIG, DETAILS = "best_sweep_config.json", "best_sweep_details.json"
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A finished sweep of four trials with seed 7, in which 0.3 was lucky."""
-    output = tmp_path_factory.mktemp("finished") / "sweep"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WANDB_MODE", "disabled")
-        run_sweep(SeedTrainer(), SWEEP, output_dir=output, backend="local", seed=7)
-    return output
+    return finished_sweep(tmp_path_factory.mktemp("finished") / "sweep", SeedTrainer())
 
 
 @pytest.fixture

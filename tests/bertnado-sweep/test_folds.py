@@ -20,7 +20,7 @@ from bertnado_sweep.records.confirmation import Folds, read_confirmation
 from bertnado_sweep.report.material import gather
 from bertnado_sweep.report.sections.confirmation import interval, section
 from bertnado_sweep.running.events import Note, SweepStarted, TrialEnded, TrialStarted
-from support.confirming import SWEEP, FoldTrainer, SeedTrainer, value_of
+from support.confirming import SWEEP, FoldTrainer, SeedTrainer, finished_sweep, value_of
 
 CONFIG, DETAILS = "best_sweep_config.json", "best_sweep_details.json"
 GROUPS = ["1", "2", "10"]
@@ -29,12 +29,7 @@ CHROMOSOMES = Folds(column="chromosome", groups=("1", "2", "10"))
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A finished sweep of four trials with seed 7, in which 0.3 was lucky."""
-    output = tmp_path_factory.mktemp("finished") / "sweep"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WANDB_MODE", "disabled")
-        run_sweep(FoldTrainer(), SWEEP, output_dir=output, backend="local", seed=7)
-    return output
+    return finished_sweep(tmp_path_factory.mktemp("finished") / "sweep", FoldTrainer())
 
 
 @pytest.fixture
@@ -180,7 +175,9 @@ def test_what_it_says_of_the_error_over_folds(sweep):
         "  folds share training rows, so ± is how much they differ, too small for an error of the mean "
         "(Bengio and Grandvalet 2004), and the probability is too high"
     )
-    assert describe_confirmation(recorded_status(sweep).confirmation) == notes(events)
+    *described, last = notes(events)
+    assert describe_confirmation(recorded_status(sweep).confirmation) == described
+    assert last == "  no checkpoint of trial 4 is left: full-train trains it anew, without --from-sweep"
 
 
 # beside a confirmation over seeds

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from bertnado_config import ArgumentProblem, InvalidInputError, Problem, TrialResult
+from bertnado_sweep import run_sweep
 
 SWEEP = {
     "method": "grid",
@@ -107,3 +109,11 @@ def confirmation_record(sweep_id, finalists, *, seeds=(), winner=1, objective=No
         "winner": winner,
         "search_best": 0.5,
     }
+
+
+def finished_sweep(output, trainer):
+    """Run a sweep of four trials with seed 7, in which 0.3 was lucky, and return its directory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANDB_MODE", "disabled")
+        run_sweep(trainer, SWEEP, output_dir=output, backend="local", seed=7)
+    return output
