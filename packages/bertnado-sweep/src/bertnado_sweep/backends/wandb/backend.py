@@ -255,7 +255,7 @@ def run_agent(
         began=plan.began,
         max_failures=plan.options.max_failures,
         deadline=deadline,
-        is_cancelled=lambda: sweep_state(sweep) in ("CANCELED", "FINISHED"),
+        is_cancelled=lambda: sweep_state(sweep) == "CANCELED",
     )
     with _Watch(trials, stop or StopRequest()) as watch:
         wandb.agent(
