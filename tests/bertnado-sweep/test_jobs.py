@@ -2,18 +2,24 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bertnado_config import InvalidInputError, read_json
 from bertnado_sweep import plan_sweep, recorded_status
+from bertnado_sweep.cluster import queue
 from bertnado_sweep.cluster.cancelling import cancel_all
 from bertnado_sweep.cluster.following import JobsFailedError, follow_jobs
 from bertnado_sweep.cluster.options import JobOptions, check_job_options
+from bertnado_sweep.cluster.queue import SchedulerError
+from bertnado_sweep.cluster.records import JobDirectory, JobRecord, Submission
 from bertnado_sweep.cluster.submitting import submit_jobs
-from bertnado_sweep.cluster.watching import describe_failures, job_statuses
+from bertnado_sweep.cluster.watching import JobStatus, describe_failures, job_statuses
+from bertnado_sweep.records.files import now
 from bertnado_sweep.running.events import Note, TrialEnded
 from bertnado_sweep.sweep import begin_plan
 from support import slurm
@@ -27,14 +33,16 @@ TESTS = Path(__file__).parents[1]
 WORKER = """
 import sys
 sys.path.insert(0, {tests!r})
-from bertnado_sweep import Interrupted, run_sweep
+from bertnado_sweep import Interrupted, NoEligibleTrialError, run_sweep
 from support.trainers import SavingTrainer
 
 limit = sys.argv[sys.argv.index("--time-limit") + 1] if "--time-limit" in sys.argv else None
 try:
-    result = run_sweep(SavingTrainer(pause={pause}), None, output_dir={output!r}, join=True, time_limit=limit)
+    result = run_sweep({trainer}, None, output_dir={output!r}, join=True, time_limit=limit)
 except Interrupted as interrupted:
     sys.exit(128 + interrupted.signum)
+except NoEligibleTrialError as error:
+    sys.exit(3 if error.ended_by else str(error))
 print("finished", result.finished, "of", result.budget, "ended by", result.ended_by)
 sys.exit(3 if result.ended_by else 0)
 """
@@ -59,13 +67,14 @@ def at_slurm(cluster, monkeypatch):
 class Sweep:
     """A recorded sweep, to which jobs are submitted."""
 
-    def __init__(self, output, trials, pause=0.0, backend="local"):
-        self.output, self.pause = output, pause
+    def __init__(self, output, trials, pause=0.0, backend="local", **options):
+        self.output = output
+        trainer = SavingTrainer(pause=pause)
         values = {"x": {"values": list(range(1, trials + 1))}}
         config = {"method": "grid", "metric": {"name": "score", "goal": "maximize"}, "parameters": values}
-        plan = plan_sweep(SavingTrainer(pause=pause), config, output_dir=output, backend=backend, dry_run=False)
+        plan = plan_sweep(trainer, config, output_dir=output, backend=backend, dry_run=False, **options)
         begin_plan(plan)
-        script = WORKER.format(tests=str(TESTS), pause=pause, output=str(output))
+        script = WORKER.format(tests=str(TESTS), trainer=trainer, output=str(output))
         self.worker = output / "worker.py"
         self.worker.write_text(script)
 
@@ -301,13 +310,65 @@ class TestOnThisMachine:
         assert trial.job == job
 
     @pytest.mark.slow
-    def test_a_job_with_a_time_limit_goes_on_where_it_was_warned(self, sweep):
-        begun = sweep(1, pause=1.0)
-        begun.submit(1, time="30", scheduler="local")
-        begun.wait_for_end(150)
+    def test_a_job_with_a_time_limit_goes_on_where_it_was_warned_as_often_as_it_must(self, sweep):
+        begun = sweep(1, pause=0.25)
+        begun.submit(1, time="2", scheduler="local")
+        begun.wait_for_end()
         assert begun.numbers_in("completed") == [0]
-        assert begun.jobs[0].run >= 2
-        assert begun.trials[0].attempts[-1]["from_step"] > 0
+        assert begun.jobs[0].run > 6
+        steps = [(row["from_step"], row["to_step"]) for row in begun.trials[0].attempts]
+        assert [begin for begin, _ in steps[1:]] == [end for _, end in steps[:-1]], "no step is done twice"
+
+    def test_a_job_whose_trials_never_fit_into_its_time_ends_after_two_runs(self, sweep):
+        begun = sweep(1, pause=0.5, save_state_every="never")
+        begun.submit(1, time="2", scheduler="local")
+        begun.wait_for_end()
+        (job,) = begun.jobs
+        assert (job.state, job.run) == ("failed", 2)
+        assert job.note == "two runs in a row made no progress; raise the time limit (2 s)"
+
+    def test_a_job_whose_process_is_killed_leaves_no_program_behind(self, sweep):
+        begun = sweep(2, pause=0.3)
+        (job,) = begun.submit(1, time=None, scheduler="local")
+        begun.wait_for_running()
+        os.kill(int(job), signal.SIGKILL)
+        wait(lambda: begun.numbers_in("interrupted") == [0], "the end of the trial")
+        assert begun.jobs[0].state == "killed"
+
+    def test_what_starts_jobs_does_not_share_its_terminal_with_them(self, sweep, tmp_path):
+        begun = sweep(1, pause=0.05)
+        script = (
+            "import sys; from pathlib import Path\n"
+            "from bertnado_sweep.cluster.options import JobOptions\n"
+            "from bertnado_sweep.cluster.submitting import submit_jobs\n"
+            "options = JobOptions(scheduler='local', gpus_per_job=0, setup=('echo loading',))\n"
+            f"submit_jobs(Path({str(begun.output)!r}), [sys.executable, {str(begun.worker)!r}], options)\n"
+        )
+        ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        assert (ended.stdout, ended.stderr) == ("", "")
+        assert begun.jobs[0].is_alive, "its output is not waited for"
+        begun.wait_for_end()
+        assert begun.numbers_in("completed") == [0]
+        assert Path(begun.jobs[0].log).read_text().startswith("loading\n")
+
+    def test_a_setup_that_fails_is_said_in_the_log(self, sweep, capfd):
+        begun = sweep(1)
+        begun.submit(1, time=None, scheduler="local", setup=["echo 'it is' \"quoted\"", "module load 'no such'"])
+        begun.wait_for_end()
+        (job,) = begun.jobs
+        assert Path(job.log).read_text().startswith("it is quoted\n")
+        assert job.state == "failed"
+        assert "the setup of the job failed: module load 'no such' (exit code 127)" in job.note
+        assert capfd.readouterr() == ("", "")
+
+    def test_a_gpu_is_handed_on_by_its_name(self, sweep, monkeypatch):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-8932f937,MIG-1c3f")
+        begun = sweep(1)
+        begun.worker.write_text("import os; print(os.environ['CUDA_VISIBLE_DEVICES'])")
+        begun.submit(2, time=None, scheduler="local", gpus_per_job=1)
+        begun.wait_for_end()
+        assert [job.gpus for job in begun.jobs] == ["GPU-8932f937", "MIG-1c3f"]
+        assert [job.last_line for job in begun.jobs] == ["GPU-8932f937", "MIG-1c3f"]
 
 
 class TestAtWandb:
@@ -346,8 +407,64 @@ class TestOptions:
         }
 
 
-def test_no_summary_is_given_while_one_job_did_not_fail():
-    assert describe_failures(()) is None
+class TestFailures:
+    def test_no_summary_is_given_while_one_job_did_not_fail(self):
+        failed, done = (JobStatus("7_0", 1, "failed", note="no GPU"), JobStatus("7_1", 1, "done"))
+        assert describe_failures(()) is None
+        assert describe_failures((failed, done)) is None
+        assert describe_failures((failed, replace(done, state="waiting"))) is None
+
+    def test_the_last_submission_counts(self):
+        done, failed = JobStatus("7", 1, "done"), JobStatus("8", 2, "failed", note="no GPU", log="jobs/2/8_0_log.out")
+        assert describe_failures((done, failed)) == "all 1 jobs failed:\n  1 of 1: no GPU\n  see jobs/2/8_0_log.out"
+        assert describe_failures((failed, replace(done, submission=3))) is None
+
+
+class TestWithoutAScheduler:
+    @pytest.fixture
+    def submitted(self, tmp_path):
+        def record(**fields):
+            directory = JobDirectory.create(tmp_path)
+            given = {"scheduler": "slurm", "jobs": ("7_0",), "submitted": now()} | fields
+            directory.write_submission(Submission(**given))
+            return directory
+
+        return record
+
+    def job_in(self, tmp_path):
+        (job,) = job_statuses(tmp_path, [])
+        return job.state, job.note
+
+    def test_the_state_of_jobs_is_unknown_where_slurm_is_not_installed(self, submitted, tmp_path, monkeypatch):
+        submitted()
+        monkeypatch.setenv("PATH", "/nowhere")
+        why = "SLURM's squeue is not installed on this machine; ask on a login node"
+        assert self.job_in(tmp_path) == ("unknown", why)
+        with pytest.raises(SchedulerError, match=why):
+            cancel_all(tmp_path)
+
+    def test_what_a_job_said_itself_is_known_everywhere(self, submitted, tmp_path, monkeypatch):
+        job = JobRecord(id="7_0", host="a", node="n1", started=now(), outcome="stopped", message="W&B ended it")
+        submitted().write_job(job)
+        monkeypatch.setenv("PATH", "/nowhere")
+        assert self.job_in(tmp_path) == ("stopped", "W&B ended it")
+        assert cancel_all(tmp_path) == ([], [])
+
+    def test_jobs_of_another_machine_are_not_taken_for_dead(self, submitted, tmp_path):
+        submitted(scheduler="local", jobs=("123",), processes=("box7 id boot ns/123/456",))
+        assert self.job_in(tmp_path) == ("unknown", "its machine alone knows: process 123 on box7")
+        with pytest.raises(SchedulerError, match="process 123 on box7"):
+            cancel_all(tmp_path)
+
+    @needs_slurm
+    def test_a_controller_that_is_down_is_said_in_one_line(self, submitted, tmp_path, monkeypatch):
+        submitted()
+        monkeypatch.setattr(queue, "SECONDS", 0.5)
+        with slurm.silent() as environment:
+            for name, value in environment.items():
+                monkeypatch.setenv(name, value)
+            state, why = self.job_in(tmp_path)
+        assert (state, why) == ("unknown", "SLURM's squeue did not answer within 0.5 s")
 
 
 def _family(pid):

@@ -2,14 +2,20 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from bertnado import api
+from bertnado_sweep import plan_sweep
+from bertnado_sweep.cluster.records import JobDirectory, Submission
+from bertnado_sweep.sweep import begin_plan
 from support import slurm
 from support.slurm import wait
+from support.trainers import CurveTrainer
 
 BERTNADO = Path(sys.executable).parent / "bertnado"
 
@@ -102,6 +108,44 @@ def test_mistakes_are_told_before_anything_is_submitted(bertnado, inputs, tmp_pa
     code, _, said = bertnado("cancel", "--output-dir", "sweep")
     assert (code, "does not contain a sweep" in said) == (2, True)
     assert not (tmp_path / "sweep").exists()
+
+
+@pytest.mark.slow
+def test_jobs_that_all_fail_end_waiting_with_one_summary(bertnado, inputs):
+    flags = ("--output-dir", "sweep", "--sweep-count", 2, "--scheduler", "local", "--jobs", 2, "--gpus-per-job", 0)
+    code, _, said = bertnado("submit", *inputs, *flags, "--setup", "module load cuda", "--wait")
+    assert code == 1
+    assert said.count("Error: all 2 jobs failed:\n  2 of 2: it ended before it began: Error: the setup of the job") == 1
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_display_and_not_the_jobs(bertnado, inputs, tmp_path):
+    flags = ("--output-dir", "sweep", "--sweep-count", 1, "--scheduler", "local", "--gpus-per-job", 0, "--wait")
+    words = [str(word) for word in (BERTNADO, "submit", *inputs, *flags)]
+    environment = os.environ | {"WANDB_MODE": "disabled"}
+    waiting = subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    said = ""
+    while "watch the jobs" not in said:
+        said += waiting.stderr.readline()
+    time.sleep(0.5)
+    waiting.send_signal(signal.SIGINT)
+    said += waiting.communicate(timeout=30)[1]
+    assert waiting.returncode == 130
+    assert "the jobs go on; end them with: bertnado cancel --output-dir sweep" in said
+    wait(lambda: "jobs: 1 done" in bertnado("sweep-status", "--output-dir", "sweep")[1], "the end of the job", 120)
+
+
+def test_a_scheduler_that_does_not_answer_is_said_in_one_line(bertnado, tmp_path):
+    config = {"method": "grid", "metric": {"name": "score", "goal": "maximize"}, "parameters": {"x": {"values": [1]}}}
+    begin_plan(plan_sweep(CurveTrainer(), config, output_dir=tmp_path / "sweep", backend="local", dry_run=False))
+    directory = JobDirectory.create(tmp_path / "sweep")
+    directory.write_submission(Submission(scheduler="slurm", jobs=("7_0",), submitted="2026-11-26T12:00:00+00:00"))
+    code, _, said = bertnado("cancel", "--output-dir", "sweep", PATH="/nowhere")
+    assert (code, said) == (1, "Error: SLURM's squeue is not installed on this machine; ask on a login node\n")
+    code, shown, _ = bertnado("sweep-status", "--output-dir", "sweep", PATH="/nowhere")
+    assert code == 0
+    assert "7_0 unknown     SLURM's squeue is not installed on this machine" in shown
 
 
 def test_the_call_refuses_unknown_options(material, tmp_path):

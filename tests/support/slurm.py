@@ -7,7 +7,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 NODES = ("n1", "n2", "n3")
@@ -122,10 +123,8 @@ class Slurm:
         daemon.kill()
         daemon.wait()
         for pid in family:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
 
     def node_state(self, node):
         """Return the state of a node, such as `idle`."""
@@ -145,23 +144,34 @@ class Slurm:
         return dict(line.split() for line in lines if line)
 
     def start_requeued(self):
-        """Let jobs that were queued again start now; SLURM makes them wait for two minutes."""
-        for job, state in self.jobs().items():
-            if state == "PENDING":
+        """Let jobs that were queued again three seconds ago start now; SLURM makes them wait for two minutes.
+
+        It starts none in the same second: "Job credential revoked".
+        """
+        for line in self.run("squeue", "--noheader", "--array", "--states=PENDING", "-o", "%i %S").splitlines():
+            job, begin = line.split()
+            if begin != "N/A" and datetime.fromisoformat(begin) - datetime.now() < timedelta(seconds=117):
                 self.run("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
 
     def stop(self):
-        """Cancel all jobs, and stop the daemons."""
-        self.run("scancel", "--user=root", check=False)
-        wait(lambda: not self.jobs(), "the end of the jobs", seconds=60)
-        for process in reversed(self._processes.values()):
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        shutil.rmtree(self.place, ignore_errors=True)
+        """Cancel all jobs, and stop the daemons, whatever fails; nothing is left of them."""
+        try:
+            self.run("scancel", "--user=root")
+            wait(lambda: not self.jobs(), "the end of the jobs", seconds=60)
+        finally:
+            steps = [pid for node in NODES for pid in descendants(0, str(self.place), node)]
+            for process in reversed(self._processes.values()):
+                process.terminate()
+            for process in self._processes.values():
+                try:
+                    process.wait(timeout=10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+            for pid in steps:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            shutil.rmtree(self.place, ignore_errors=True)
 
 
 def descendants(pid, place, node):
@@ -198,3 +208,13 @@ def started():
         yield cluster
     finally:
         cluster.stop()
+
+
+@contextmanager
+def silent():
+    """The environment of a cluster whose daemons do not run."""
+    cluster = Slurm()
+    try:
+        yield cluster.environment
+    finally:
+        shutil.rmtree(cluster.place)

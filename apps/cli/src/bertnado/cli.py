@@ -288,8 +288,13 @@ def submit(wait: bool, **flags: Any) -> None:
             display.say("checking the sweep file, the dataset and the model ...")
             found = api.submit_sweep(**flags, observer=display)
             click.echo(json.dumps(found, indent=2))
-            display.say(f"watch the jobs: bertnado sweep-status --output-dir {flags['output_dir']}")
-            result = api.follow_sweep(str(flags["output_dir"]), display, flags["storage"]) if wait else None
+            where = shlex.join(["--output-dir", str(flags["output_dir"])])
+            display.say(f"watch the jobs: bertnado sweep-status {where}")
+            try:
+                result = api.follow_sweep(str(flags["output_dir"]), display, flags["storage"]) if wait else None
+            except KeyboardInterrupt:
+                display.say(f"the jobs go on; end them with: bertnado cancel {where}")
+                sys.exit(128 + signal.SIGINT)
         if result is not None:
             click.echo(json.dumps(result, indent=2))
     if result is not None and result["ended_by"] is not None:
@@ -630,9 +635,11 @@ def exit_on_error(*, again: str | None = None) -> Generator[None]:
             TooManyFailuresError,
             WorkersLeftError,
         )
+        from bertnado_sweep.cluster.following import JobsFailedError
+        from bertnado_sweep.cluster.queue import SchedulerError
 
         of_sweep = NoEligibleTrialError | TooManyFailuresError | WorkersLeftError | ServiceError | StorageError
-        known = TrialError | MachineError | of_sweep | OSError
+        known = TrialError | MachineError | of_sweep | SchedulerError | JobsFailedError | OSError
         if not isinstance(error, known):
             raise
         is_early = isinstance(error, NoEligibleTrialError) and error.ended_by is not None

@@ -78,6 +78,14 @@ class SweepStatus:
         return len({trial.number for trial in self.trials if trial.is_counted})
 
     @property
+    def is_done(self) -> bool:
+        """True if all trials are finished, and so is the confirmation of the best if the sweep has one."""
+        if self.budget is None or self.finished < self.budget:
+            return False
+        is_confirmed = self.confirmation is not None and self.confirming is None
+        return is_confirmed or self.record.get("confirm_top") is None
+
+    @property
     def constant_parameters(self) -> dict[str, Any]:
         """The parameters that all trials share, by path; empty with fewer than two trials."""
         known = [flat_parameters(trial.parameters) for trial in self.trials if trial.parameters]

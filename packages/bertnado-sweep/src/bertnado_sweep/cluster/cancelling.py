@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from .queue import cancel_jobs, queued_jobs
-from .records import job_directories
+from .queue import QueuedJob, SchedulerError, cancel_jobs, queued_jobs
+from .records import submissions_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from .records import Submission
+    from .records import JobDirectory, Submission
 
 PATIENCE = 60.0
 """Seconds to wait for the jobs to end: SLURM kills them 30 s (its KillWait) after SIGTERM."""
@@ -29,20 +30,39 @@ def cancel_all(output_dir: Path) -> tuple[list[str], list[str]]:
         The ids of the jobs that have ended, and of those that have not within a minute.
 
     Raises:
-        SchedulerError: SLURM does not answer.
+        SchedulerError: SLURM does not answer, or the jobs run on another machine.
     """
-    pending: list[tuple[Submission, list[str]]] = []
-    for directory in job_directories(output_dir):
-        submission = directory.read_submission()
-        alive = list(queued_jobs(submission)) if submission else []
-        if submission is not None and alive:
+    found = submissions_of(output_dir)
+    cancelled: list[str] = []
+    for (directory, submission), alive in zip(found, _alive(found), strict=True):
+        if alive:
             directory.cancel()
             cancel_jobs(submission, alive)
-            pending.append((submission, alive))
-    cancelled = [job for _, alive in pending for job in alive]
+            cancelled += alive
     deadline = time.monotonic() + PATIENCE
     while True:
-        left = [job for submission, _ in pending for job in queued_jobs(submission)]
+        left = [job for alive in _alive(found) for job in alive]
         if not left or time.monotonic() > deadline:
             return [job for job in cancelled if job not in left], left
         time.sleep(_PAUSE)
+
+
+def _alive(found: Sequence[tuple[JobDirectory, Submission]]) -> list[list[str]]:
+    """Return the jobs of each submission that have not ended.
+
+    Raises:
+        SchedulerError: That is not known of one.
+    """
+    asked = queued_jobs([submission for _, submission in found])
+    return [_alive_of(*each, queued) for each, queued in zip(found, asked, strict=True)]
+
+
+def _alive_of(
+    directory: JobDirectory, submission: Submission, queued: Mapping[str, QueuedJob] | SchedulerError
+) -> list[str]:
+    if not isinstance(queued, SchedulerError):
+        return [job for job in submission.jobs if job in queued]
+    records = map(directory.read_job, submission.jobs)
+    if all(record is not None and record.is_over for record in records):
+        return []
+    raise queued

@@ -9,17 +9,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bertnado_sweep.backends.local.process_identity import is_alive, is_here
+from bertnado_sweep.backends.local.process_identity import describe, is_alive, is_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .records import Submission
 
 _FORMAT = "%i|%T|%N|%L|%r"
 """The id of the job, its state, nodes, the time left, and why it waits; see `man squeue`."""
 
-_SECONDS = 30
+SECONDS = 10.0
+"""The time that a command of SLURM may take."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,22 @@ class SchedulerError(RuntimeError):
     """The scheduler does not answer, or refuses a request."""
 
 
-def queued_jobs(submission: Submission) -> Mapping[str, QueuedJob]:
-    """Return the jobs of a submission that have not ended, by id.
+def queued_jobs(submissions: Sequence[Submission]) -> list[Mapping[str, QueuedJob] | SchedulerError]:
+    """Return the jobs of each submission that have not ended, by id, or why they are not known. SLURM is asked once."""
+    at_slurm = [submission for submission in submissions if submission.scheduler == "slurm"]
+    asked = _ask_slurm(at_slurm)
+    return [asked if submission in at_slurm else _look_here(submission) for submission in submissions]
 
-    Raises:
-        SchedulerError: SLURM does not answer.
-    """
-    if submission.scheduler == "local":
-        pairs = zip(submission.jobs, submission.processes, strict=False)
-        return {job: QueuedJob("running") for job, process in pairs if not is_here(process) or is_alive(process)}
-    first = submission.jobs[0].partition("_")[0]
-    said = _run("squeue", "--noheader", "--array", f"--jobs={first}", f"--format={_FORMAT}", forgets=True)
+
+def _ask_slurm(submissions: Iterable[Submission]) -> Mapping[str, QueuedJob] | SchedulerError:
+    arrays = dict.fromkeys(submission.jobs[0].partition("_")[0] for submission in submissions)
+    if not arrays:
+        return {}
+    words = ("--noheader", "--array", f"--jobs={','.join(arrays)}", f"--format={_FORMAT}")
+    try:
+        said = _run("squeue", *words)
+    except SchedulerError as error:
+        return error
     return dict(map(_read_line, filter(None, said.splitlines())))
 
 
@@ -59,6 +65,14 @@ def _read_line(line: str) -> tuple[str, QueuedJob]:
     return job, QueuedJob(state.lower(), node or None, None if is_waiting else left, reason if is_waiting else None)
 
 
+def _look_here(submission: Submission) -> Mapping[str, QueuedJob] | SchedulerError:
+    elsewhere = [process for process in submission.processes if not is_here(process)]
+    if elsewhere:
+        return SchedulerError(f"its machine alone knows: {describe(elsewhere[0])}")
+    pairs = zip(submission.jobs, submission.processes, strict=True)
+    return {job: QueuedJob("running") for job, process in pairs if is_alive(process)}
+
+
 def cancel_jobs(submission: Submission, jobs: Iterable[str]) -> None:
     """Tell jobs to end: SIGTERM, and the scheduler's kill if they do not.
 
@@ -66,27 +80,28 @@ def cancel_jobs(submission: Submission, jobs: Iterable[str]) -> None:
         SchedulerError: SLURM does not answer.
     """
     if submission.scheduler == "slurm":
-        _run("scancel", *jobs, forgets=True)
+        _run("scancel", *jobs)
         return
-    processes = dict(zip(submission.jobs, submission.processes, strict=False))
     for job in jobs:
-        if is_here(processes[job]) and is_alive(processes[job]):
-            with suppress(ProcessLookupError):
-                os.kill(int(job), signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.kill(int(job), signal.SIGTERM)
 
 
-def _run(command: str, *words: str, forgets: bool) -> str:
-    """Return the output of a command of SLURM.
+def _run(command: str, *words: str) -> str:
+    """Return the output of a command of SLURM; ids that it no longer knows are no error.
 
-    Args:
-        command: The command.
-        words: Its arguments.
-        forgets: Ids that SLURM no longer knows are no error.
+    Raises:
+        SchedulerError: It is not installed here, fails, or does not answer.
     """
     try:
-        ended = subprocess.run([command, *words], capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise SchedulerError(f"{command} does not answer: {error}") from error
-    if ended.returncode and not (forgets and "Invalid job id" in ended.stderr):
-        raise SchedulerError(f"{command} failed: {ended.stderr.strip() or f'exit code {ended.returncode}'}")
+        ended = subprocess.run([command, *words], capture_output=True, text=True, timeout=SECONDS, check=False)  # noqa: S603
+    except FileNotFoundError as error:
+        raise SchedulerError(f"SLURM's {command} is not installed on this machine; ask on a login node") from error
+    except subprocess.TimeoutExpired as error:
+        raise SchedulerError(f"SLURM's {command} did not answer within {SECONDS:g} s") from error
+    except OSError as error:
+        raise SchedulerError(f"SLURM's {command} cannot be run: {error}") from error
+    if ended.returncode and "Invalid job id" not in ended.stderr:
+        lines = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
+        raise SchedulerError(f"SLURM's {command} failed: {lines[-1]}")
     return ended.stdout

@@ -63,6 +63,11 @@ class JobRecord(_Record):
     message: str | None = None
     """Why it ended, in a line."""
 
+    @property
+    def is_over(self) -> bool:
+        """True if it said that it ended, and not that it is queued again."""
+        return self.outcome not in (None, "queued again")
+
 
 class JobDirectory:
     """The directory of one submission."""
@@ -128,10 +133,12 @@ class JobDirectory:
         return self.path / f"job-{job_id}.json"
 
 
-def job_directories(output_dir: Path) -> list[JobDirectory]:
-    """Return the directories of all submissions of a sweep, the first one first."""
+def submissions_of(output_dir: Path) -> list[tuple[JobDirectory, Submission]]:
+    """Return all submissions of a sweep with their directories, the first one first."""
     numbered = [path for path in (output_dir / JOBS).glob("*/") if path.name.isdecimal()]
-    return [JobDirectory(path) for path in sorted(numbered, key=lambda path: int(path.name))]
+    directories = [JobDirectory(path) for path in sorted(numbered, key=lambda path: int(path.name))]
+    found = [(directory, directory.read_submission()) for directory in directories]
+    return [(directory, submission) for directory, submission in found if submission is not None]
 
 
 def _read(model: type[Any], path: Path) -> Any:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import shlex
-import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 from bertnado_config import ArgumentProblem, InvalidInputError, visible_gpus
-from submitit import LocalExecutor, SlurmExecutor
+from submitit import SlurmExecutor
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from bertnado_sweep.backends.local.process_identity import process_name
 from bertnado_sweep.records.files import now
 from bertnado_sweep.running.environment_variables import environment_variables
 
+from .background import BackgroundExecutor
 from .job import SweepJob
 from .records import JobDirectory, Submission
 
@@ -31,7 +31,7 @@ LONGEST_NOTICE = 120.0
 """Seconds before the end of a job at which its trials begin to write their state; a quarter of a short job's time."""
 
 _ENDLESS = 10**6
-"""The number of times that submitit queues a job again, and the minutes of one that has no time limit."""
+"""The number of times that submitit queues a job again."""
 
 
 def submit_jobs(
@@ -111,24 +111,10 @@ def _checked(line: str) -> str:
 def _start_here(job: SweepJob, folder: Path, options: JobOptions, name: str) -> Sequence[Job[None]]:
     """Start background processes that outlive this one and its terminal."""
     del name
-    gpus = [int(gpu) if gpu.isdecimal() else number for number, gpu in enumerate(visible_gpus())]
-    started: list[Job[None]] = []
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which they inherit
-    try:
-        for number in range(options.jobs):
-            executor = LocalExecutor(folder, max_num_timeout=_ENDLESS)
-            executor.update_parameters(
-                timeout_min=_ENDLESS if options.time is None else options.time / 60,
-                signal_delay_s=0 if options.time is None else math.ceil(job.notice),
-                gpus_per_node=options.gpus,
-                visible_gpus=gpus[number * options.gpus : (number + 1) * options.gpus],
-                stderr_to_stdout=True,
-                setup=[_checked(line) for line in options.setup],
-            )
-            started.append(executor.submit(job))
-    finally:
-        signal.signal(signal.SIGHUP, before)
-    return started
+    gpus, setup = visible_gpus(), [_checked(line) for line in options.setup]
+    shares = [gpus[number * options.gpus : (number + 1) * options.gpus] for number in range(options.jobs)]
+    executors = [BackgroundExecutor(folder, setup, share, max_num_timeout=_ENDLESS) for share in shares]
+    return [executor.submit(job) for executor in executors]
 
 
 def _said(error: Exception) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from .queue import QueuedJob, SchedulerError, queued_jobs
-from .records import JobDirectory, JobRecord, Submission, job_directories
+from .records import JobDirectory, JobRecord, submissions_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,21 +58,13 @@ def job_statuses(output_dir: Path, trials: Sequence[Trial]) -> tuple[JobStatus, 
         output_dir: The output directory of the sweep.
         trials: Its trials.
     """
-    found: list[JobStatus] = []
-    for directory in job_directories(output_dir):
-        submission = directory.read_submission()
-        if submission is None:
-            continue
-        queued = _asked(submission)
-        found += [_status(directory, job, queued, trials) for job in submission.jobs]
-    return tuple(found)
-
-
-def _asked(submission: Submission) -> Mapping[str, QueuedJob] | SchedulerError:
-    try:
-        return queued_jobs(submission)
-    except SchedulerError as error:
-        return error
+    found = submissions_of(output_dir)
+    asked = queued_jobs([submission for _, submission in found])
+    return tuple(
+        _status(directory, job, queued, trials)
+        for (directory, submission), queued in zip(found, asked, strict=True)
+        for job in submission.jobs
+    )
 
 
 def _status(
@@ -80,7 +72,7 @@ def _status(
 ) -> JobStatus:
     record = directory.read_job(job)
     asked = None if isinstance(queued, SchedulerError) else queued.get(job)
-    state, note = _state(directory, record, asked, queued)
+    state, note = _state(directory, job, record, asked, queued)
     is_running = state in ("running", "ending", "unknown")
     return JobStatus(
         id=job,
@@ -101,6 +93,7 @@ def _status(
 
 def _state(
     directory: JobDirectory,
+    job: str,
     record: JobRecord | None,
     asked: QueuedJob | None,
     queued: Mapping[str, QueuedJob] | SchedulerError,
@@ -108,25 +101,26 @@ def _state(
     if asked is not None:
         if asked.state == "pending":
             return "waiting", asked.reason
-        has_ended = record is not None and record.outcome not in (None, "queued again")
+        has_ended = record is not None and record.is_over
         return ("ending" if asked.state == "completing" or has_ended else "running"), None
-    if record is not None and record.outcome not in (None, "queued again"):
+    if record is not None and record.is_over:
         return record.outcome, record.message  # pyright: ignore[reportReturnType]
     if isinstance(queued, SchedulerError):
         return "unknown", str(queued)
     if directory.is_cancelled:
         return "cancelled", None
     if record is None:
-        return "failed", "it ended before it began; see its log"
+        return "failed", f"it ended before it began: {directory.last_line(job) or 'its log is empty'}"
     if record.outcome == "queued again":
         return "interrupted", "it was to be queued again, and is not in the queue; submit again"
     return "killed", f"it was killed on {record.node}; its trials are taken over by others"
 
 
 def describe_failures(jobs: Sequence[JobStatus]) -> str | None:
-    """Return one summary of why all jobs failed; None if one of them did not, or none was submitted."""
-    if not jobs or any(job.state != "failed" for job in jobs):
+    """Return one summary of why all jobs of the last submission failed; None if one of them did not, or is alive."""
+    last = [job for job in jobs if job.submission == jobs[-1].submission]
+    if not last or any(job.is_alive for job in jobs) or any(job.state != "failed" for job in last):
         return None
-    reasons = Counter(job.last_line if job.run == 0 else job.note for job in jobs)
-    lines = [f"  {count} of {len(jobs)}: {reason or 'no reason is known'}" for reason, count in reasons.most_common()]
-    return "\n".join([f"all {len(jobs)} jobs failed:", *lines, f"  see {jobs[0].log}"])
+    reasons = Counter(job.note or "no reason is known" for job in last)
+    lines = [f"  {count} of {len(last)}: {reason}" for reason, count in reasons.most_common()]
+    return "\n".join([f"all {len(last)} jobs failed:", *lines, f"  see {last[0].log}"])
