@@ -256,6 +256,70 @@ class TestAtSlurm:
         assert "sesame" not in shown
         assert not any(b"sesame" in path.read_bytes() for path in files)
 
+    def test_what_a_job_asks_for_reaches_slurm(self, at_slurm, sweep):
+        begun = sweep(1)
+        begun.worker.write_text("")
+        asked = {"partition": "gpu", "constraint": "a100", "mem": "100M", "cpus_per_task": 1, "gpus_per_job": 1}
+        (job,) = begun.submit(1, **asked, slurm=["comment=mine", "nice=5"])
+        shown = at_slurm.run("scontrol", "show", "job", job)
+        begun.wait_for_end()
+        assert "Partition=gpu" in shown
+        assert "Features=a100" in shown
+        assert "MinMemoryNode=100M" in shown
+        assert "Comment=mine" in shown
+        assert "Nice=5" in shown
+        assert "gres:gpu:1" in shown
+        assert "Requeue=1" in shown
+        assert begun.jobs[0].gpus == "0"
+        assert begun.jobs[0].node == slurm.NODES[-1]
+
+    def test_gpus_that_are_asked_for_in_slurms_words_are_not_asked_for_twice(self, at_slurm, sweep):
+        begun = sweep(1)
+        begun.worker.write_text("")
+        begun.submit(1, partition="gpu", gpus_per_job=None, slurm=["gres=gpu:2"])
+        begun.wait_for_end()
+        assert begun.jobs[0].gpus == "0,1"
+
+    def test_paths_may_have_any_characters_but_those_that_slurm_replaces(self, at_slurm, tmp_path):
+        begun = Sweep(tmp_path / 'it\'s a "däta" $HOME', 1)
+        begun.submit(2, setup=["echo \"it's\" 'set up'"])
+        begun.wait_for_end()
+        assert begun.numbers_in("completed") == [0]
+        assert all(Path(job.log).read_text().startswith("it's set up\n") for job in begun.jobs)
+        with pytest.raises(InvalidInputError, match="output_dir must not contain '%', which SLURM replaces"):
+            Sweep(tmp_path / "50%j", 1).submit(1)
+
+    def test_a_job_can_be_submitted_from_within_a_job(self, at_slurm, sweep, monkeypatch):
+        inside = {"JOB_ID": 99, "ARRAY_JOB_ID": 98, "ARRAY_TASK_ID": 7, "CPUS_PER_TASK": 8, "PROCID": 3, "NTASKS": 9}
+        for name, value in inside.items():
+            monkeypatch.setenv(f"SLURM_{name}", str(value))
+        begun = sweep(1)
+        begun.submit(1)
+        begun.wait_for_end()
+        assert [job.state for job in begun.jobs] == ["done"]
+
+    def test_a_job_that_is_requeued_from_outside_runs_again(self, at_slurm, sweep):
+        begun = sweep(1, pause=0.1)
+        (job,) = begun.submit(1)
+        begun.wait_for_running()
+        at_slurm.run("scontrol", "requeue", job)
+        wait(lambda: begun.jobs[0].state == "waiting", "the queue")
+        assert begun.numbers_in("interrupted") == [0]
+        assert begun.jobs[0].note == "BeginTime"
+        assert cancel_all(begun.output) == ([job], [])
+        assert begun.jobs[0].state == "interrupted"
+
+    def test_a_job_that_slurm_does_not_queue_again_says_what_to_do(self, at_slurm, sweep):
+        begun = sweep(1, pause=0.1)
+        (job,) = begun.submit(1)
+        begun.wait_for_running()
+        at_slurm.run("scontrol", "update", f"JobId={job}", "Requeue=0")
+        at_slurm.run("scancel", "--signal=USR2", job)
+        begun.wait_for_end()
+        assert begun.jobs[0].state == "failed"
+        assert begun.jobs[0].note.startswith("the scheduler did not queue the job again; submit again, and its trials")
+        assert begun.trials[0].attempts[-1]["to_step"] > 0
+
     @pytest.mark.slow
     def test_trials_of_40_seconds_end_in_jobs_of_a_minute(self, at_slurm, sweep):
         begun = sweep(3, pause=1.0)
@@ -394,6 +458,20 @@ class TestOptions:
 
     def test_options_of_slurm_are_refused_on_this_machine(self):
         assert "requires SLURM" in self.problems(scheduler="local", partition="gpu", gpus_per_job=0)[0]
+
+    def test_what_jobs_decide_themselves_cannot_be_set(self, monkeypatch, tmp_path):
+        (tmp_path / "sbatch").touch(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        refused = {
+            "signal=USR1@60": "slurm signal cannot be set: jobs are warned and queued again by themselves; remove it",
+            "cpus-per-task=4": "slurm cpus-per-task cannot be set: use cpus_per_task",
+            "time=5": "slurm time cannot be set: use time",
+            "--array=0-3": "slurm array cannot be set: a job is one process; jobs is their number; remove it",
+            "export=NONE": "slurm export cannot be set: jobs have the environment that they are submitted from; remove it",
+        }
+        assert {given: self.problems(time="1h", slurm=given) for given in refused} == {
+            given: [message] for given, message in refused.items()
+        }
 
     def test_more_gpus_than_this_machine_has_are_refused(self, monkeypatch):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")

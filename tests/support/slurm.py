@@ -1,4 +1,7 @@
-"""A SLURM cluster of this machine alone, from Debian's packages slurm-wlm and munge: three nodes of one core each."""
+"""A SLURM cluster of this machine alone, from Debian's packages slurm-wlm and munge: three nodes of one core each.
+
+The last one has two GPUs, as far as SLURM knows, and is alone in the partition gpu.
+"""
 
 import os
 import shutil
@@ -8,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 NODES = ("n1", "n2", "n3")
@@ -54,6 +57,9 @@ class Slurm:
         key.chmod(0o400)
         self.conf = self.place / "slurm.conf"
         self.conf.write_text(self._configuration(control, ports))
+        devices = ("/dev/null", "/dev/zero")  # any two will do
+        gpus = [f"NodeName={NODES[-1]} Name=gpu File={device}\n" for device in devices]
+        (self.place / "gres.conf").write_text("".join(gpus))
         self.environment = {"SLURM_CONF": str(self.conf)}
 
     def _configuration(self, control, ports):
@@ -79,6 +85,7 @@ class Slurm:
             "AccountingStorageType": "accounting_storage/none",
             "SelectType": "select/cons_tres",
             "SelectTypeParameters": "CR_CPU",
+            "GresTypes": "gpu",
             "SchedulerType": "sched/backfill",
             "SchedulerParameters": "sched_interval=1,batch_sched_delay=0,bf_interval=1",
             "ReturnToService": 2,
@@ -88,7 +95,11 @@ class Slurm:
         }
         lines = [f"{name}={value}" for name, value in settings.items()]
         for name, port in zip(NODES, ports, strict=True):
-            lines.append(f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=1 State=UNKNOWN")
+            gpus = "Gres=gpu:2 Feature=a100 " if name == NODES[-1] else ""
+            lines.append(
+                f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=1 RealMemory=1000 {gpus}State=UNKNOWN"
+            )
+        lines.append(f"PartitionName=gpu Nodes={NODES[-1]} MaxTime=INFINITE State=UP")
         lines.append("PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP")
         return "\n".join(lines) + "\n"
 
@@ -128,7 +139,8 @@ class Slurm:
 
     def node_state(self, node):
         """Return the state of a node, such as `idle`."""
-        return self.run("sinfo", "--noheader", "-N", "-n", node, "-o", "%T", check=False).strip().rstrip("*~#$@")
+        lines = self.run("sinfo", "--noheader", "-N", "-p", "test", "-n", node, "-o", "%T", check=False)
+        return lines.strip().rstrip("*~#$@")
 
     def run(self, *words, check=True):
         """Return the output of one of SLURM's commands."""
@@ -150,7 +162,8 @@ class Slurm:
         """
         for line in self.run("squeue", "--noheader", "--array", "--states=PENDING", "-o", "%i %S").splitlines():
             job, begin = line.split()
-            if begin != "N/A" and datetime.fromisoformat(begin) - datetime.now() < timedelta(seconds=117):
+            left = None if begin == "N/A" else datetime.fromisoformat(begin).astimezone() - datetime.now(UTC)
+            if left is not None and left < timedelta(seconds=117):
                 self.run("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
 
     def stop(self):

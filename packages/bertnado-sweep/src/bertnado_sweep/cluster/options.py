@@ -93,9 +93,11 @@ class JobOptions(BaseModel):
 
     @property
     def gpus(self) -> int:
-        """The number of GPUs of a job."""
+        """The number of GPUs of a job, beside those that `slurm` asks for."""
         if self.gpus_per_job is not None:
             return self.gpus_per_job
+        if any("gpu" in f"{key}={value}" for key, value in self.slurm_settings.items() if key in _OF_GPUS):
+            return 0
         return 1 if self.chosen_scheduler == "slurm" or visible_gpus() else 0
 
     @property
@@ -104,6 +106,20 @@ class JobOptions(BaseModel):
         pairs = (setting.partition("=") for setting in self.slurm)
         return {key.strip().removeprefix("--"): value.strip() for key, _, value in pairs}
 
+
+_OF_GPUS = ("gres", "gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task", "tres-per-task")
+"""The options of sbatch that can ask for GPUs."""
+
+_RESERVED = {
+    **dict.fromkeys(("time", "partition", "account", "qos", "constraint", "mem"), ""),
+    "cpus-per-task": "",
+    **dict.fromkeys(("array", "nodes", "ntasks", "ntasks-per-node"), "a job is one process; {jobs} is their number"),
+    **dict.fromkeys(("signal", "requeue", "no-requeue"), "jobs are warned and queued again by themselves"),
+    **dict.fromkeys(("output", "error", "open-mode"), "the logs lie in {output_dir}"),
+    **dict.fromkeys(("export", "export-file"), "jobs have the environment that they are submitted from"),
+    **dict.fromkeys(("wait", "wrap", "test-only", "parsable", "clusters"), "submit does not work with it"),
+}
+"""The options of sbatch that would contradict those of a job, with the reason; empty if `JobOptions` has it."""
 
 _OF_SLURM = ("partition", "account", "qos", "constraint", "mem", "cpus_per_task", "slurm")
 
@@ -166,4 +182,8 @@ def _slurm_problems(options: JobOptions) -> list[ArgumentProblem]:
     elif options.time < SHORTEST_JOB:
         message = f"{{time}} must be at least a minute, got {options.time:g} s"
         problems.append(ArgumentProblem("time", message))
+    for key in _RESERVED.keys() & options.slurm_settings.keys():
+        own = key.replace("-", "_")
+        cure = f"use {{{own}}}" if own in JobOptions.model_fields else f"{_RESERVED[key]}; remove it"
+        problems.append(ArgumentProblem("slurm", f"{{slurm}} {key} cannot be set: {cure}"))
     return problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shlex
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from .job import SweepJob
 from .records import JobDirectory, Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from submitit import Job
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 LONGEST_NOTICE = 120.0
 """Seconds before the end of a job at which its trials begin to write their state; a quarter of a short job's time."""
+
+_OF_A_JOB = ("SLURM_", "SLURMD_", "SRUN_", "SUBMITIT_")
 
 _ENDLESS = 10**6
 """The number of times that submitit queues a job again."""
@@ -60,10 +63,12 @@ def submit_jobs(
         InvalidInputError: The scheduler refuses the jobs; the message is its own.
         OSError: They cannot be recorded.
     """
+    _check_path(output_dir, options)
     directory = JobDirectory.create(output_dir)
     notice = math.inf if options.time is None else min(LONGEST_NOTICE, options.time / 4)
     job = SweepJob(command, output_dir, directory.path, options.time, notice, needs)
-    with environment_variables({} if storage is None else {"BERTNADO_STORAGE": storage}):
+    handed_on = {} if storage is None else {"BERTNADO_STORAGE": storage}
+    with environment_variables({**_own_job(), **handed_on}):
         submit = _submit_to_slurm if options.chosen_scheduler == "slurm" else _start_here
         jobs = submit(job, directory.path, options, name)
     processes = () if options.chosen_scheduler == "slurm" else tuple(process_name(int(found.job_id)) for found in jobs)
@@ -78,6 +83,20 @@ def submit_jobs(
     return directory, submission
 
 
+def _check_path(output_dir: Path, options: JobOptions) -> None:
+    found = [character for character in "%\\\n" if character in str(output_dir)]
+    if found and options.chosen_scheduler == "slurm":
+        message = f"{{output_dir}} must not contain {found[0]!r}, which SLURM replaces in the names of logs"
+        raise InvalidInputError([ArgumentProblem("output_dir", message)])
+
+
+def _own_job() -> Mapping[str, None]:
+    """Return the variables that describe the job that this process runs in, if any; another job must not have them."""
+    if "SLURM_JOB_ID" not in os.environ:
+        return {}
+    return {name: None for name in os.environ if name.startswith(_OF_A_JOB) and name != "SLURM_CONF"}
+
+
 def _submit_to_slurm(job: SweepJob, folder: Path, options: JobOptions, name: str) -> Sequence[Job[None]]:
     executor = SlurmExecutor(folder, max_num_timeout=_ENDLESS)
     parameters: dict[str, Any] = {
@@ -86,7 +105,7 @@ def _submit_to_slurm(job: SweepJob, folder: Path, options: JobOptions, name: str
         "signal_delay_s": math.ceil(job.notice),
         "stderr_to_stdout": True,
         "setup": [_checked(line) for line in options.setup],
-        "additional_parameters": options.slurm_settings,
+        "additional_parameters": {"requeue": True, **options.slurm_settings},
         "array_parallelism": options.jobs,
         **{key: getattr(options, key) for key in ("partition", "account", "qos", "constraint", "mem", "cpus_per_task")},
         "gpus_per_node": options.gpus or None,
