@@ -47,6 +47,24 @@ print("finished", result.finished, "of", result.budget, "ended by", result.ended
 sys.exit(3 if result.ended_by else 0)
 """
 
+NOTE_SIGNALS = """
+import pathlib, signal, sys, time
+heard = pathlib.Path({heard!r})
+
+def note(text):
+    with heard.open("a") as file:
+        print(text, file=file)
+
+for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
+    signal.signal(signum, lambda signum, frame: note(signal.Signals(signum).name))
+heard.touch()
+while not heard.read_text():
+    time.sleep(0.05)
+time.sleep(1)
+note("end")
+sys.exit(3)
+"""
+
 
 @pytest.fixture(scope="module")
 def cluster():
@@ -168,6 +186,17 @@ class TestAtSlurm:
         again = begun.trials[lost.number]
         assert (again.attempt, again.job) == (2, jobs[1])
         assert again.attempts[1]["from_step"] > 0  # it continued from the state that was written at SIGTERM
+
+    def test_a_job_that_is_cancelled_gets_one_sigterm_and_time_to_write_its_state(self, at_slurm, sweep, tmp_path):
+        begun = sweep(1)
+        heard = tmp_path / "heard"
+        begun.worker.write_text(NOTE_SIGNALS.format(heard=str(heard)))
+        begun.submit(1)
+        wait(heard.exists, "the program")
+        cancel_all(begun.output)
+        wait(lambda: not begun.jobs[0].is_alive, "the end of the job")
+        assert sorted(heard.read_text().split()) == ["SIGTERM", "SIGUSR2", "end"]
+        assert (begun.jobs[0].state, begun.jobs[0].note) == ("interrupted", None)
 
     def test_cancelling_all_jobs_loses_nothing_and_submitting_again_continues(self, at_slurm, sweep):
         begun = sweep(4, pause=0.2)

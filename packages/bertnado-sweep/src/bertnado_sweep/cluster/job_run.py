@@ -101,7 +101,7 @@ class JobRun:
         )
         threading.Thread(target=self._wait, daemon=True).start()
         if self._is_terminated:  # meanwhile
-            self._send(signal.SIGTERM)
+            self._send(signal.SIGUSR2)
 
     def _wait(self) -> None:
         assert self._child is not None  # noqa: S101
@@ -134,7 +134,7 @@ class JobRun:
 
     def _terminate(self, *_: object) -> None:
         self._is_terminated = True
-        self._send(signal.SIGTERM)
+        self._send(signal.SIGUSR2)  # SLURM itself sends SIGTERM to every process; a second one would cut trials short
 
     def _send(self, signum: int) -> None:
         if self._child is not None and not self._is_over:
@@ -177,7 +177,7 @@ class JobRun:
             outcome = "stopped"
         elif code:
             outcome = "failed"
-        self.record(outcome, self._directory.last_line(self._id) if code else None)
+        self.record(outcome, self._directory.last_line(self._id) if outcome in ("failed", "stopped") else None)
 
     def record(self, outcome: Outcome, message: str | None) -> None:
         """Record the end of this run."""
