@@ -274,6 +274,12 @@ def both(*changes: Preparation) -> Preparation:
     return prepare
 
 
+def login_node(scene: Path) -> None:
+    """Put an sbatch into `bin`, which is found and never run."""
+    (scene / "bin").mkdir()
+    (scene / "bin" / "sbatch").touch(mode=0o755)
+
+
 def cut_off(scene: Path) -> None:
     """Leave half of the record of a sweep, and nothing to make it anew from."""
     (scene / "done" / "sweep.json").write_text('{"sweep_id": ')
@@ -380,6 +386,7 @@ PREDICT = "predict"
 INIT = "init"
 BASE = "baselines"
 CONFIRM = "confirm"
+SUBMIT, CANCEL = "submit", "cancel"
 REPORT = "report"
 FAILED = "What was started and failed"
 
@@ -406,6 +413,11 @@ def predicting(done: str, flags: str = "", content: str = "", **more: Any) -> Mi
 
 def confirming(done: str, flags: str, prepare: Preparation = nothing) -> Mistake:
     return Mistake(CONFIRM, done, f"bertnado confirm --output-dir {flags}", prepare)
+
+
+def submitting(done: str, flags: str, prepare: Preparation = nothing, **environment: str) -> Mistake:
+    """Submit a sweep; later flags count."""
+    return Mistake(SUBMIT, done, f"bertnado submit {SEARCH} {flags}", prepare, environment=environment)
 
 
 def in_file(done: str, content: str) -> Mistake:
@@ -974,6 +986,28 @@ MISTAKES = (
         INIT, "`--sweep-count 0` and a metric of another task", f"bertnado init {RUN} --sweep-count 0 --metric-name r2"
     ),
     Mistake(INIT, "`--dataset datset`, for `dataset`", "bertnado init --model-name model --dataset datset"),
+    # jobs of a cluster
+    Mistake(SUBMIT, "no `--output-dir`", f"bertnado submit --config-path sweep.json {RUN} --scheduler local"),
+    Mistake(SUBMIT, "no `--config-path`, and no sweep is recorded there", "bertnado submit --output-dir out --time 4h"),
+    submitting("`--jobs 0`", "--scheduler local --jobs 0"),
+    submitting("`--gpus-per-job one`", "--scheduler local --gpus-per-job one"),
+    submitting("`--time soon`", "--scheduler local --time soon"),
+    submitting("no `--time` at SLURM", "--jobs 4", login_node, PATH="bin"),
+    submitting("`--time 30`, which is 30 seconds", "--time 30", login_node, PATH="bin"),
+    submitting("`--scheduler pbs`", "--scheduler pbs"),
+    submitting("`--scheduler slurm` on a machine without SLURM", "--scheduler slurm --time 4:00:00", PATH="bin"),
+    submitting("`--partition gpu --mem 32G` on a machine without SLURM", "--partition gpu --mem 32G", PATH="bin"),
+    submitting("more GPUs than a machine without SLURM has", "--gpus-per-job 1", PATH="bin", CUDA_VISIBLE_DEVICES=""),
+    submitting("`--slurm gres`, without a value", "--slurm gres --time 4:00:00", login_node, PATH="bin"),
+    submitting("`--time-limit 4h`, for `--time 4h`", "--time-limit 4h"),
+    submitting("`--dataset datset`, for `dataset`", "--scheduler local --dataset datset"),
+    Mistake(
+        SUBMIT,
+        "another seed for a sweep that is recorded",
+        "bertnado submit --output-dir done --seed 7 --scheduler local",
+    ),
+    Mistake(CANCEL, "no `--output-dir`", "bertnado cancel"),
+    Mistake(CANCEL, "a directory without a sweep", "bertnado cancel --output-dir model"),
     # baselines
     Mistake(BASE, "no `--dataset`", "bertnado baselines --model-name model"),
     Mistake(BASE, "`--dataset datset`, for `dataset`", "bertnado baselines --model-name model --dataset datset"),
