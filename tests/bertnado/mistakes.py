@@ -999,6 +999,7 @@ MISTAKES = (
     submitting("`--partition gpu --mem 32G` on a machine without SLURM", "--partition gpu --mem 32G", PATH="bin"),
     submitting("more GPUs than a machine without SLURM has", "--gpus-per-job 1", PATH="bin", CUDA_VISIBLE_DEVICES=""),
     submitting("`--slurm gres`, without a value", "--slurm gres --time 4:00:00", login_node, PATH="bin"),
+    submitting("`--slurm time=4:00:00`, for `--time`", "--slurm time=4:00:00 --time 4h", login_node, PATH="bin"),
     submitting("`--time-limit 4h`, for `--time 4h`", "--time-limit 4h"),
     submitting("`--dataset datset`, for `dataset`", "--scheduler local --dataset datset"),
     Mistake(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from bertnado_config import TrainingInputs
 from bertnado_sweep import SweepOptions
 from bertnado_sweep.options import check_options
 from click.testing import CliRunner
+
+README_OF_SUBMIT = re.compile(r"`bertnado submit` takes the flags of.*?\n\n", re.DOTALL)
 
 ADDED = '''
     patience_of_users: Annotated[int, Field(ge=1), OptionDetails(recorded_as="patience_of_users")] = 3
@@ -65,8 +68,16 @@ def test_an_option_that_is_added_as_a_field_is_found_everywhere(tmp_path):
     assert "| `--patience-of-users` | How often a user may ask when the sweep is done. Default: 3. |" in table
 
 
-def test_the_table_of_the_readme_is_the_one_of_the_fields():
-    assert record_options.table() in record_options.README.read_text()
+def test_the_tables_of_the_readme_are_those_of_the_fields():
+    readme = record_options.README.read_text()
+    assert [readme.count(table) for table in (record_options.table(), record_options.jobs_table())] == [1, 1]
+
+
+def test_submit_takes_the_flags_of_run_sweep_but_those_that_its_jobs_decide():
+    run_sweep, submit = ({parameter.opts[0] for parameter in command.params} for command in (cli.run_sweep, cli.submit))
+    decided = {"--time-limit", "--resume", "--join", "--join-or-begin", "--dry-run"}
+    assert run_sweep - submit == decided
+    assert all(f"`{flag}`" in README_OF_SUBMIT.search(record_options.README.read_text()).group() for flag in decided)
 
 
 @pytest.mark.parametrize("name", SweepOptions.model_fields)

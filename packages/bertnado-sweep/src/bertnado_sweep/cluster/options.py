@@ -61,7 +61,7 @@ class JobOptions(BaseModel):
     gpus_per_job: Annotated[
         int | None, Field(ge=0), OptionDetails(default_text="1; on this machine 0 if it has no GPU")
     ] = None
-    """Number of GPUs of a job, each of which trains `trials_per_gpu` trials at a time. 0 asks for none."""
+    """Number of GPUs of a job, which trains at least one trial on each at a time. 0 asks for none."""
     partition: Annotated[str | None, OptionDetails(metavar="NAME", default_text="the cluster's")] = None
     """Partition of SLURM."""
     account: Annotated[str | None, OptionDetails(metavar="NAME", default_text="yours")] = None
@@ -82,7 +82,7 @@ class JobOptions(BaseModel):
     scheduler: Annotated[
         Literal["auto", "slurm", "local"], OptionDetails(default_text="slurm if sbatch is found, otherwise local")
     ] = "auto"
-    """What runs the jobs: `slurm`, or `local` for background processes of this machine."""
+    """What runs the jobs: SLURM, or `local` for background processes of this machine."""
 
     @property
     def chosen_scheduler(self) -> Scheduler:
