@@ -31,14 +31,16 @@ needs_slurm = pytest.mark.skipif(slurm.missing() is not None, reason=str(slurm.m
 TESTS = Path(__file__).parents[1]
 
 WORKER = """
-import sys
+import os, sys
 sys.path.insert(0, {tests!r})
 from bertnado_sweep import Interrupted, NoEligibleTrialError, run_sweep
 from support.trainers import SavingTrainer
 
 limit = sys.argv[sys.argv.index("--time-limit") + 1] if "--time-limit" in sys.argv else None
 try:
-    result = run_sweep({trainer}, None, output_dir={output!r}, join=True, time_limit=limit)
+    result = run_sweep(
+        {trainer}, None, output_dir={output!r}, join=True, time_limit=limit, storage=os.environ.get("BERTNADO_STORAGE")
+    )
 except Interrupted as interrupted:
     sys.exit(128 + interrupted.signum)
 except NoEligibleTrialError as error:
@@ -86,7 +88,7 @@ class Sweep:
     """A recorded sweep, to which jobs are submitted."""
 
     def __init__(self, output, trials, pause=0.0, backend="local", **options):
-        self.output = output
+        self.output, self.storage = output, options.get("storage")
         trainer = SavingTrainer(pause=pause)
         values = {"x": {"values": list(range(1, trials + 1))}}
         config = {"method": "grid", "metric": {"name": "score", "goal": "maximize"}, "parameters": values}
@@ -96,14 +98,15 @@ class Sweep:
         self.worker = output / "worker.py"
         self.worker.write_text(script)
 
-    def submit(self, jobs=1, time="5:00", **given):
+    def submit(self, jobs=1, time="5:00", storage=None, **given):
         options, problems = check_job_options({"jobs": jobs, "time": time, "gpus_per_job": 0, **given})
         assert not problems
-        return submit_jobs(self.output, [sys.executable, str(self.worker)], options)[1].jobs
+        command = [sys.executable, str(self.worker)]
+        return submit_jobs(self.output, command, options, storage=storage)[1].jobs
 
     @property
     def trials(self):
-        return recorded_status(self.output).trials
+        return recorded_status(self.output, storage=self.storage).trials
 
     def numbers_in(self, state):
         return [trial.number for trial in self.trials if trial.state == state]
@@ -464,6 +467,38 @@ class TestOnThisMachine:
         assert [job.last_line for job in begun.jobs] == ["GPU-8932f937", "MIG-1c3f"]
 
 
+class TestConfirmation:
+    def test_jobs_share_the_confirmation_of_the_best_trials(self, sweep):
+        begun = sweep(2, pause=0.02, confirm_top=2, confirm_seeds=2)
+        begun.submit(2, time=None, scheduler="local")
+        begun.wait_for_end()
+        assert {job.state for job in begun.jobs} == {"done"}
+        confirmation = recorded_status(begun.output).confirmation
+        assert [len(finalist.runs) for finalist in confirmation.finalists] == [2, 2]
+        jobs = [read_json(path)["job"] for path in begun.output.glob("confirmation/sweep_*/trial.json")]
+        assert len(jobs) == 4
+
+    def test_a_job_whose_time_ends_in_the_confirmation_goes_on_with_it(self, sweep):
+        begun = sweep(1, pause=0.02, confirm_top=1, confirm_seeds=2)
+        begun.submit(1, time=None, scheduler="local")
+        wait(lambda: len(begun.numbers_in("completed")) == 1, "the trial")
+        wait(lambda: recorded_status(begun.output).confirming, "the confirmation")
+        cancel_all(begun.output)
+        assert not recorded_status(begun.output).is_done
+        begun.submit(1, time=None, scheduler="local")
+        begun.wait_for_end()
+        assert recorded_status(begun.output).is_done
+        assert recorded_status(begun.output).confirmation is not None
+
+    def test_jobs_confirm_a_sweep_in_a_database_in_their_directory(self, sweep, database):
+        begun = sweep(2, pause=0.02, confirm_top=1, confirm_seeds=2, storage=database)
+        begun.submit(2, time=None, scheduler="local", storage=database)
+        begun.wait_for_end()
+        assert {job.state for job in begun.jobs} == {"done"}
+        assert begun.numbers_in("completed") == [0, 1]
+        assert recorded_status(begun.output, storage=database).confirmation is not None
+
+
 class TestAtWandb:
     def test_jobs_are_agents_and_run_exactly_the_trials_of_the_sweep(self, sweep, server):
         begun = sweep(6, pause=0.02, backend="wandb")
@@ -496,7 +531,7 @@ class TestOptions:
             "cpus-per-task=4": "slurm cpus-per-task cannot be set: use cpus_per_task",
             "time=5": "slurm time cannot be set: use time",
             "--array=0-3": "slurm array cannot be set: a job is one process; jobs is their number; remove it",
-            "export=NONE": "slurm export cannot be set: jobs have the environment that they are submitted from; remove it",
+            "wrap=true": "slurm wrap cannot be set: submit does not work with it; remove it",
         }
         assert {given: self.problems(time="1h", slurm=given) for given in refused} == {
             given: [message] for given, message in refused.items()

@@ -96,9 +96,8 @@ class Slurm:
         lines = [f"{name}={value}" for name, value in settings.items()]
         for name, port in zip(NODES, ports, strict=True):
             gpus = "Gres=gpu:2 Feature=a100 " if name == NODES[-1] else ""
-            lines.append(
-                f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=1 RealMemory=1000 {gpus}State=UNKNOWN"
-            )
+            address = f"NodeHostname={host} NodeAddr=127.0.0.1 Port={port}"
+            lines.append(f"NodeName={name} {address} CPUs=1 RealMemory=1000 {gpus}State=UNKNOWN")
         lines.append(f"PartitionName=gpu Nodes={NODES[-1]} MaxTime=INFINITE State=UP")
         lines.append("PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP")
         return "\n".join(lines) + "\n"

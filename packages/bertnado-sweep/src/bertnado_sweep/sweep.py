@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from .planning import plan_sweep
 from .records.best import BEST_CONFIG_FILE, NoEligibleTrialError, best_so_far, choose_best, export_if_better
 from .records.files import SWEEP_FILE, named_directory
 from .records.presence import Turn
+from .records.trial import JOB_VARIABLE
 from .records.winner import winner_notes
 from .running.events import Event, Note, Observer, SweepStarted, log_warnings
 from .search.edges import edge_notes
@@ -159,9 +161,13 @@ def run_plan(plan: Plan, *, observer: Observer | None = None) -> SweepResult:
 
 
 def _is_to_be_confirmed(plan: Plan) -> bool:
-    """Return True if this process confirms the best trials; of machines that share a database, only the first does."""
-    is_shared = plan.options.storage is not None and plan.recorded is not None
-    return plan.options.confirm_top is not None and not is_shared
+    """Return True if this process confirms the best trials, perhaps together with others.
+
+    Of machines that share a database alone only the first does: a confirmation is in an output directory. Jobs share
+    that as well.
+    """
+    has_other_directory = plan.options.storage is not None and plan.recorded is not None
+    return plan.options.confirm_top is not None and (not has_other_directory or JOB_VARIABLE in os.environ)
 
 
 def _confirm(plan: Plan, result: SweepResult, began: float, listen: Observer) -> SweepResult:

@@ -33,7 +33,7 @@ from bertnado_sweep.records.confirmation import (
 )
 from bertnado_sweep.records.files import SWEEP_FILE, named_directory
 from bertnado_sweep.records.kept_run import kept_run
-from bertnado_sweep.records.presence import Presence
+from bertnado_sweep.records.presence import Presence, Turn
 from bertnado_sweep.records.service_sweep import ServiceSweep
 from bertnado_sweep.resume import find_recorded, read_recorded
 from bertnado_sweep.running.events import Note, SweepStarted, log_warnings
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from bertnado_sweep.plan import Plan
     from bertnado_sweep.records.recorded_sweep import RecordedSweep
     from bertnado_sweep.records.trial import Trial
-    from bertnado_sweep.running.events import Observer
+    from bertnado_sweep.running.events import Event, Observer
 
 DEFAULT_TOP, DEFAULT_SEEDS, DEFAULT_SEEDS_OF_FOLD = 3, 5, 1
 
@@ -144,9 +144,16 @@ def confirm_sweep(
     listen = observer or log_warnings
     storage: str | None = options.pop("storage", None)
     recorded = require_confirmable(output_dir, storage=storage)
-    final = _Confirmation(recorded, as_trainer(trainer), top, seeds, folds, is_top_exact=is_top_exact)
-    plan = final.plan(options)
-    return final.run(plan, listen)
+    with Turn(recorded.output_dir) as turn:  # the first process begins it, and the others join it
+
+        def listen_and_end_turn(event: Event) -> None:
+            if isinstance(event, SweepStarted):
+                turn.end()
+            listen(event)
+
+        final = _Confirmation(recorded, as_trainer(trainer), top, seeds, folds, is_top_exact=is_top_exact)
+        plan = final.plan(options)
+        return final.run(plan, listen_and_end_turn)
 
 
 class _Confirmation:
