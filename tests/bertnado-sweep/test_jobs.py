@@ -92,6 +92,8 @@ class Sweep:
         trainer = SavingTrainer(pause=pause)
         values = {"x": {"values": list(range(1, trials + 1))}}
         config = {"method": "grid", "metric": {"name": "score", "goal": "maximize"}, "parameters": values}
+        if "sweep_id" in options:
+            config = None  # W&B has it
         plan = plan_sweep(trainer, config, output_dir=output, backend=backend, dry_run=False, **options)
         begin_plan(plan)
         script = WORKER.format(tests=str(TESTS), trainer=trainer, output=str(output))
@@ -154,6 +156,7 @@ class TestAtSlurm:
         begun = sweep(6, pause=0.05)
         first = begun.submit(1)
         begun.wait_for_running()
+        begin_plan(plan_sweep(SavingTrainer(), None, output_dir=begun.output, resume=True, dry_run=False))
         second = begun.submit(2)
         assert not {*first} & {*second}
         begun.wait_for_end()
@@ -507,6 +510,25 @@ class TestAtWandb:
         assert sorted(trial.parameters["x"] for trial in begun.trials) == [1, 2, 3, 4, 5, 6]
         assert begun.numbers_in("completed") == list(range(6))
         assert {job.state for job in begun.jobs} == {"done"}
+
+    @pytest.mark.slow
+    def test_a_trial_that_a_time_limit_interrupts_is_handed_out_again(self, sweep, server):
+        begun = sweep(2, pause=0.2, backend="wandb")
+        begun.submit(1, time="5", scheduler="local")
+        begun.wait_for_end()
+        assert begun.numbers_in("completed") == [0, 1]
+        (job,) = begun.jobs
+        assert (job.state, job.run > 1) == ("done", True)
+        assert any(len(trial.attempts) > 1 and trial.attempts[-1]["from_step"] for trial in begun.trials)
+
+    def test_jobs_join_a_sweep_that_exists_at_wandb(self, sweep, server, tmp_path):
+        first = sweep(3, pause=0.02, backend="wandb")
+        (tmp_path / "other").mkdir()
+        begun = Sweep(tmp_path / "other" / "sweep", 3, backend="wandb", sweep_id=recorded_status(first.output).sweep_id)
+        begun.submit(1, time=None, scheduler="local")
+        begun.wait_for_end()
+        assert begun.numbers_in("completed") == [0, 1, 2]
+        assert begun.jobs[0].state == "done"
 
 
 class TestOptions:

@@ -177,7 +177,7 @@ def submit_sweep(
         config_path: The sweep file; None for a sweep that is recorded.
         output_dir: The directory to write everything to, which all jobs must see.
         dataset: The dataset; None for a sweep that is recorded.
-        observer: Called with every event.
+        observer: Called with the warnings about the sweep.
         options: The fields of `bertnado_sweep.cluster.options.JobOptions`, and those of `TrainingInputs` and
             `SweepOptions` but `NOT_OF_JOBS`. None stands for the default.
 
@@ -191,17 +191,17 @@ def submit_sweep(
     """
     from bertnado_sweep.records.files import named_directory
     from bertnado_sweep.resume import read_recorded
+    from bertnado_sweep.running.events import log_warnings
 
     from bertnado.submitting import read_job_options, submit_plan
 
-    del observer
     jobs = read_job_options(options)
     given = {name: value for name, value in options.items() if name not in type(jobs).model_fields}
     is_recorded = read_recorded(named_directory(output_dir)) is not None
     given |= {"dataset": dataset, "resume": is_recorded or None}
     sweeper, sweep_options = _prepare(config_path, output_dir, given)
     plan = sweeper.plan(command=_agent_command(sweeper, given), **{**sweep_options, "dry_run": False})
-    return submit_plan(plan, jobs, given)
+    return submit_plan(plan, jobs, given, observer or log_warnings)
 
 
 def follow_sweep(output_dir: Path | str, observer: Observer, storage: str | None = None) -> dict[str, Any]:
@@ -219,11 +219,11 @@ def follow_sweep(output_dir: Path | str, observer: Observer, storage: str | None
         JobsFailedError: All jobs failed; the message names each reason once.
         NoEligibleTrialError: No trial has a value.
     """
+    from bertnado_sweep.cluster.following import follow_jobs, result_of
     from bertnado_sweep.records.files import named_directory
 
-    from bertnado import submitting
-
-    return submitting.follow_sweep(named_directory(output_dir), observer, storage)
+    output = named_directory(output_dir)
+    return result_of(follow_jobs(output, observer, storage=storage), output)
 
 
 def cancel_sweep(output_dir: Path | str, *, storage: str | None = None) -> dict[str, Any]:
@@ -239,11 +239,11 @@ def cancel_sweep(output_dir: Path | str, *, storage: str | None = None) -> dict[
 
     Raises:
         InvalidInputError: No sweep is recorded there.
-        SchedulerError: SLURM does not answer.
+        SchedulerError: SLURM does not answer, or the jobs run on another machine.
     """
-    from bertnado import submitting
+    from bertnado_sweep.cluster.cancelling import cancel_sweep
 
-    return submitting.cancel_sweep(output_dir, storage=storage)
+    return cancel_sweep(output_dir, storage=storage)
 
 
 def confirm(

@@ -1,4 +1,4 @@
-"""Submitting a sweep as jobs of a scheduler, and cancelling them."""
+"""Submitting a sweep as jobs of a scheduler."""
 
 from __future__ import annotations
 
@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING, Any
 from bertnado_config import ArgumentProblem, InvalidInputError, TrainingInputs, path_exists
 from bertnado_metrics import did_you_mean
 from bertnado_sweep import SweepOptions
-from bertnado_sweep.cluster.cancelling import cancel_all
-from bertnado_sweep.cluster.following import follow_jobs
 from bertnado_sweep.cluster.options import JobOptions, check_job_options
-from bertnado_sweep.cluster.records import JOBS
 from bertnado_sweep.cluster.submitting import submit_jobs
-from bertnado_sweep.records.best import best_so_far
-from bertnado_sweep.records.files import named_directory
-from bertnado_sweep.resume import require_recorded
-from bertnado_sweep.status import recorded_status
+from bertnado_sweep.running.events import Note
 from bertnado_sweep.sweep import begin_plan
 
 from bertnado.flags import flag_of
@@ -25,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bertnado_sweep import Plan, SweepStatus
+    from bertnado_sweep import Plan
     from bertnado_sweep.running.events import Observer
 
 _OF_JOBS = ("workers", "trials_per_gpu", "save_state_every")
@@ -47,13 +41,14 @@ def read_job_options(given: Mapping[str, Any]) -> JobOptions:
     return options
 
 
-def submit_plan(plan: Plan, options: JobOptions, given: Mapping[str, Any]) -> dict[str, Any]:
+def submit_plan(plan: Plan, options: JobOptions, given: Mapping[str, Any], observer: Observer) -> dict[str, Any]:
     """Record a sweep that was checked, and submit jobs that work on it.
 
     Args:
         plan: The sweep.
         options: What the jobs ask for.
         given: The arguments of the call, some of which concern the jobs.
+        observer: Called with the warnings about the sweep, as notes.
 
     Returns:
         `sweep_id`, `scheduler`, the ids of the `jobs`, and the directory of their `logs`.
@@ -63,6 +58,8 @@ def submit_plan(plan: Plan, options: JobOptions, given: Mapping[str, Any]) -> di
         ServiceError: W&B did not create the sweep.
         OSError: The record cannot be written.
     """
+    for warning in plan.warnings:
+        observer(Note(f"Warning: {warning.worded(flag_of)}"))
     sweep_id = begin_plan(plan)
     directory, submission = submit_jobs(
         plan.output_dir,
@@ -91,37 +88,3 @@ def _needs(settings: Mapping[str, Any]) -> Sequence[str]:
     """Return the files and directories of a sweep; a name on the hub is neither."""
     names = [str(settings[name]) for name in ("dataset", "model_name") if settings.get(name)]
     return [name for name in names if path_exists(name)]
-
-
-def follow_sweep(output_dir: Path, observer: Observer, storage: str | None) -> dict[str, Any]:
-    """Follow the jobs of a sweep to their end; return the best trial, as `run_sweep` does.
-
-    Raises:
-        JobsFailedError: All jobs failed.
-        NoEligibleTrialError: No trial has a value.
-    """
-    status = follow_jobs(output_dir, observer, storage=storage)
-    return _result(status, output_dir)
-
-
-def _result(status: SweepStatus, output_dir: Path) -> dict[str, Any]:
-    status.export(output_dir)
-    is_done = status.budget is not None and status.finished >= status.budget
-    ended_by = None if is_done else "the end of its jobs"
-    return best_so_far(output_dir) | {"finished": status.finished, "budget": status.budget, "ended_by": ended_by}
-
-
-def cancel_sweep(output_dir: Path | str, *, storage: str | None = None) -> dict[str, Any]:
-    """End the jobs of a sweep and export the best trial; see `bertnado.api.cancel_sweep`."""
-    recorded = require_recorded(output_dir, storage=storage)
-    output = named_directory(output_dir)
-    ended, left = cancel_all(output)
-    status = recorded_status(output, storage=recorded.storage)
-    best = None if status.best is None else str(status.export(output))
-    return {
-        "cancelled": ended,
-        "not_ended": left,
-        "finished": status.finished,
-        "best_config_path": best,
-        "logs": str(output / JOBS),
-    }

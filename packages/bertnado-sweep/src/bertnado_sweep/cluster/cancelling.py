@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from bertnado_sweep.records.files import named_directory
+from bertnado_sweep.resume import require_recorded
+from bertnado_sweep.status import recorded_status
 
 from .queue import QueuedJob, SchedulerError, cancel_jobs, queued_jobs
-from .records import submissions_of
+from .records import JOBS, submissions_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +22,34 @@ PATIENCE = 60.0
 """Seconds to wait for the jobs to end: SLURM kills them 30 s (its KillWait) after SIGTERM."""
 
 _PAUSE = 0.5
+
+
+def cancel_sweep(output_dir: str | Path, *, storage: str | None = None) -> dict[str, Any]:
+    """End the jobs of a sweep, and export its best trial.
+
+    Args:
+        output_dir: The output directory of the sweep.
+        storage: Its database.
+
+    Returns:
+        The ids of the `cancelled` jobs, and of those that have `not_ended` within a minute, the number of `finished`
+        trials, `best_config_path`, None if no trial has a value, and the directory of the `logs`.
+
+    Raises:
+        InvalidInputError: No sweep is recorded there.
+        SchedulerError: SLURM does not answer, or the jobs run on another machine.
+    """
+    recorded = require_recorded(output_dir, storage=storage)
+    output = named_directory(output_dir)
+    ended, left = cancel_all(output)
+    status = recorded_status(output, storage=recorded.storage)
+    return {
+        "cancelled": ended,
+        "not_ended": left,
+        "finished": status.finished,
+        "best_config_path": None if status.best is None else str(status.export(output)),
+        "logs": str(output / JOBS),
+    }
 
 
 def cancel_all(output_dir: Path) -> tuple[list[str], list[str]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bertnado_config import parse_sweep_config
 
-from bertnado_sweep.records.best import choose_best
+from bertnado_sweep.records.best import best_so_far, choose_best
 from bertnado_sweep.running.events import Note, SweepStarted, TrialEnded, TrialStarted
 from bertnado_sweep.status import SweepStatus, recorded_status
 
@@ -55,6 +55,18 @@ def follow_jobs(output_dir: Path, observer: Observer, *, storage: str | None = N
     return status
 
 
+def result_of(status: SweepStatus, output_dir: Path) -> dict[str, Any]:
+    """Export the best trial of a sweep whose jobs have ended; return what `SweepResult.to_dict` returns.
+
+    Raises:
+        NoEligibleTrialError: No trial has a value.
+        OSError: It cannot be exported.
+    """
+    status.export(output_dir)
+    progress = {"finished": status.finished, "budget": status.budget}
+    return best_so_far(output_dir) | progress | {"ended_by": None if status.is_done else "the end of its jobs"}
+
+
 class _Follower:
     """Tells what is new since it last looked."""
 
@@ -77,7 +89,7 @@ class _Follower:
             before, self._trials[trial.id] = self._trials.get(trial.id), trial.state
             if before == trial.state:
                 continue
-            if before is None:
+            if before is None or not trial.is_over:
                 self._observer(TrialStarted(trial.number, trial.id, trial.parameters, trial.directory))
             if trial.is_over:
                 best = choose_best(status.trials, status.objective)
