@@ -118,7 +118,9 @@ def _submit_to_slurm(job: SweepJob, folder: Path, options: JobOptions, name: str
         with executor.batch():
             return [executor.submit(job) for _ in range(options.jobs)]
     except (FailedJobError, FailedSubmissionError, subprocess.SubprocessError, OSError) as error:
-        raise InvalidInputError([ArgumentProblem("", f"sbatch refused the jobs: {_said(error)}")]) from error
+        said = _said(error)
+        hint = "; {gpus_per_job} 0 asks for no GPU" if "gres" in said and options.gpus else ""
+        raise InvalidInputError([ArgumentProblem("", f"sbatch refused the jobs: {said}{hint}")]) from error
 
 
 def _checked(line: str) -> str:
