@@ -374,11 +374,11 @@ class TestAtSlurm:
 
     @pytest.mark.slow
     def test_an_array_that_starts_minutes_apart_shares_the_trials(self, at_slurm, sweep):
-        begun = sweep(5, pause=0.5)
+        begun = sweep(5, pause=0.2)
         begun.submit(1)
-        begun.submit(2, slurm=["begin=now+60"])
+        begun.submit(2, slurm=["begin=now+20"])
         begun.wait_for_end(300)
-        assert begun.numbers_in("completed") == list(range(5))
+        assert begun.numbers_in("completed") == list(range(5)), begun.jobs
         assert len({trial.job for trial in begun.trials}) >= 2
 
 

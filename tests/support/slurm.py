@@ -129,7 +129,7 @@ class Slurm:
     def kill_node(self, node):
         """Kill the daemon of a node and all that runs there, as a power cut does."""
         daemon = self._processes.pop(node)
-        family = descendants(daemon.pid, str(self.place), node)
+        family = processes_of(self.place, node)
         daemon.kill()
         daemon.wait()
         for pid in family:
@@ -171,7 +171,7 @@ class Slurm:
             self.run("scancel", "--user=root")
             wait(lambda: not self.jobs(), "the end of the jobs", seconds=60)
         finally:
-            steps = [pid for node in NODES for pid in descendants(0, str(self.place), node)]
+            steps = [pid for node in NODES for pid in processes_of(self.place, node)]
             for process in reversed(self._processes.values()):
                 process.terminate()
             for process in self._processes.values():
@@ -186,21 +186,20 @@ class Slurm:
             shutil.rmtree(self.place, ignore_errors=True)
 
 
-def descendants(pid, place, node):
-    """Return the processes of a node: its daemon's children, and the step daemons, which have left it, with theirs."""
-    found, parents = [], {}
+def processes_of(place, node):
+    """Return the processes of a node's jobs in the cluster of this place, and of no other: steps, and what they run."""
+    found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            fields = (path / "stat").read_text().rpartition(")")[2].split()
-            words = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            words = (path / "cmdline").read_bytes()
             environment = (path / "environ").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
-        parents[int(path.name)] = int(fields[1])
-        is_step = "slurmstepd" in words and f"SLURM_CONF={place}/slurm.conf" in environment
-        if f"SLURMD_NODENAME={node}" in environment or (is_step and f"SLURM_NODE={node}" in environment):
+        is_step = b"slurmstepd" in words and f"SLURM_NODE={node}" in environment
+        is_here = f"SLURM_CONF={place}/slurm.conf" in environment
+        if is_here and (is_step or f"SLURMD_NODENAME={node}" in environment):
             found.append(int(path.name))
-    return [*found, *(child for child, parent in parents.items() if parent == pid)]
+    return found
 
 
 def wait(condition, what, seconds=60):
