@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bertnado_sweep.records.files import named_directory
-from bertnado_sweep.resume import require_recorded
 from bertnado_sweep.status import recorded_status
 
 from .queue import QueuedJob, SchedulerError, cancel_jobs, queued_jobs
@@ -39,10 +38,10 @@ def cancel_sweep(output_dir: str | Path, *, storage: str | None = None) -> dict[
         InvalidInputError: No sweep is recorded there.
         SchedulerError: SLURM does not answer, or the jobs run on another machine.
     """
-    recorded = require_recorded(output_dir, storage=storage)
     output = named_directory(output_dir)
+    recorded_status(output_dir, storage=storage)  # there is a sweep
     ended, left = cancel_all(output)
-    status = recorded_status(output, storage=recorded.storage)
+    status = recorded_status(output, storage=storage)
     return {
         "cancelled": ended,
         "not_ended": left,

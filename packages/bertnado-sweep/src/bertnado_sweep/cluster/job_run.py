@@ -155,7 +155,7 @@ class JobRun:
         return self._code
 
     def is_to_go_on(self, code: int) -> bool:
-        """Return True if the program ended because the time of the job is over, rather than for a reason of its own.
+        """Return True if the program ended because the time of the job is over, rather than for another reason.
 
         An agent of W&B also ends as if its time were over when W&B has no more trials for it.
         """

@@ -62,7 +62,8 @@ def _ask_slurm(submissions: Iterable[Submission]) -> Mapping[str, QueuedJob] | S
 def _read_line(line: str) -> tuple[str, QueuedJob]:
     job, state, node, left, reason = line.strip().split("|", 4)
     is_waiting = state == "PENDING"
-    return job, QueuedJob(state.lower(), node or None, None if is_waiting else left, reason if is_waiting else None)
+    is_known = is_waiting and reason != "None"
+    return job, QueuedJob(state.lower(), node or None, None if is_waiting else left, reason if is_known else None)
 
 
 def _look_here(submission: Submission) -> Mapping[str, QueuedJob] | SchedulerError:
