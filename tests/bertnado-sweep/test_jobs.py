@@ -204,6 +204,7 @@ class TestAtSlurm:
         assert sorted(heard.read_text().split()) == ["SIGTERM", "SIGUSR2", "end"]
         assert (begun.jobs[0].state, begun.jobs[0].note) == ("interrupted", None)
 
+    @pytest.mark.slow
     def test_cancelling_all_jobs_loses_nothing_and_submitting_again_continues(self, at_slurm, sweep):
         begun = sweep(4, pause=0.1)
         jobs = begun.submit(4)

@@ -313,6 +313,7 @@ class TestKills:
         assert sorted(record["value"] for record in records) == [55, 110]
         assert sum(record["attempt"] for record in records) == 4
 
+    @pytest.mark.slow
     def test_a_trial_that_dies_again_where_it_died_before_has_failed(self, start, output):
         process = start("SavingTrainer(steps=10, dies_at=(6,))", workers=2)
         process.wait(timeout=120)

@@ -99,7 +99,10 @@ def test_kinds_of_trials_are_measured_one_by_one(trainer, tmp_path):
     assert found.measured.endswith("optim rmsprop; optim adagrad; taken for the first of these: optim adafactor")
 
 
-def test_the_first_trial_of_a_frozen_backbone_computes_the_features_unless_they_are_there(trainer, tmp_path):
+def test_the_first_trial_of_a_frozen_backbone_computes_the_features_unless_they_are_there(
+    trainer, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("BERTNADO_CACHE", str(tmp_path / "cache"))  # where no other test has left any
     head = {"freeze": "backbone", "weight_decay": 0.25}
     first, second = forecast(trainer, tmp_path, head, head).trials
     assert first.seconds > second.seconds

@@ -381,6 +381,7 @@ print(highest() - before)
 """
 
 
+@pytest.mark.slow
 def test_memory_is_taken_for_some_rows_at_a_time(write_dataset):
     """Read at once, 10,000 rows of 512 tokens take 200 MiB."""
     rows, lengths = 10_000, RNG.integers(20, 200, 10_000)

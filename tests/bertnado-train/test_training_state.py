@@ -390,6 +390,7 @@ class TestTheFile:
             read_state_file(tmp_path / "file")
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_between_and_during_writes_change_nothing(model_dir, dataset_dir, tmp_path, setup):
     parameters = BASE | {"epochs": 12}
     whole, _ = run_trial(setup, parameters, Interrupting(tmp_path, None), tmp_path / "checkpoint")

@@ -47,6 +47,7 @@ def problems_of(train, **given):
     return [str(problem) for problem in caught.value.problems]
 
 
+@pytest.mark.slow
 def test_it_trains_for_the_steps_of_the_best_checkpoint_and_claims_no_validation_value(train):
     events = []
     final = train(observer=events.append)
@@ -84,6 +85,7 @@ def test_an_unknown_choice_is_an_error(train):
     assert problems_of(train, train_on="all") == ["unknown train_on 'all'; choose from train, train+validation"]
 
 
+@pytest.mark.slow
 def test_without_the_best_step_it_is_refused(train, tmp_path):
     (tmp_path / DETAILS).unlink()
     assert problems_of(train) == [f"{RULE}, but {tmp_path / DETAILS} does not exist; omit it"]
@@ -101,6 +103,7 @@ def test_more_steps_than_the_training_has_are_refused(train, tmp_path):
     assert problems_of(train) == [f"{RULE}, got 40 and a training of only 6; remove what overrides the file"]
 
 
+@pytest.mark.slow
 def test_another_dataset_is_a_warning(train, tmp_path):
     details = json.loads((tmp_path / DETAILS).read_text())["details"]
     change(tmp_path / DETAILS, details=details | {"dataset": details["dataset"] | {"fingerprint": "0"}})

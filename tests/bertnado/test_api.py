@@ -82,6 +82,7 @@ def test_each_trial_trained_with_exactly_its_parameters(swept):
         assert trial["seed"] == 7
 
 
+@pytest.mark.slow
 def test_the_final_model_trains_with_each_of_the_best_parameters(train_model, swept):
     best = read_best_config(swept[0] / "best_sweep_config.json").parameters
     arguments = effective_arguments(train_model())
@@ -98,6 +99,7 @@ def test_the_final_model_repeats_the_best_trial(train_model, swept):
     assert set(trained["test_metrics"]) >= {"roc_auc", "loss", "mcc"}
 
 
+@pytest.mark.slow
 def test_flags_override_what_was_recorded(train_model):
     trained = train_model(seed=8, metric_name="loss", weight_decay=0.3, num_train_epochs=1)
     arguments = effective_arguments(trained)
@@ -118,6 +120,7 @@ def test_a_hand_written_configuration_with_fewer_keys_will_do(train_model, tmp_p
     assert trained["metric_name"] == "eval/roc_auc"
 
 
+@pytest.mark.slow
 def test_a_goal_that_the_sweep_settled_is_kept(train_model, tmp_path):
     content = {"max_steps": 2, "optimization_metric": {"name": "eval/roc_auc", "goal": "minimize"}}
     (tmp_path / "worst.json").write_text(json.dumps(content))
@@ -160,6 +163,7 @@ def test_importing_the_api_loads_nothing_heavy():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
+@pytest.mark.slow
 def test_the_precision_of_the_sweep_is_taken_over_unless_one_is_asked_for(train_model, material, swept, tmp_path):
     details = json.loads((swept[0] / "best_sweep_details.json").read_text())
     details["details"]["arguments"]["bf16"] = True  # as a sweep on a GPU records it

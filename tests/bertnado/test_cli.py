@@ -145,6 +145,7 @@ def test_the_plan_as_json_has_the_forecast_only_after_a_dry_run(flags):
     assert measured["checkpoint_bytes"] > 100_000
 
 
+@pytest.mark.slow
 def test_a_sweep_begins_with_the_forecast_unless_it_is_switched_off(flags, tmp_path):
     switched_off = [*flags, "--sweep-count", 1, "--backend", "local"]
     switched_on = [word for word in switched_off if word != "--no-dry-run"]
@@ -326,6 +327,7 @@ def test_sigusr1_ends_a_sweep_early_with_its_best_and_exit_code_3(flags, tmp_pat
     assert "Error" not in said
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_what_was_finished_on_disk(flags, tmp_path):
     code, _, said = signalled(signal.SIGINT, flags, tmp_path / "out")
     assert code == 130
