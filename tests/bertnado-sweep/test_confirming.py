@@ -349,7 +349,7 @@ import sys
 from support.trainers import SavingTrainer
 from bertnado_sweep import confirm_sweep
 
-trainer = SavingTrainer(steps=10, dies_at=(8,), marker=sys.argv[2])
+trainer = SavingTrainer(steps=10, pause=0.05, dies_at=(8,), marker=sys.argv[2])
 confirm_sweep(trainer, sys.argv[1], top=1, seeds=2, save_state_every=0.001)
 """
 

@@ -51,7 +51,8 @@ class Server:
 
     def start(self):
         """Start it; it answers when this returns."""
-        settings = ["-h", "127.0.0.1", "-p", str(self._port), "-k", str(self._place), "-c", "fsync=off"]
+        settings = ["-h", "127.0.0.1", "-p", str(self._port), "-k", str(self._place)]
+        settings += ["-c", "fsync=off", "-c", "max_connections=500"]  # all tests of a process share the server
         command = [binaries() / "postgres", "-D", self._place / "data", *settings]
         self._process = subprocess.Popen(command, cwd=self._place, stderr=subprocess.DEVNULL, **self._as_user)
         wait_for(self._port)
